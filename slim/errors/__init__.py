@@ -1,0 +1,40 @@
+"""The one exception for mistakes that a user can mend, and the sentences it carries.
+
+A library raises `UserError` where the value came from outside: a flag, a file, an argument.
+Scripts print its message on one line and exit with 1; any other exception is a bug of ours and
+keeps its trace-back.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """What the user gave cannot be used; the message names the value, the choices, the remedy."""
+
+
+def nearest(received: object, allowed: Iterable[object]) -> str | None:
+    """Returns the allowed value that looks most like the received one, or None if none does."""
+    by_lower_case = {str(value).lower(): str(value) for value in allowed}
+    matches = difflib.get_close_matches(str(received).lower(), by_lower_case, n=1)
+    return by_lower_case[matches[0]] if matches else None
+
+
+def unknown(kind: str, received: object, allowed: Iterable[object], remedy: str = "") -> UserError:
+    """Returns the error for a name that is not one of a closed list.
+
+    Args:
+      kind: What the name stands for, in the words of the user: "network", "split of flowers".
+      received: The value as it was given.
+      allowed: Every value that would have been accepted.
+      remedy: A sentence saying what to do, when picking from the list is not the whole answer.
+    """
+    allowed = list(allowed)
+    match = nearest(received, allowed)
+    parts = [f"Unknown {kind} {received!r}."]
+    if match:
+        parts.append(f"Did you mean {match!r}?")
+    parts.append(f"Allowed: {', '.join(map(str, allowed)) or 'none'}.")
+    if remedy:
+        parts.append(remedy)
+    return UserError(" ".join(parts))
