@@ -15,17 +15,23 @@ from nets import checks
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """A row of the table: `op(net, *args, scope=name, **kwargs)` makes the end point `name`."""
+    """A row of the table: `op(net, *args, scope=name, **kwargs)` makes the layer `name`."""
 
     name: str
     op: Callable
     args: tuple
     kwargs: Mapping
+    is_end_point: bool
 
 
 def layer(name: str, op: Callable, *args, **kwargs) -> Layer:
     """Returns a row; `args` and `kwargs` are what `op` takes besides its input and its scope."""
-    return Layer(name, op, args, kwargs)
+    return Layer(name, op, args, kwargs, is_end_point=True)
+
+
+def hidden(name: str, op: Callable, *args, **kwargs) -> Layer:
+    """Returns a row like `layer` does, for a step that is not listed among the end points."""
+    return Layer(name, op, args, kwargs, is_end_point=False)
 
 
 def build(net, layers: Iterable[Layer], final_endpoint: str | None = None):
@@ -37,17 +43,21 @@ def build(net, layers: Iterable[Layer], final_endpoint: str | None = None):
       final_endpoint: Name of the last layer to build; None builds all of them.
 
     Returns:
-      The output of the last layer built, and a dict from the name of each layer to its output.
+      The output of the last layer built, and a dict from the name of each layer that is not
+      hidden to its output.
 
     Raises:
-      errors.UserError: if no layer has the name `final_endpoint`.
+      errors.UserError: if no layer that is not hidden has the name `final_endpoint`.
     """
     layers = tuple(layers)
     if final_endpoint is not None:
-        checks.choice("final_endpoint", final_endpoint, [row.name for row in layers])
+        allowed = [row.name for row in layers if row.is_end_point]
+        checks.choice("final_endpoint", final_endpoint, allowed)
     end_points = {}
     for row in layers:
-        net = end_points[row.name] = row.op(net, *row.args, scope=row.name, **row.kwargs)
+        net = row.op(net, *row.args, scope=row.name, **row.kwargs)
+        if row.is_end_point:
+            end_points[row.name] = net
         if row.name == final_endpoint:
             break
     return net, end_points

@@ -1,0 +1,71 @@
+"""Every network by name: the one table that scripts, tests and documents read.
+
+A family of networks joins by its line in `_FAMILIES`; all else stands in its own records.
+"""
+
+import functools
+from collections.abc import Callable
+
+import errors
+from compat import slim
+from nets import (
+    cifarnet,
+    lenet,
+)
+from nets.network import Network
+
+_FAMILIES = (
+    cifarnet,
+    lenet,
+)
+
+networks: dict[str, Network] = {
+    network.name: network for family in _FAMILIES for network in family.NETWORKS
+}
+
+# The two tables that programs written against TF-Slim know.
+networks_map = {name: network.builder for name, network in networks.items()}
+arg_scopes_map = {name: network.arg_scope for name, network in networks.items()}
+
+
+def get_network(name: str) -> Network:
+    """Returns the record of a network.
+
+    Raises:
+      errors.UserError: if there is no network of that name.
+    """
+    if name not in networks:
+        raise errors.unknown("network", name, sorted(networks))
+    return networks[name]
+
+
+def get_network_fn(
+    name: str, num_classes: int | None, weight_decay: float = 0.0, is_training: bool = False
+) -> Callable:
+    """Returns a function that builds a network under its arg scope.
+
+    Args:
+      name: One of `networks`.
+      num_classes: Number of classes; None or 0 builds the features without a classifier.
+      weight_decay: Factor of the l2 penalty on the weights.
+      is_training: Whether batch normalization and dropout behave as in training.
+
+    Returns:
+      A function of (images, **kwargs) -> (logits, end_points). `images` is [batch, height, width,
+      channels], for networks of clips [batch, frames, height, width, channels]; `kwargs` go to the
+      network. It has the attributes of the network function, `default_image_size` among them.
+
+    Raises:
+      errors.UserError: if there is no network of that name.
+    """
+    network = get_network(name)
+    arg_scope = network.arg_scope(weight_decay=weight_decay)
+
+    @functools.wraps(network.builder)
+    def network_fn(images, **kwargs):
+        with slim.arg_scope(arg_scope):
+            return network.builder(
+                images, num_classes=num_classes, is_training=is_training, **kwargs
+            )
+
+    return network_fn
