@@ -1,0 +1,40 @@
+import pytest
+
+import errors
+
+
+@pytest.mark.parametrize(
+    ("received", "allowed", "match"),
+    [
+        ("vgg16", ["vgg_16", "vgg_19", "lenet"], "vgg_16"),
+        ("LENET", ["vgg_16", "lenet"], "lenet"),
+        ("lenet", ["LeNet"], "LeNet"),
+        ("something", ["vgg_16", "lenet"], None),
+        ("lenet", [], None),
+        (17, [16, 170], "170"),
+    ],
+)
+def test_nearest(received, allowed, match):
+    assert errors.nearest(received, allowed) == match
+
+
+def test_unknown_names_value_choices_and_remedy():
+    error = errors.unknown("network", "lenett", iter(["cifarnet", "lenet"]), "See the README.")
+    assert isinstance(error, errors.UserError)
+    assert str(error) == (
+        "Unknown network 'lenett'. Did you mean 'lenet'? Allowed: cifarnet, lenet. See the README."
+    )
+
+
+def test_unknown_without_a_match_suggests_nothing():
+    error = errors.unknown("split", "holdout", ["train", "test"])
+    assert str(error) == "Unknown split 'holdout'. Allowed: train, test."
+
+
+def test_unknown_of_an_empty_list():
+    assert str(errors.unknown("flag", "x", [])) == "Unknown flag 'x'. Allowed: none."
+
+
+def test_user_error_is_a_value_error():
+    with pytest.raises(ValueError, match="bad"):
+        raise errors.UserError("bad")

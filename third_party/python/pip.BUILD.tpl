@@ -1,0 +1,26 @@
+"""The locked Python distributions and the Python they were installed for."""
+
+load("@bazel_tools//tools/python:toolchain.bzl", "py_runtime_pair")
+
+package(default_visibility = ["//visibility:public"])
+
+py_runtime(
+    name = "python3",
+    interpreter_path = "{python}",
+    python_version = "PY3",
+)
+
+py_runtime_pair(
+    name = "python_runtimes",
+    py3_runtime = ":python3",
+)
+
+toolchain(
+    name = "python_toolchain",
+    toolchain = ":python_runtimes",
+    toolchain_type = "@bazel_tools//tools/python:toolchain_type",
+)
+
+# Each top-level folder is one label, and so one link in the sandbox instead of thousands. Bazel does
+# not see changes inside, which is safe here: the repository is made anew when the lock changes.
+{distributions}

@@ -1,0 +1,119 @@
+"""The repository rule that turns requirements.lock into Bazel targets.
+
+`@pip` holds one `py_library` per locked distribution, the toolchain of the Python that installed
+them, and `@pip//:requirements.bzl` with `requirement(name)`.
+"""
+
+_INTERPRETER_VARIABLE = "SLIM_PYTHON"
+
+_VERSIONS = ["3.11", "3.12", "3.13"]
+
+_PROBE = """
+import importlib.util, sys
+print(sys.executable, "%d.%d" % sys.version_info[:2], importlib.util.find_spec("pip") is not None, sep="\\n")
+"""
+
+_REQUIREMENTS_BZL = '''"""Names of the locked Python distributions as Bazel labels."""
+
+_DISTRIBUTIONS = {distributions}
+
+def requirement(name):
+    """Returns the label of a distribution; -, _, . and case do not matter in its name."""
+    normal = name.lower().replace("-", "_").replace(".", "_")
+    if normal not in _DISTRIBUTIONS:
+        fail("%s is not in third_party/python/requirements.lock; add it to requirements.in." % name)
+    return "@{repository}//:" + normal
+'''
+
+def _find_python(repository_ctx):
+    """Returns the path of a Python that this project runs on, or fails with one line."""
+    wanted = repository_ctx.os.environ.get(_INTERPRETER_VARIABLE) or "python3"
+    path = repository_ctx.which(wanted) if "/" not in wanted else wanted
+    if not path:
+        fail("%s is not on the PATH: install Python %s or name one with %s=/path/to/python3." %
+             (wanted, " or ".join(_VERSIONS), _INTERPRETER_VARIABLE))
+
+    probe = repository_ctx.execute([path, "-c", _PROBE])
+    if probe.return_code:
+        fail("%s does not run: %s" % (path, probe.stderr.strip()))
+    executable, version, has_pip = probe.stdout.strip().split("\n")
+    if version not in _VERSIONS:
+        fail("%s is Python %s, this project runs on %s: name one of these with %s=/path/to/python3." %
+             (path, version, ", ".join(_VERSIONS), _INTERPRETER_VARIABLE))
+    if has_pip != "True":
+        fail("%s has no pip: install it, on Debian and Ubuntu with apt-get install -y python3-pip." % path)
+    return executable
+
+def _run(repository_ctx, arguments, what):
+    result = repository_ctx.execute(arguments, timeout = 3600)
+    if result.return_code:
+        fail("%s failed:\n%s%s" % (what, result.stdout, result.stderr))
+    return result.stdout
+
+def _pip_repository_impl(repository_ctx):
+    python = _find_python(repository_ctx)
+    lock = repository_ctx.path(repository_ctx.attr.requirements_lock)
+    describe = repository_ctx.path(repository_ctx.attr._describe)
+
+    repository_ctx.report_progress("Installing the locked Python distributions")
+
+    # pip compiles to byte-code as it installs, which spares every sandboxed test the compilation
+    # of TensorFlow.
+    _run(repository_ctx, [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--require-hashes",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--compile",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-warn-script-location",
+        "--quiet",
+        "--target=site-packages",
+        "--requirement=%s" % lock,
+    ], "Installing third_party/python/requirements.lock")
+
+    distributions = json.decode(_run(
+        repository_ctx,
+        [python, describe, "site-packages"],
+        "Reading the installed distributions",
+    ))
+    repository_ctx.template("BUILD", repository_ctx.attr._build_template, {
+        "{python}": python,
+        "{distributions}": "\n".join([_py_library(d) for d in distributions]),
+    }, executable = False)
+    repository_ctx.file("requirements.bzl", _REQUIREMENTS_BZL.format(
+        distributions = repr([d["name"] for d in distributions]),
+        repository = repository_ctx.name,
+    ), executable = False)
+
+def _py_library(distribution):
+    return """
+py_library(
+    name = {name},
+    data = {data},
+    imports = ["site-packages"],
+    deps = {deps},
+)""".format(
+        name = repr(distribution["name"]),
+        data = repr(distribution["files"]),
+        deps = repr([":" + dependency for dependency in distribution["dependencies"]]),
+    )
+
+pip_repository = repository_rule(
+    implementation = _pip_repository_impl,
+    attrs = {
+        "requirements_lock": attr.label(
+            mandatory = True,
+            allow_single_file = True,
+            doc = "Pinned and hashed requirements, every dependency included.",
+        ),
+        "_build_template": attr.label(default = "//third_party/python:pip.BUILD.tpl"),
+        "_describe": attr.label(default = "//third_party/python:describe_distributions.py"),
+    },
+    environ = [_INTERPRETER_VARIABLE],
+    doc = "Installs a lock file with the Python of the machine and declares what it installed.",
+)
