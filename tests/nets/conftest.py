@@ -17,4 +17,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             ("network", "variant"), cases, ids=[case for _, case in cases], scope="module"
         )
     else:
-        metafunc.parametrize("network", networks, ids=[net.name for net in networks], scope="module")
+        metafunc.parametrize(
+            "network", networks, ids=[net.name for net in networks], scope="module"
+        )

@@ -9,8 +9,6 @@ from nets import nets_factory
 from nets.network import Network
 from tests import golden_files
 
-GAN_MODULES = ("nets.cyclegan", "nets.dcgan", "nets.pix2pix")
-
 
 def resolve(dotted_name: str):
     """Returns the Python object of a dotted name such as `nets.vgg.vgg_16`."""
@@ -58,9 +56,10 @@ def owner(case: str) -> str | None:
     if prefixes:
         return max(prefixes, key=len)
     module = variants()[case]["call"]["function"].rpartition(".")[0]
-    if module in GAN_MODULES:
-        return None
-    return resolve(module).NETWORKS[0].name
+    family = [
+        net.name for net in nets_factory.networks.values() if net.builder.__module__ == module
+    ]
+    return family[0] if family else None
 
 
 def _decode(value):
