@@ -1,0 +1,33 @@
+"""Checks the wording of times."""
+
+import math
+
+import pytest
+
+from cli import progress
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (7620, "2 h 07 min"),
+        (273600, "3 d 04 h"),
+        (-1, "0 s"),
+        (math.inf, "unknown"),
+        (math.nan, "unknown"),
+    ],
+)
+def test_duration(seconds, text):
+    assert progress.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "seconds", "text"),
+    [(10, 40, 20, "1 min 00 s"), (40, 40, 20, "0 s"), (0, 40, 20, "unknown")],
+)
+def test_eta(done, total, seconds, text):
+    assert progress.eta(done, total, seconds) == text
