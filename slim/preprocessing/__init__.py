@@ -1,0 +1,1 @@
+"""Turns decoded pictures into what a network reads, for training and for evaluation."""

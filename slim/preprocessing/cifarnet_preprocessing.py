@@ -1,0 +1,93 @@
+"""Preprocessing of CifarNet: each picture standardized to mean 0 and deviation 1.
+
+Training shifts, mirrors, brightens and contrasts the pictures at random, after the example of
+A. Krizhevsky's cuda-convnet.
+"""
+
+from compat import tf
+from preprocessing import channels
+
+_PADDING = 4
+
+
+def preprocess_for_train(
+    image,
+    output_height,
+    output_width,
+    padding=_PADDING,
+    add_image_summaries=True,
+    use_grayscale=False,
+):
+    """Returns a random variation of the picture.
+
+    Args:
+      image: Tensor [height, width, channels], 0 to 255.
+      output_height: Height of the result in pixels.
+      output_width: Width of the result in pixels.
+      padding: Black pixels to add on each side before the random crop.
+      add_image_summaries: Whether to show the picture, before and after, in TensorBoard.
+      use_grayscale: Whether to turn colour into grey.
+
+    Returns:
+      A float32 tensor [output_height, output_width, channels] of mean 0 and deviation 1.
+    """
+    _summarize("image", image, add_image_summaries)
+    image = tf.cast(image, tf.float32)
+    if use_grayscale:
+        image = channels.to_grayscale(image)
+    if padding > 0:
+        image = tf.pad(image, [[padding, padding], [padding, padding], [0, 0]])
+    image = tf.image.random_crop(image, [output_height, output_width, image.shape[-1]])
+    image = tf.image.random_flip_left_right(image)
+    _summarize("distorted_image", image, add_image_summaries)
+    image = tf.image.random_brightness(image, max_delta=63)
+    image = tf.image.random_contrast(image, lower=0.2, upper=1.8)
+    return tf.image.per_image_standardization(image)
+
+
+def preprocess_for_eval(
+    image, output_height, output_width, add_image_summaries=True, use_grayscale=False
+):
+    """Returns the middle of the picture, padded with black where it is too small.
+
+    Args:
+      image: Tensor [height, width, channels], 0 to 255.
+      output_height: Height of the result in pixels.
+      output_width: Width of the result in pixels.
+      add_image_summaries: Whether to show the picture, before and after, in TensorBoard.
+      use_grayscale: Whether to turn colour into grey.
+
+    Returns:
+      A float32 tensor [output_height, output_width, channels] of mean 0 and deviation 1.
+    """
+    _summarize("image", image, add_image_summaries)
+    image = tf.cast(image, tf.float32)
+    if use_grayscale:
+        image = channels.to_grayscale(image)
+    image = tf.image.resize_image_with_crop_or_pad(image, output_height, output_width)
+    _summarize("resized_image", image, add_image_summaries)
+    return tf.image.per_image_standardization(image)
+
+
+def preprocess_image(
+    image,
+    output_height,
+    output_width,
+    is_training=False,
+    add_image_summaries=True,
+    use_grayscale=False,
+):
+    """Returns the picture as CifarNet reads it; see the two functions above."""
+    preprocess = preprocess_for_train if is_training else preprocess_for_eval
+    return preprocess(
+        image,
+        output_height,
+        output_width,
+        add_image_summaries=add_image_summaries,
+        use_grayscale=use_grayscale,
+    )
+
+
+def _summarize(name, image, wanted):
+    if wanted:
+        tf.summary.image(name, tf.expand_dims(image, 0))

@@ -1,0 +1,28 @@
+"""Preprocessing of LeNet: cropped or padded to size, scaled to -1..1.
+
+Training sees the same pictures as evaluation: a mirrored or turned digit may be another digit.
+"""
+
+from compat import tf
+from preprocessing import channels
+
+
+def preprocess_image(image, output_height, output_width, is_training, use_grayscale=False):
+    """Returns the picture as LeNet reads it.
+
+    Args:
+      image: Tensor [height, width, channels], 0 to 255.
+      output_height: Height of the result in pixels.
+      output_width: Width of the result in pixels.
+      is_training: Makes no difference here.
+      use_grayscale: Whether to turn colour into grey.
+
+    Returns:
+      A float32 tensor [output_height, output_width, channels], -1 to 1.
+    """
+    del is_training
+    image = tf.cast(image, tf.float32)
+    if use_grayscale:
+        image = channels.to_grayscale(image)
+    image = tf.image.resize_image_with_crop_or_pad(image, output_height, output_width)
+    return (image - 128.0) / 128.0
