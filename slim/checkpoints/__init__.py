@@ -1,0 +1,1 @@
+"""Finding checkpoints, judging whether they are whole, and restoring them into a graph."""
