@@ -26,7 +26,7 @@ def clips(inputs, minimum: int = 1, min_frames: int = 1) -> None:
     """
     _rank(inputs, ("batch", "frames", "height", "width", "channels"))
     _size(inputs, "Clips", minimum)
-    frames = inputs.shape[1]
+    frames = None if inputs.shape.rank is None else inputs.shape.as_list()[1]
     if frames is not None and frames < min_frames:
         raise errors.UserError(f"Clips of {frames} frames are too short; at least {min_frames}.")
 
@@ -41,7 +41,7 @@ def one_position(net, remedy: str) -> None:
     Raises:
       errors.UserError: if the height or the width is known and is not 1.
     """
-    height, width = net.shape[1:3]
+    height, width = net.shape.as_list()[1:3]
     if height not in (None, 1) or width not in (None, 1):
         raise errors.UserError(
             f"The classifier gives {height}x{width} predictions per image instead of one. {remedy}"
