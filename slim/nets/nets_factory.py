@@ -1,6 +1,6 @@
 """Every network by name: the one table that scripts, tests and documents read.
 
-A family of networks joins by its line in `_FAMILIES`; all else stands in its own records.
+A family of networks joins by its line in `families`; all else stands in its own records.
 """
 
 import functools
@@ -14,13 +14,13 @@ from nets import (
 )
 from nets.network import Network
 
-_FAMILIES = (
+families = (
     cifarnet,
     lenet,
 )
 
 networks: dict[str, Network] = {
-    network.name: network for family in _FAMILIES for network in family.NETWORKS
+    network.name: network for family in families for network in family.NETWORKS
 }
 
 # The two tables that programs written against TF-Slim know.

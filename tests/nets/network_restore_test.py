@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from checkpoints import restore
 from compat import slim, tf
 from nets import nets_factory
 from tests import golden_files
@@ -36,11 +37,9 @@ def fresh_graph():
         yield graph
 
 
-def restore(session, path, exclude_scopes=()):
-    """Restores all variables of the graph as `--checkpoint_path` does."""
-    excluded = tuple(f"{scope}/" for scope in exclude_scopes)
-    variables = [v for v in tf.global_variables() if not v.op.name.startswith(excluded)]
-    tf.train.Saver(variables).restore(session, path)
+def restore_all(session, path, exclude_scopes=()):
+    """Restores the variables of the graph as `--checkpoint_path` does."""
+    restore.plan(tf.global_variables(), path, exclude_scopes).restore(session)
 
 
 def test_logits(network, golden, checkpoint):
@@ -48,7 +47,7 @@ def test_logits(network, golden, checkpoint):
     images = tf.placeholder(tf.float32, golden["input_shape"])
     outputs = network_fn(images)
     with tf.Session() as session:
-        restore(session, checkpoint)
+        restore_all(session, checkpoint)
         feed = {images: golden_weights.images(golden["input_shape"])}
         logits, end_points = session.run(outputs, feed)
 
@@ -70,7 +69,7 @@ def test_fine_tuning(network, golden, checkpoint):
     assert excluded == misfits
 
     with tf.Session() as session:
-        restore(session, checkpoint, network.classifier_scopes)
+        restore_all(session, checkpoint, network.classifier_scopes)
         for name in variables.keys() - excluded:
             restored = session.run(variables[name])
             np.testing.assert_array_equal(restored, published.get_tensor(name), err_msg=name)

@@ -1,0 +1,39 @@
+"""The records of the networks are complete, and so are the lists that follow from them."""
+
+import pathlib
+
+import pytest
+
+import errors
+from nets import nets_factory
+from preprocessing import preprocessing_factory
+from tests.nets import network_list
+
+
+def test_names_are_unique():
+    names = [net.name for family in nets_factory.families for net in family.NETWORKS]
+    assert sorted(names) == sorted(nets_factory.networks)
+
+
+def test_unknown_network():
+    with pytest.raises(errors.UserError, match=r"'lenet5'\. Did you mean 'lenet'\? Allowed:"):
+        nets_factory.get_network_fn("lenet5", num_classes=10)
+
+
+def test_function_of_the_factory_tells_the_image_size():
+    assert nets_factory.get_network_fn("lenet", 10).default_image_size == 28
+
+
+def test_record_is_complete(network):
+    assert network.paper
+    assert network.classifier_scopes
+    assert network.first_conv
+    assert network.min_image_size >= 1
+    assert network.default_image_size >= network.min_image_size
+    assert callable(preprocessing_factory.get_preprocessing(network.preprocessing))
+    assert callable(preprocessing_factory.get_preprocessing(network.name))
+
+
+def test_every_network_has_its_test_targets():
+    written = pathlib.Path(network_list.__file__).with_name("networks.bzl").read_text("utf-8")
+    assert written == network_list.text(), "run: bazel run //tests/nets:network_list"
