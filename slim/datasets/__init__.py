@@ -1,0 +1,1 @@
+"""Data sets: one record each, converters that write them, descriptors that read them."""

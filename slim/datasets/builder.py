@@ -1,0 +1,336 @@
+"""Writes the shards of a data set: in worker processes, resumably, all or nothing.
+
+A plan names every shard and gives it a digest of what its bytes are made from. Whatever is
+already there with that digest and intact is kept; everything else is written. Each finished
+shard is noted in a journal, so that a run which is killed continues where it was. The manifest
+comes last, and only when every shard is right.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import pathlib
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent import futures
+from typing import Any
+
+from datasets import dataset_utils, manifest, tfrecords
+from downloads.remote_file import RemoteFile
+from errors import UserError
+
+Progress = Callable[[int, int], None]
+
+# Gets an archive of the data set and returns its path.
+Fetch = Callable[[RemoteFile], str]
+
+# A worker takes seconds to load its libraries: fewer examples than these do not repay it.
+_EXAMPLES_PER_WORKER = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """An input that was not taken as it was.
+
+    Attributes:
+      file: Its path.
+      fault: What is wrong with it.
+      action: What was done: "skipped" or "repaired".
+    """
+
+    file: str
+    fault: str
+    action: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannedShard:
+    """One file to be written.
+
+    Attributes:
+      name: Its name in the folder of the data set.
+      split: The split it belongs to.
+      inputs: Digest of everything its bytes depend on.
+      examples: Number of examples it is made from, for the progress report.
+      records: Yields its records in order, and a problem for each input that had one. It is
+        sent to another process, so it must be a function of a module or a partial of one.
+    """
+
+    name: str
+    split: str
+    inputs: str
+    examples: int
+    records: Callable[[], Iterable[bytes | Problem]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that a conversion is going to write.
+
+    Attributes:
+      dataset: Name of the record.
+      class_names: Name of each class by label.
+      shards: The files.
+      options: What the user chose that shaped them; goes into the manifest.
+      needed_bytes: About how much disk they take.
+      max_problems: How many skipped and repaired inputs are still acceptable.
+    """
+
+    dataset: str
+    class_names: tuple[str, ...]
+    shards: tuple[PlannedShard, ...]
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    needed_bytes: int = 0
+    max_problems: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a conversion did.
+
+    Attributes:
+      manifest: The complete set.
+      written: Names of the shards written by this run; the others were there and intact.
+    """
+
+    manifest: manifest.Manifest
+    written: tuple[str, ...]
+
+    def summary(self, dataset_dir: str | os.PathLike) -> str:
+        """Says what the folder holds now and how much of it is new."""
+        splits = ", ".join(f"{size:,} {split}" for split, size in self.manifest.splits.items())
+        count = len(self.manifest.shards)
+        new = f"{len(self.written)} of {count} files written"
+        return (
+            f"{os.fspath(dataset_dir)} holds {self.manifest.dataset}: {splits} pictures of "
+            f"{self.manifest.num_classes} classes; "
+            f"{new if self.written else 'it was complete, nothing was written'}."
+        )
+
+
+def digest(*parts: Any) -> str:
+    """Returns a short digest of plain values, for `PlannedShard.inputs`."""
+    return hashlib.sha256(json.dumps([manifest.WRITER_VERSION, *parts]).encode()).hexdigest()[:16]
+
+
+def build(
+    dataset_dir: str | os.PathLike,
+    plan: Plan,
+    *,
+    num_workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Outcome:
+    """Writes a data set, or what is missing or damaged of it.
+
+    Args:
+      dataset_dir: Folder to write into; made when missing.
+      plan: What to write.
+      num_workers: Most processes to share the shards among; little work stays in this one.
+      progress: Called with the number of examples done and their total.
+
+    Raises:
+      UserError: The folder holds another set, the disk is too small, too many inputs are
+        unusable, or a worker failed. The finished shards stay for the next run.
+    """
+    folder = pathlib.Path(dataset_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder):
+        tfrecords.remove_partials(folder)
+        done = _keep_intact(folder, plan)
+        missing = [shard for shard in plan.shards if shard.name not in done]
+        _check_disk(folder, plan, missing)
+        complete = manifest.read(folder)
+        if missing or not complete:
+            _write_missing(folder, plan, missing, done, num_workers, progress)
+            complete = _finish(folder, plan, done)
+    return Outcome(complete, tuple(shard.name for shard in missing))
+
+
+@contextlib.contextmanager
+def _lock(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps a second conversion out of the folder; the system frees it when a process dies."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UserError(f"Another process is converting a data set into {folder}.") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:
+    """Returns the shards that are there already, and journals them if any is missing.
+
+    From here on a damaged set counts as unfinished: its manifest gives way to the journal.
+    """
+    complete = manifest.read(folder)
+    if complete:
+        _check_same(folder, plan, complete)
+    noted = {shard.name: shard for shard in complete.shards} if complete else _journal(folder)
+    done = {}
+    for shard in plan.shards:
+        entry = noted.get(shard.name)
+        if entry and entry.inputs == shard.inputs and not manifest.damage(folder, entry):
+            done[shard.name] = entry
+    if len(done) < len(plan.shards) or not complete:
+        lines = [_journal_line(shard) for shard in done.values()]
+        manifest.write_text(folder / manifest.JOURNAL, "".join(lines))
+        (folder / manifest.FILENAME).unlink(missing_ok=True)
+    return done
+
+
+def _check_same(folder: pathlib.Path, plan: Plan, complete: manifest.Manifest) -> None:
+    planned = {shard.name: shard.inputs for shard in plan.shards}
+    if planned != {shard.name: shard.inputs for shard in complete.shards}:
+        raise UserError(
+            f"{folder} holds a complete set, {complete.dataset}, made from other files or with "
+            "other options. Choose another folder, or remove this one to make it anew."
+        )
+
+
+def _journal_line(shard: manifest.Shard) -> str:
+    return json.dumps(dataclasses.asdict(shard)) + "\n"
+
+
+def _journal(folder: pathlib.Path) -> dict[str, manifest.Shard]:
+    """Returns the shards noted by a run that did not end; its last line may be torn."""
+    shards = {}
+    path = folder / manifest.JOURNAL
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            shard = manifest.Shard.from_json(json.loads(line))
+            shards[shard.name] = shard
+    return shards
+
+
+def _check_disk(folder: pathlib.Path, plan: Plan, missing: list[PlannedShard]) -> None:
+    needed = plan.needed_bytes * len(missing) // max(len(plan.shards), 1)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"{folder} has {free / 1e9:.1f} GB free; the data set needs {needed / 1e9:.1f} GB."
+        )
+
+
+def _write_missing(
+    folder: pathlib.Path,
+    plan: Plan,
+    missing: list[PlannedShard],
+    done: dict[str, manifest.Shard],
+    num_workers: int,
+    progress: Progress,
+) -> None:
+    """Writes the missing shards, noting each in `done` and in the journal."""
+    total = sum(shard.examples for shard in plan.shards)
+    count = total - sum(shard.examples for shard in missing)
+    examples = {shard.name: shard.examples for shard in missing}
+    num_workers = min(num_workers, len(missing), (total - count) // _EXAMPLES_PER_WORKER)
+    if num_workers > 1:
+        finished = _in_processes(folder, missing, num_workers)
+    else:
+        finished = (
+            _write(folder, shard, lambda n, base=count: progress(base + n, total))
+            for shard in missing
+        )
+    with contextlib.closing(finished), open(folder / manifest.JOURNAL, "a") as journal:
+        for shard in finished:
+            done[shard.name] = shard
+            journal.write(_journal_line(shard))
+            journal.flush()
+            count += examples[shard.name]
+            progress(count, total)
+            _check_problems(plan, done)
+
+
+def _check_problems(plan: Plan, done: dict[str, manifest.Shard]) -> None:
+    problems = [problem for shard in done.values() for problem in shard.problems]
+    if plan.max_problems is not None and len(problems) > plan.max_problems:
+        file, fault, action = problems[0]
+        raise UserError(
+            f"More than {plan.max_problems} pictures are unusable, which is too many to go on. "
+            f"The first, {action}: {file}: {fault}"
+        )
+
+
+def _write(
+    folder: pathlib.Path, planned: PlannedShard, tick: Callable[[int], None]
+) -> manifest.Shard:
+    """Writes one shard; calls `tick` with the number of examples after each."""
+    problems = []
+    with tfrecords.ShardWriter(folder / planned.name) as writer:
+        for count, record in enumerate(planned.records(), start=1):
+            if isinstance(record, Problem):
+                problems.append(dataclasses.astuple(record))
+            else:
+                writer.write(record)
+            tick(count)
+    return manifest.Shard(
+        name=planned.name,
+        split=planned.split,
+        **dataclasses.asdict(writer.contents),
+        inputs=planned.inputs,
+        problems=tuple(problems),
+    )
+
+
+def _in_processes(
+    folder: pathlib.Path, shards: list[PlannedShard], num_workers: int
+) -> Iterator[manifest.Shard]:
+    """Yields each shard when a worker has written it; the first failure stops them all."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = futures.ProcessPoolExecutor(
+        num_workers, mp_context=context, initializer=_start_worker, initargs=(stop,)
+    )
+    try:
+        tasks = [pool.submit(_write_in_worker, folder, shard) for shard in shards]
+        for task in futures.as_completed(tasks):
+            yield task.result()
+    except futures.process.BrokenProcessPool:
+        raise UserError(
+            "A worker process was killed, perhaps for want of memory. Run again to continue; "
+            "--num_workers=1 takes the least memory."
+        ) from None
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(stop) -> None:
+    """Prepares a worker to end with its parent, and to leave Ctrl-C to it."""
+    global _stop  # Set once per process: events cannot travel with a task.
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def _write_in_worker(folder: pathlib.Path, shard: PlannedShard) -> manifest.Shard:
+    def leave_when_stopped(_):
+        if _stop.is_set():
+            raise futures.CancelledError
+
+    return _write(folder, shard, leave_when_stopped)
+
+
+def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> manifest.Manifest:
+    """Writes labels and manifest, and ends the journal."""
+    complete = manifest.Manifest(
+        dataset=plan.dataset,
+        class_names=plan.class_names,
+        shards=tuple(done[shard.name] for shard in plan.shards),
+        options=plan.options,
+    )
+    dataset_utils.write_label_file(dict(enumerate(plan.class_names)), folder)
+    manifest.write(folder, complete)
+    (folder / manifest.JOURNAL).unlink(missing_ok=True)
+    return complete

@@ -1,0 +1,149 @@
+"""From a name and a folder to a converted data set: what every converter has in common."""
+
+import dataclasses
+import importlib
+import os
+import pathlib
+import shutil
+
+from datasets import builder, dataset_factory, manifest
+from datasets.conversion_options import Conversion
+from datasets.record import DatasetRecord
+from downloads import download
+from downloads.remote_file import RemoteFile
+from downloads.status import Progress
+from errors import UserError, unknown
+
+# Where archives wait in the folder of the data set until it is complete.
+DOWNLOADS = "downloads"
+
+# Fields that every data set takes and that leave the written bytes alone.
+_COMMON = {"dataset_name", "dataset_dir", "source", "archive_checksums", "num_workers"}
+# Fields that choose what is read or tolerated; the written files tell the rest.
+_NOT_IN_MANIFEST = {
+    *("labels_csv", "max_bad_images"),
+    *("coco_dirname", "coco_annotations_url", "coco_train_url", "coco_validation_url"),
+}
+
+_CHOICES = {"archive_checksums": ("on", "off"), "on_bad_image": ("error", "skip", "repair")}
+
+
+def convert(
+    config: Conversion,
+    *,
+    progress: builder.Progress = lambda done, total: None,
+    download_progress: Progress = lambda status: None,
+) -> builder.Outcome:
+    """Downloads and converts a data set, or completes what an earlier run began.
+
+    Args:
+      config: What to do.
+      progress: Called with the number of examples converted and their total.
+      download_progress: Called as downloads advance.
+
+    Raises:
+      UserError: An option, an input or the folder cannot be used.
+    """
+    for name in ("dataset_name", "dataset_dir"):
+        if not getattr(config, name):
+            raise UserError(f"--{name} is needed.")
+    record = dataset_factory.get_record(config.dataset_name)
+    _check_options(config, record)
+    folder = pathlib.Path(config.dataset_dir)
+    complete = _complete(config, record) if record.sources else None
+    if complete:
+        return builder.Outcome(complete, ())
+    _check_folder(folder, record)
+    converter = importlib.import_module(record.converter)
+
+    def fetch(remote: RemoteFile) -> str:
+        if config.archive_checksums == "off":
+            remote = dataclasses.replace(remote, size=None, digest=None)
+        downloads = folder / DOWNLOADS
+        downloads.mkdir(parents=True, exist_ok=True)
+        return os.fspath(
+            download.fetch(remote, downloads, source=config.source, progress=download_progress)
+        )
+
+    plan = converter.plan(config, fetch)
+    plan = dataclasses.replace(plan, options=_manifest_options(config, record))
+    outcome = builder.build(
+        folder, plan, num_workers=config.num_workers or os.cpu_count(), progress=progress
+    )
+    shutil.rmtree(folder / DOWNLOADS, ignore_errors=True)
+    return outcome
+
+
+def _check_options(config: Conversion, record: DatasetRecord) -> None:
+    if not record.converter:
+        raise UserError(
+            f"{record.name} has its own program: download_and_preprocess_imagenet DATA_DIR."
+        )
+    for field in dataclasses.fields(config):
+        if field.name in _COMMON or field.name in record.options:
+            continue
+        if getattr(config, field.name) != field.default:
+            raise UserError(
+                f"--{field.name} means nothing for {record.name}, which takes: "
+                f"{', '.join('--' + name for name in (*record.options, 'source'))}."
+            )
+    for name, allowed in _CHOICES.items():
+        if getattr(config, name) not in allowed:
+            raise unknown(f"value of --{name}", getattr(config, name), allowed)
+    if not 0 <= config.validation_fraction < 1:
+        raise UserError(
+            f"--validation_fraction must be at least 0 and less than 1. "
+            f"Received: {config.validation_fraction}."
+        )
+    if config.num_shards is not None and config.num_shards < 1:
+        raise UserError(f"--num_shards must be at least 1. Received: {config.num_shards}.")
+
+
+def _manifest_options(config: Conversion, record: DatasetRecord) -> dict[str, object]:
+    names = [name for name in record.options if name not in _NOT_IN_MANIFEST]
+    return {name: getattr(config, name) for name in names}
+
+
+def _complete(config: Conversion, record: DatasetRecord) -> manifest.Manifest | None:
+    """Returns the manifest if the folder holds this very set, intact: nothing need be fetched."""
+    found = manifest.read(config.dataset_dir)
+    if not found or found.dataset != record.name:
+        return None
+    wanted = _manifest_options(config, record)
+    if found.options != wanted:
+        raise UserError(
+            f"{config.dataset_dir} holds {record.name} made with {_as_flags(found.options)}, "
+            f"not {_as_flags(wanted)}. Choose another --dataset_dir or remove this one."
+        )
+    damaged = any(manifest.damage(config.dataset_dir, shard) for shard in found.shards)
+    return None if damaged else found
+
+
+def _as_flags(options: dict[str, object]) -> str:
+    return " ".join(f"--{name}={value}" for name, value in options.items())
+
+
+def _check_folder(folder: pathlib.Path, record: DatasetRecord) -> None:
+    """Refuses to write among data that no conversion of this data set left there."""
+    if (folder / manifest.JOURNAL).exists():
+        return
+    found = manifest.read(folder)
+    if found:
+        if found.dataset != record.name:
+            raise UserError(
+                f"{folder} holds another data set, {found.dataset}. Choose another --dataset_dir."
+            )
+        return
+    if any(folder.glob(record.file_pattern % "*")):
+        raise UserError(
+            f"{folder} holds {record.name} files without a {manifest.FILENAME}, as the original "
+            "library writes them. They can be read as they are; choose another --dataset_dir to "
+            "convert anew."
+        )
+    ours = {DOWNLOADS} | {source.name for source in record.sources}
+    others = sorted(path.name for path in folder.glob("*") if path.name not in ours)
+    if others:
+        raise UserError(
+            f"{folder} holds other data ({', '.join(others[:5])}{', ...' * (len(others) > 5)}). "
+            "Choose an empty --dataset_dir."
+        )

@@ -1,0 +1,43 @@
+"""Finds data sets by name."""
+
+from datasets import digits, mnist
+from datasets.record import DatasetRecord
+from errors import unknown
+
+datasets_map = {
+    "digits": digits,
+    "mnist": mnist,
+}
+
+records = {name: module.RECORD for name, module in datasets_map.items()}
+
+
+def get_record(name: str) -> DatasetRecord:
+    """Returns the record of a data set.
+
+    Raises:
+      UserError: No data set has this name.
+    """
+    if name not in records:
+        raise unknown("data set", name, records)
+    return records[name]
+
+
+def get_dataset(name, split_name, dataset_dir, file_pattern=None, reader=None):
+    """Describes one split of a data set; see `descriptor.get_split`.
+
+    Args:
+      name: Name of the data set.
+      split_name: Name of the split.
+      dataset_dir: Folder with the converted files.
+      file_pattern: Pattern of the files instead of the data set's own.
+      reader: Class of the TensorFlow reader; TFRecord by default.
+
+    Returns:
+      A `slim.dataset.Dataset`.
+
+    Raises:
+      UserError: The data set or the split is unknown, or the files are not what they should be.
+    """
+    get_record(name)
+    return datasets_map[name].get_split(split_name, dataset_dir, file_pattern, reader)

@@ -1,0 +1,168 @@
+"""What converters share: features of tf.train.Example, label files, sharded output, downloads."""
+
+import contextlib
+import os
+import pathlib
+import urllib.parse
+from collections.abc import Iterable, Mapping, Sequence
+
+from compat import tf
+from datasets import manifest, tfrecords
+from downloads import archives, download
+from downloads.remote_file import RemoteFile
+from errors import UserError
+
+LABELS_FILENAME = "labels.txt"
+
+# No data set of the original comes near these: archives beyond them are refused.
+_MAX_MEMBERS = 1_000_000
+_MAX_BYTES = 100 * 10**9
+
+
+def _as_list(values) -> list:
+    return list(values) if isinstance(values, tuple | list) else [values]
+
+
+def int64_feature(values: int | Sequence[int]) -> tf.train.Feature:
+    """Returns a feature of one integer or of several."""
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=_as_list(values)))
+
+
+def float_feature(values: float | Sequence[float]) -> tf.train.Feature:
+    """Returns a feature of one float or of several."""
+    return tf.train.Feature(float_list=tf.train.FloatList(value=_as_list(values)))
+
+
+def float_list_feature(values: Sequence[float]) -> tf.train.Feature:
+    """Returns a feature of several floats; a single float is a TypeError."""
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+
+def bytes_feature(values: bytes) -> tf.train.Feature:
+    """Returns a feature of one byte string."""
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[values]))
+
+
+def bytes_list_feature(values: Sequence[bytes]) -> tf.train.Feature:
+    """Returns a feature of several byte strings."""
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def example(features: Mapping[str, tf.train.Feature]) -> tf.train.Example:
+    """Returns an example with these features."""
+    return tf.train.Example(features=tf.train.Features(feature=dict(features)))
+
+
+def serialize(message: tf.train.Example) -> bytes:
+    """Returns the bytes of an example, the same in every process.
+
+    Protocol buffers otherwise write the features in the order of a hash table.
+    """
+    return message.SerializeToString(deterministic=True)
+
+
+def image_to_tfexample(
+    image_data: bytes, image_format: bytes, height: int, width: int, class_id: int
+) -> tf.train.Example:
+    """Returns the example of a labelled picture that every descriptor here can read.
+
+    Args:
+      image_data: The encoded picture.
+      image_format: b"png" or b"jpg".
+      height: Height in pixels.
+      width: Width in pixels.
+      class_id: Its label.
+    """
+    return example(
+        {
+            "image/encoded": bytes_feature(image_data),
+            "image/format": bytes_feature(image_format),
+            "image/class/label": int64_feature(class_id),
+            "image/height": int64_feature(height),
+            "image/width": int64_feature(width),
+        }
+    )
+
+
+def open_sharded_output_tfrecords(
+    exit_stack: contextlib.ExitStack, base_path: str, num_shards: int
+) -> list[tfrecords.ShardWriter]:
+    """Opens all shards of a set; they appear when the stack closes without an error.
+
+    Args:
+      exit_stack: What closes them.
+      base_path: Path that the names begin with: `<base_path>-00000-of-00010`.
+      num_shards: How many to open.
+    """
+    return [
+        exit_stack.enter_context(tfrecords.ShardWriter(path))
+        for path in shard_names(f"{base_path}-%05d-of-%05d", num_shards)
+    ]
+
+
+def shard_names(pattern: str, num_shards: int) -> list[str]:
+    """Returns the names that a pattern of two numbers, index and count, gives to the shards."""
+    return [pattern % (index, num_shards) for index in range(num_shards)]
+
+
+def labels_text(class_names: Iterable[str] | Mapping[int, str]) -> str:
+    """Returns the text of a label file: one `<label>:<name>` on each line."""
+    if not isinstance(class_names, Mapping):
+        class_names = dict(enumerate(class_names))
+    return "".join(f"{label}:{name}\n" for label, name in class_names.items())
+
+
+def write_label_file(
+    labels_to_class_names: Mapping[int, str],
+    dataset_dir: str | os.PathLike,
+    filename: str = LABELS_FILENAME,
+) -> None:
+    """Writes the names of the classes, one `<label>:<name>` on each line."""
+    manifest.write_text(pathlib.Path(dataset_dir, filename), labels_text(labels_to_class_names))
+
+
+def has_labels(dataset_dir: str | os.PathLike, filename: str = LABELS_FILENAME) -> bool:
+    """Returns whether the folder of a data set has a label file."""
+    return pathlib.Path(dataset_dir, filename).exists()
+
+
+def read_label_file(
+    dataset_dir: str | os.PathLike, filename: str = LABELS_FILENAME
+) -> dict[int, str]:
+    """Returns label -> class name. A name may itself hold colons.
+
+    Raises:
+      UserError: A line is not `<label>:<name>`.
+    """
+    path = pathlib.Path(dataset_dir, filename)
+    labels_to_names = {}
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    for number, line in enumerate(text.split("\n"), start=1):
+        label, colon, name = line.partition(":")
+        if not line:
+            continue
+        if not colon or not label.strip().lstrip("-").isdecimal():
+            raise UserError(f"{path}, line {number}: expected <label>:<name>, found {line!r}.")
+        labels_to_names[int(label)] = name
+    return labels_to_names
+
+
+def download_url(url: str, dataset_dir: str | os.PathLike) -> str:
+    """Downloads a file into a folder unless it is there, and returns its path."""
+    name = os.path.basename(urllib.parse.urlsplit(url).path)
+    return os.fspath(download.fetch(RemoteFile(name=name, urls=(url,)), dataset_dir))
+
+
+def download_and_uncompress_tarball(tarball_url: str, dataset_dir: str | os.PathLike) -> None:
+    """Downloads a tar archive, compressed or not, into a folder and unpacks it there."""
+    _download_and_unpack(tarball_url, dataset_dir)
+
+
+def download_and_uncompress_zipfile(zip_url: str, dataset_dir: str | os.PathLike) -> None:
+    """Downloads a zip archive into a folder and unpacks it there."""
+    _download_and_unpack(zip_url, dataset_dir)
+
+
+def _download_and_unpack(url: str, dataset_dir: str | os.PathLike) -> None:
+    archive = download_url(url, dataset_dir)
+    archives.extract(archive, dataset_dir, max_members=_MAX_MEMBERS, max_bytes=_MAX_BYTES)

@@ -1,0 +1,127 @@
+"""How a converted data set is read: the one body behind every `get_split`."""
+
+import logging
+import os
+import pathlib
+
+from compat import slim, tf
+from datasets import dataset_utils, manifest
+from datasets.record import DatasetRecord
+from errors import UserError, unknown
+
+_CONVERT = "Convert it: download_and_convert_data.py --dataset_name={} --dataset_dir={}"
+
+
+def image_features(*, image_format: str, label: tf.FixedLenFeature) -> dict:
+    """Returns the parsing configuration of a labelled picture.
+
+    Args:
+      image_format: What the picture is taken to be where `image/format` is not stored.
+      label: Configuration of `image/class/label`.
+    """
+    return {
+        "image/encoded": tf.FixedLenFeature((), tf.string, default_value=""),
+        "image/format": tf.FixedLenFeature((), tf.string, default_value=image_format),
+        "image/class/label": label,
+    }
+
+
+def box_features() -> dict:
+    """Returns the parsing configuration of the corners of any number of boxes, 0..1."""
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    return {f"image/object/bbox/{side}": tf.VarLenFeature(tf.float32) for side in sides}
+
+
+def box_handler() -> slim.tfexample_decoder.ItemHandler:
+    """Returns the handler that makes `[boxes, 4]` (ymin, xmin, ymax, xmax) of `box_features`."""
+    sides = ["ymin", "xmin", "ymax", "xmax"]
+    return slim.tfexample_decoder.BoundingBox(sides, "image/object/bbox/")
+
+
+def get_split(
+    record: DatasetRecord,
+    split_name: str,
+    dataset_dir: str,
+    file_pattern: str | None = None,
+    reader: type | None = None,
+) -> slim.dataset.Dataset:
+    """Describes one split so that `slim.dataset_data_provider` can read it.
+
+    A manifest beside the files tells how many examples and classes they hold; without one they
+    are taken to be the published set.
+
+    Args:
+      record: The data set.
+      split_name: One of its splits.
+      dataset_dir: Folder with the converted files.
+      file_pattern: Pattern of the files instead of the record's; `%s` stands for the split.
+      reader: Class of the TensorFlow reader; TFRecord by default.
+
+    Raises:
+      UserError: The split is unknown, the conversion has not ended, or the files are not those
+        of the manifest.
+    """
+    contents = _contents(record, dataset_dir)
+    splits = contents.splits if contents else record.splits
+    if split_name not in splits:
+        raise unknown(f"split of {record.name}", split_name, splits)
+    if contents and file_pattern is None:
+        manifest.check(dataset_dir, contents, split_name)
+    pattern = file_pattern or record.file_pattern
+    labels_to_names = None
+    if dataset_utils.has_labels(dataset_dir):
+        labels_to_names = dataset_utils.read_label_file(dataset_dir)
+    return slim.dataset.Dataset(
+        data_sources=os.path.join(
+            dataset_dir, pattern % split_name if "%s" in pattern else pattern
+        ),
+        reader=reader or tf.TFRecordReader,
+        decoder=slim.tfexample_decoder.TFExampleDecoder(
+            record.keys_to_features, record.items_to_handlers
+        ),
+        num_samples=splits[split_name],
+        items_to_descriptions=record.items_to_descriptions,
+        num_classes=record.num_classes or contents.num_classes,
+        labels_to_names=labels_to_names,
+    )
+
+
+def _contents(record: DatasetRecord, dataset_dir: str) -> manifest.Manifest | None:
+    """Returns the manifest of the folder, after judging whether the record can read it."""
+    convert = _CONVERT.format(record.name, dataset_dir)
+    contents = manifest.read(dataset_dir)
+    if contents:
+        if contents.dataset != record.name:
+            raise UserError(f"{dataset_dir} holds {contents.dataset}, not {record.name}.")
+        return contents
+    if pathlib.Path(dataset_dir, manifest.JOURNAL).exists():
+        raise UserError(f"The conversion in {dataset_dir} has not ended. {convert}")
+    if not record.splits:
+        raise UserError(f"{dataset_dir} has no {manifest.FILENAME}: no {record.name}. {convert}")
+    if any(pathlib.Path(dataset_dir).glob(record.file_pattern % "*")):
+        logging.getLogger(__name__).warning(
+            "%s has no %s: its files are taken to be all of the published %s, unverified.",
+            dataset_dir,
+            manifest.FILENAME,
+            record.name,
+        )
+    return None
+
+
+def data_files(dataset: slim.dataset.Dataset) -> list[str]:
+    """Returns the files of a split in order of name.
+
+    Raises:
+      UserError: There are none.
+    """
+    sources = dataset.data_sources
+    patterns = [sources] if isinstance(sources, str) else list(sources)
+    files = sorted(path for pattern in patterns for path in tf.gfile.Glob(pattern))
+    if not files:
+        folder = os.path.dirname(patterns[0])
+        there = "holds no such files" if os.path.isdir(folder) else "does not exist"
+        raise UserError(
+            f"No data to read: {', '.join(patterns)}: {folder} {there}. Check --dataset_dir, or "
+            f"convert the data set into it with download_and_convert_data.py."
+        )
+    return files
