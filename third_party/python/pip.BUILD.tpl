@@ -8,6 +8,8 @@ py_runtime(
     name = "python3",
     interpreter_path = "{python}",
     python_version = "PY3",
+    # The launchers of programs and tests run on the same Python: a machine may have no `python`.
+    stub_shebang = "#!{python}",
 )
 
 py_runtime_pair(

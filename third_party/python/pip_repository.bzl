@@ -55,6 +55,9 @@ def _pip_repository_impl(repository_ctx):
     lock = repository_ctx.path(repository_ctx.attr.requirements_lock)
     describe = repository_ctx.path(repository_ctx.attr._describe)
 
+    # An empty virtual environment hides whatever else is installed on the machine.
+    _run(repository_ctx, [python, "-m", "venv", "--without-pip", "venv"], "Making a virtual environment")
+
     repository_ctx.report_progress("Installing the locked Python distributions")
 
     # pip compiles to byte-code as it installs, which spares every sandboxed test the compilation
@@ -82,7 +85,7 @@ def _pip_repository_impl(repository_ctx):
         "Reading the installed distributions",
     ))
     repository_ctx.template("BUILD", repository_ctx.attr._build_template, {
-        "{python}": python,
+        "{python}": str(repository_ctx.path("venv/bin/python3")),
         "{distributions}": "\n".join([_py_library(d) for d in distributions]),
     }, executable = False)
     repository_ctx.file("requirements.bzl", _REQUIREMENTS_BZL.format(
