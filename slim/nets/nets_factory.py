@@ -9,14 +9,20 @@ from collections.abc import Callable
 import errors
 from compat import slim
 from nets import (
+    alexnet,
     cifarnet,
     lenet,
+    overfeat,
+    vgg,
 )
 from nets.network import Network
 
 families = (
+    alexnet,
     cifarnet,
     lenet,
+    overfeat,
+    vgg,
 )
 
 networks: dict[str, Network] = {
