@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent import futures
 from typing import Any
 
-from datasets import dataset_utils, manifest, tfrecords
+from datasets import manifest, tfrecords
 from downloads.remote_file import RemoteFile
 from errors import UserError
 
@@ -29,9 +29,6 @@ Progress = Callable[[int, int], None]
 
 # Gets an archive of the data set and returns its path.
 Fetch = Callable[[RemoteFile], str]
-
-# A worker takes seconds to load its libraries: fewer examples than these do not repay it.
-_EXAMPLES_PER_WORKER = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +77,8 @@ class Plan:
       options: What the user chose that shaped them; goes into the manifest.
       needed_bytes: About how much disk they take.
       max_problems: How many skipped and repaired inputs are still acceptable.
+      examples_per_worker: Fewer than these do not repay the time that a worker process takes to
+        start, which is seconds if `records` needs TensorFlow.
     """
 
     dataset: str
@@ -88,6 +87,7 @@ class Plan:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     needed_bytes: int = 0
     max_problems: int | None = None
+    examples_per_worker: int = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +233,7 @@ def _write_missing(
     total = sum(shard.examples for shard in plan.shards)
     count = total - sum(shard.examples for shard in missing)
     examples = {shard.name: shard.examples for shard in missing}
-    num_workers = min(num_workers, len(missing), (total - count) // _EXAMPLES_PER_WORKER)
+    num_workers = min(num_workers, len(missing), (total - count) // plan.examples_per_worker)
     if num_workers > 1:
         finished = _in_processes(folder, missing, num_workers)
     else:
@@ -296,9 +296,10 @@ def _in_processes(
         for task in futures.as_completed(tasks):
             yield task.result()
     except futures.process.BrokenProcessPool:
+        begun = ", ".join(tfrecords.partials(folder))
         raise UserError(
-            "A worker process was killed, perhaps for want of memory. Run again to continue; "
-            "--num_workers=1 takes the least memory."
+            f"A worker process was killed, perhaps for want of memory, while {begun or 'nothing'} "
+            "was being written. Run again to continue; fewer workers take less memory."
         ) from None
     finally:
         stop.set()
@@ -330,6 +331,8 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
         shards=tuple(done[shard.name] for shard in plan.shards),
         options=plan.options,
     )
+    from datasets import dataset_utils  # Here: it loads TensorFlow, which workers may do without.
+
     dataset_utils.write_label_file(dict(enumerate(plan.class_names)), folder)
     manifest.write(folder, complete)
     (folder / manifest.JOURNAL).unlink(missing_ok=True)
