@@ -170,14 +170,16 @@ class _Job:
         part = self.part
         if part.version.encoding != "gzip":
             return part.path
-        try:
-            with gzip.open(part.path) as encoded:
-                if self.remote.name.endswith(_GZIP_NAMES) and encoded.read(2) != _GZIP_MAGIC:
-                    return part.path
-                encoded.seek(0)
-                with part_file.explain_write_errors(part.decoded), open(part.decoded, "wb") as file:
-                    shutil.copyfileobj(encoded, file, 1 << 20)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            part.clear()
-            raise transfer.SourceError("the server said gzip and sent something else") from error
+        with part_file.explain_write_errors(part.decoded):
+            try:
+                with gzip.open(part.path) as encoded:
+                    if self.remote.name.endswith(_GZIP_NAMES) and encoded.read(2) != _GZIP_MAGIC:
+                        return part.path
+                    encoded.seek(0)
+                    with open(part.decoded, "wb") as file:
+                        shutil.copyfileobj(encoded, file, 1 << 20)
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                part.clear()
+                reason = "the server said gzip and sent something else"
+                raise transfer.SourceError(reason) from error
         return part.decoded

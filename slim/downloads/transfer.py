@@ -107,17 +107,17 @@ class _Transfer:
                 return
             except _TryAgainError as error:
                 # A server that always starts over and breaks at the same place makes no progress.
-                if self.part.length > farthest:
-                    farthest, failures = self.part.length, 0
-                if failures == self.policy.retries:
-                    raise SourceError(
-                        f"{error}, and {failures + 1} attempts brought no more bytes"
-                    ) from error
+                failures = 0 if self.part.length > farthest else failures + 1
+                farthest = max(farthest, self.part.length)
+                if failures > self.policy.retries:
+                    reason = f"{error}, and {failures} attempts in a row brought no more bytes"
+                    raise SourceError(reason) from error
                 self._wait(error, failures)
-                failures += 1
 
     def _wait(self, error: _TryAgainError, failures: int) -> None:
-        wait = self.policy.backoff * 2**failures if error.wait is None else error.wait
+        wait = error.wait
+        if wait is None:
+            wait = self.policy.backoff * 2 ** max(failures - 1, 0)
         wait = min(wait, self.policy.longest_wait)
         _LOG.warning(
             "%s: %s; trying again in %s.", self.remote.name, error, status.human_seconds(wait)

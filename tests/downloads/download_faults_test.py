@@ -1,0 +1,477 @@
+"""Fetching through everything a network, a server and a machine can do to a transfer."""
+
+import errno
+import hashlib
+import logging
+import multiprocessing
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import errors
+from downloads import download, part_file
+from downloads.download import Policy, RemoteFile
+from tests.downloads import fault_server
+from tests.downloads.fault_server import RIGHT, Fault
+
+SIZE = 300_000
+CONTENT = random.Random(7).randbytes(SIZE)
+OTHER = random.Random(8).randbytes(SIZE)
+SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+HASTY = Policy(retries=3, backoff=0.01, stall_timeout=0.3)
+HTML = b"<!DOCTYPE html><html><body>Please log in.</body></html>"
+ROOT = os.getuid() == 0
+
+
+def remote_file(*urls: str, **changes) -> RemoteFile:
+    facts = {"name": "a.bin", "urls": urls, "size": SIZE, "digest": SHA256}
+    return RemoteFile(**facts | changes)
+
+
+def fetch(remote: RemoteFile, directory, policy=HASTY) -> str:
+    return download.fetch(remote, directory, progress=lambda status: None, policy=policy)
+
+
+def fetch_from(server, directory, **changes) -> str:
+    return fetch(remote_file(server.url("a.bin"), **changes), directory)
+
+
+def assert_good(directory) -> None:
+    assert (directory / "a.bin").read_bytes() == CONTENT
+    assert sorted(os.listdir(directory)) == ["a.bin", "a.bin.receipt.json"]
+
+
+def leave_part(server, directory, length: int) -> None:
+    """Leaves what a run leaves that ended after so many bytes."""
+    faults, server.faults = server.faults, [Fault(cut_after=length)] + [Fault(cut_after=0)] * 9
+    with pytest.raises(errors.UserError):
+        fetch_from(server, directory)
+    server.faults = faults
+    server.requests.clear()
+    assert os.path.getsize(directory / "a.bin.part") == length
+
+
+@pytest.fixture
+def server():
+    with fault_server.serve({"a.bin": CONTENT}) as server:
+        yield server
+
+
+RECOVERED = {
+    # Faults in the order of the requests, after which the file must be there.
+    "cut_after_0": [Fault(cut_after=0)],
+    "cut_after_1": [Fault(cut_after=1)],
+    "cut_after_half": [Fault(cut_after=SIZE // 2)],
+    "cut_after_all_but_1": [Fault(cut_after=SIZE - 1)],
+    "5_cuts_in_a_row": [Fault(cut_after=SIZE // 7)] * 5,
+    "cut_without_length": [Fault(chunked=True, cut_after=SIZE // 2)],
+    "500_three_times": [Fault(status=500, body=HTML)] * 3,
+    "502_503_504": [Fault(status=status) for status in (502, 503, 504)],
+    "500_between_cuts": [Fault(cut_after=SIZE // 4), Fault(status=500), Fault(status=500)] * 3,
+    "chunked": [Fault(chunked=True)],
+    "part_without_validator": [Fault(cut_after=999), Fault(headers={"ETag": ""})],
+}
+
+
+@pytest.mark.parametrize("faults", RECOVERED.values(), ids=RECOVERED)
+def test_recovers(server, tmp_path, faults):
+    server.faults = list(faults)
+    fetch_from(server, tmp_path)
+    assert_good(tmp_path)
+    assert not server.faults
+
+
+CUTS = {name: faults for name, faults in RECOVERED.items() if "cut" in name}
+
+
+@pytest.mark.parametrize("faults", CUTS.values(), ids=CUTS)
+def test_cuts_cost_no_second_transfer_of_the_same_bytes(server, tmp_path, faults):
+    server.faults = list(faults)
+    fetch_from(server, tmp_path)
+    assert server.bytes_sent <= 1.1 * SIZE
+
+
+def test_failures_without_progress_give_up_and_keep_the_part(server, tmp_path):
+    server.faults = [Fault(cut_after=1000)] + [Fault(cut_after=0)] * 9
+    with pytest.raises(errors.UserError, match="brought no more bytes"):
+        fetch_from(server, tmp_path)
+    assert len(server.requests) == 1 + HASTY.retries + 1
+    assert sorted(os.listdir(tmp_path)) == ["a.bin.part", "a.bin.part.json"]
+
+
+def test_a_server_that_always_starts_over_and_breaks_ends_the_retries(server, tmp_path):
+    server.faults = [Fault(cut_after=SIZE // 2, ignore_range=True)] * 20
+    with pytest.raises(errors.UserError, match="brought no more bytes"):
+        fetch_from(server, tmp_path)
+
+
+def test_the_next_process_asks_for_the_missing_bytes_only(server, tmp_path):
+    leave_part(server, tmp_path, SIZE // 3)
+    fetch_from(server, tmp_path)
+    assert [request.range_start for request in server.requests] == [SIZE // 3]
+    assert_good(tmp_path)
+
+
+RESTARTED = {
+    "200_instead_of_206": Fault(ignore_range=True),
+    "206_with_wrong_offset_later": Fault(range_shift=10),
+    "206_with_wrong_offset_earlier": Fault(range_shift=-10),
+    "206_without_content_range": Fault(headers={"Content-Range": ""}),
+    "206_with_wrong_total": Fault(
+        headers={"Content-Range": f"bytes {SIZE // 2}-{SIZE - 1}/{SIZE + 1}"}
+    ),
+    "206_with_another_etag": Fault(headers={"ETag": '"other"'}),
+    "416_although_bytes_are_missing": Fault(
+        status=416, headers={"Content-Range": f"bytes */{SIZE}"}
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", RESTARTED.values(), ids=RESTARTED)
+def test_restarts_rather_than_mixes(server, tmp_path, fault):
+    leave_part(server, tmp_path, SIZE // 2)
+    server.faults = [fault]
+    fetch_from(server, tmp_path)
+    assert server.requests[0].range_start == SIZE // 2
+    assert_good(tmp_path)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["digest_known", "nothing_known"])
+def test_etag_changes_between_attempts(server, tmp_path, known):
+    server.files["a.bin"] = OTHER
+    server.faults = [Fault(cut_after=SIZE // 2)] + [Fault(cut_after=0)] * 9
+    facts = {} if known else {"size": None, "digest": None}
+    with pytest.raises(errors.UserError):
+        fetch_from(server, tmp_path, **facts)
+    server.faults, server.files["a.bin"] = [], CONTENT
+
+    fetch_from(server, tmp_path, **facts)
+
+    assert_good(tmp_path)
+
+
+def test_416_with_the_complete_file_ends_the_transfer(server, tmp_path):
+    leave_part(server, tmp_path, SIZE - 1)
+    with open(tmp_path / "a.bin.part", "ab") as file:
+        file.write(CONTENT[-1:])
+    fetch_from(server, tmp_path)
+    assert [request.range_start for request in server.requests] == [SIZE]
+    assert server.bytes_sent < 2 * SIZE
+    assert_good(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["flipped_byte", "no_sidecar", "torn_sidecar", "longer"])
+def test_a_damaged_part_is_fetched_anew(server, tmp_path, damage):
+    leave_part(server, tmp_path, SIZE // 2)
+    part, sidecar = tmp_path / "a.bin.part", tmp_path / "a.bin.part.json"
+    if damage == "flipped_byte":
+        part.write_bytes(bytes([CONTENT[0] ^ 1]) + CONTENT[1 : SIZE // 2])
+    elif damage == "no_sidecar":
+        sidecar.unlink()
+    elif damage == "torn_sidecar":
+        sidecar.write_text(sidecar.read_text()[:20])
+    else:
+        part.write_bytes(CONTENT + b"more")
+    fetch_from(server, tmp_path)
+    assert_good(tmp_path)
+
+
+def test_a_part_of_another_mirror_is_not_continued(server, tmp_path):
+    leave_part(server, tmp_path, SIZE // 2)
+    server.files["b.bin"] = CONTENT
+    fetch(remote_file(server.url("b.bin")), tmp_path)
+    assert [request.range_start for request in server.requests] == [None]
+    assert_good(tmp_path)
+
+
+WRONG_LENGTHS = {
+    # error of Content-Length, size in the record, what the message says or None if all is well.
+    "short_by_1_size_known": (-1, SIZE, "announces 299999"),
+    "long_by_1_size_known": (1, SIZE, "announces 300001"),
+    "short_by_1_size_unknown": (-1, None, "damaged or another file"),
+    "long_by_1_size_unknown": (1, None, None),
+}
+
+
+@pytest.mark.parametrize(("error", "size", "message"), WRONG_LENGTHS.values(), ids=WRONG_LENGTHS)
+def test_wrong_content_length(server, tmp_path, error, size, message):
+    server.faults = [Fault(length_error=error)] * 20
+    if message is None:
+        fetch_from(server, tmp_path, size=size)
+        assert_good(tmp_path)
+        return
+    with pytest.raises(errors.UserError, match=message):
+        fetch_from(server, tmp_path, size=size)
+    assert os.listdir(tmp_path) == []
+
+
+ENCODED = {
+    # name, content, whether the server compresses it or only says so.
+    "label_on_a_gz": ("a.tar.gz", "gzip", False),
+    "compressed_gz": ("a.tar.gz", "gzip", True),
+    "compressed_plain": ("a.tar", None, True),
+}
+
+
+@pytest.mark.parametrize(("name", "kind", "compress"), ENCODED.values(), ids=ENCODED)
+@pytest.mark.parametrize("known", [True, False], ids=["digest_known", "nothing_known"])
+def test_content_encoding_gzip(tmp_path, name, kind, compress, known):
+    content = fault_server.gzip.compress(CONTENT) if kind else CONTENT
+    label = Fault(gzip=True) if compress else Fault(headers={"Content-Encoding": "gzip"})
+    facts = {"size": None, "digest": None}
+    if known:
+        facts = {
+            "size": len(content),
+            "digest": "sha256:" + hashlib.sha256(content).hexdigest(),
+        }
+    with fault_server.serve({name: content}, [label]) as server:
+        fetch(RemoteFile(name=name, urls=(server.url(name),), **facts), tmp_path)
+        assert server.requests[0].headers["Accept-Encoding"] == "identity"
+    assert (tmp_path / name).read_bytes() == content
+    assert sorted(os.listdir(tmp_path)) == [name, f"{name}.receipt.json"]
+
+
+REFUSED = {
+    # fault -> what the message must say.
+    "404": (Fault(status=404, body=HTML), "answered 404"),
+    "403_html": (Fault(status=403, body=HTML), "answered 403 Forbidden.*access refused"),
+    "200_html": (
+        Fault(status=200, body=HTML, headers={"Content-Type": "text/html; charset=utf-8"}),
+        "web page",
+    ),
+    "200_html_called_data": (
+        Fault(status=200, body=HTML, headers={"Content-Type": "application/octet-stream"}),
+        "web page|another file",
+    ),
+    "204": (Fault(status=204), "answered 204"),
+    "unknown_encoding": (Fault(headers={"Content-Encoding": "br"}), "insists on the encoding br"),
+    "gzip_label_on_other_bytes": (Fault(headers={"Content-Encoding": "gzip"}), "said gzip"),
+    "too_many_redirects": (Fault(status=302, headers={"Location": "/a.bin"}), "TooManyRedirects"),
+}
+
+
+@pytest.mark.parametrize(("fault", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("known", [True, False], ids=["digest_known", "nothing_known"])
+def test_no_other_answer_is_taken_for_the_file(server, tmp_path, fault, message, known):
+    server.faults = [fault] * 50
+    facts = {} if known else {"size": None, "digest": None}
+    with pytest.raises(errors.UserError, match=message):
+        fetch_from(server, tmp_path, **facts)
+    assert os.listdir(tmp_path) == []
+
+
+def test_redirect_to_a_403_page_names_where_it_led(server, tmp_path):
+    with fault_server.serve({}, [Fault(status=403, body=HTML)]) as other:
+        location = other.url("login?session=secret")
+        server.faults = [Fault(status=302, headers={"Location": location})]
+        with pytest.raises(errors.UserError, match=re.escape(other.url("login"))) as caught:
+            fetch_from(server, tmp_path)
+    assert "secret" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+RETRY_AFTER = {"seconds": "1", "date_in_the_past": "Wed, 21 Oct 2015 07:28:00 GMT", "nonsense": "?"}
+
+
+@pytest.mark.parametrize("value", RETRY_AFTER.values(), ids=RETRY_AFTER)
+def test_429_waits_as_long_as_the_server_asks(server, tmp_path, value):
+    server.faults = [Fault(status=429, headers={"Retry-After": value})]
+    start = time.monotonic()
+    fetch_from(server, tmp_path)
+    elapsed = time.monotonic() - start
+    assert (elapsed >= 1) == (value == "1")
+    assert_good(tmp_path)
+
+
+def test_a_stalled_server_is_given_up_and_asked_again(server, tmp_path):
+    server.faults = [Fault(cut_after=SIZE // 2, stall=5)]
+    start = time.monotonic()
+    fetch_from(server, tmp_path)
+    assert time.monotonic() - start < 3
+    assert server.requests[1].range_start == SIZE // 2
+    assert_good(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_flipped_bit_leaves_no_file(server, tmp_path, seed):
+    server.faults = [Fault(flip_bit=random.Random(seed).randrange(8 * SIZE))]
+    with pytest.raises(errors.UserError, match="damaged or another file"):
+        fetch_from(server, tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_flipped_bit_in_the_second_piece_is_mended(server, tmp_path, seed):
+    bit = random.Random(seed).randrange(4 * SIZE)
+    server.faults = [Fault(cut_after=SIZE // 2), Fault(flip_bit=bit)]
+    fetch_from(server, tmp_path)
+    assert_good(tmp_path)
+
+
+# Run in a process of its own: says when it starts, fetches argv[1] into argv[2].
+PROGRAM = """
+import sys
+from downloads import download
+from tests.downloads import download_faults_test as test
+print("ready", flush=True)
+test.fetch_url(sys.argv[1], sys.argv[2])
+"""
+
+
+def fetch_url(url: str, directory: str) -> str:
+    return fetch(remote_file(url), directory, Policy(retries=3, backoff=0.01, stall_timeout=5))
+
+
+def start_fetching(server, directory) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, server.url("a.bin"), str(directory)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_kill_9_and_run_again(server, tmp_path, seed):
+    server.rate = 1_000_000  # 0.3 seconds for the file.
+    process = start_fetching(server, tmp_path)
+    time.sleep(random.Random(seed).uniform(0, 0.35))
+    process.kill()
+    process.communicate()
+    server.rate = None
+    there = tmp_path / "a.bin"
+    assert not there.exists() or there.read_bytes() == CONTENT
+
+    fetch_from(server, tmp_path)
+
+    assert_good(tmp_path)
+
+
+@pytest.mark.parametrize("repetition", range(10))
+def test_two_processes_at_once(server, tmp_path, repetition):
+    server.rate = 3_000_000
+    processes = [start_fetching(server, tmp_path) for _ in range(2)]
+    outputs = [process.communicate(timeout=30) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert_good(tmp_path)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("repetition", range(10))
+def test_two_processes_at_once_where_locks_mean_nothing(server, tmp_path, repetition, monkeypatch):
+    monkeypatch.setattr("fcntl.flock", lambda descriptor, operation: None)
+    server.rate = 3_000_000
+    context = multiprocessing.get_context("fork")
+    arguments = (server.url("a.bin"), str(tmp_path))
+    processes = [context.Process(target=fetch_url, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+        time.sleep(random.Random(repetition).uniform(0, 0.1))
+    for process in processes:
+        process.join(30)
+    # One of them may find its part file gone, and says so; the file is right all the same.
+    assert 0 in [process.exitcode for process in processes]
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+def test_interrupt_keeps_the_part_and_says_so_in_one_line(server, tmp_path):
+    server.rate = 300_000
+    process = start_fetching(server, tmp_path)
+    while not server.bytes_sent > SIZE // 4:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode != 0
+    said = [line for line in stderr.splitlines() if line.startswith("Interrupted. ")]
+    assert len(said) == 1
+    assert str(tmp_path / "a.bin.part") in said[0]
+    server.rate = None
+    server.requests.clear()
+    fetch_from(server, tmp_path)
+    assert server.requests[0].range_start > 0
+    assert_good(tmp_path)
+
+
+def test_full_disk_keeps_the_part_and_leaves_no_file(server, tmp_path, monkeypatch):
+    room = [SIZE // 2]
+
+    def pwrite(descriptor, data, offset, write=os.pwrite):
+        if offset + len(data) > room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr("os.pwrite", pwrite)
+    with pytest.raises(errors.UserError, match=r"disk is full.*Free some space"):
+        fetch_from(server, tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["a.bin.part", "a.bin.part.json"]
+    room[0] = SIZE
+    fetch_from(server, tmp_path)
+    assert_good(tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 200 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+    if not ROOT or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk, and not in every sandbox")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_turns_out_too_small(server, small_disk):
+    server.faults = [Fault(chunked=True)]
+    with pytest.raises(errors.UserError, match="disk is full"):
+        fetch_from(server, small_disk, size=None)
+    assert not (small_disk / "a.bin").exists()
+
+
+@pytest.mark.parametrize("size", [SIZE, None], ids=["size_known", "announced"])
+def test_a_disk_known_to_be_too_small(server, small_disk, size):
+    with pytest.raises(errors.UserError, match=r"Too little space.*300.0 kB are needed"):
+        fetch_from(server, small_disk, size=size)
+    assert len(server.requests) == (0 if size else 1)
+    assert server.bytes_sent < SIZE or not size
+
+
+def _fetch_as_nobody(url: str, directory: str) -> None:
+    if ROOT:
+        os.setuid(65534)
+    try:
+        fetch_url(url, directory)
+    except errors.UserError as error:
+        sys.exit(3 if f"Cannot write {directory}/a.bin.part" in str(error) else 4)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_transfer(server, tmp_path):
+    # Root may write everywhere, so the attempt is made by another user.
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o555)
+    arguments = (server.url("a.bin"), str(locked))
+    process = multiprocessing.get_context("fork").Process(target=_fetch_as_nobody, args=arguments)
+    process.start()
+    process.join(30)
+    assert process.exitcode == 3
+    assert not server.requests
+
+
+def test_the_server_of_these_tests_is_right_without_faults(server, tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger=part_file.__name__)
+    server.faults = [RIGHT]
+    fetch_from(server, tmp_path)
+    assert_good(tmp_path)
+    assert not caplog.records
