@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent import futures
 from typing import Any
 
-from datasets import manifest, tfrecords
+from datasets import labels, manifest, tfrecords
 from downloads.remote_file import RemoteFile
 from errors import UserError
 
@@ -331,9 +331,7 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
         shards=tuple(done[shard.name] for shard in plan.shards),
         options=plan.options,
     )
-    from datasets import dataset_utils  # Here: it loads TensorFlow, which workers may do without.
-
-    dataset_utils.write_label_file(dict(enumerate(plan.class_names)), folder)
+    labels.write_label_file(dict(enumerate(plan.class_names)), folder)
     manifest.write(folder, complete)
     (folder / manifest.JOURNAL).unlink(missing_ok=True)
     return complete

@@ -2,17 +2,20 @@
 
 import contextlib
 import os
-import pathlib
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from compat import tf
-from datasets import manifest, tfrecords
+from datasets import tfrecords
+from datasets.labels import (  # noqa: F401  # Names that belong to this module's interface.
+    LABELS_FILENAME,
+    has_labels,
+    labels_text,
+    read_label_file,
+    write_label_file,
+)
 from downloads import archives, download
 from downloads.remote_file import RemoteFile
-from errors import UserError
-
-LABELS_FILENAME = "labels.txt"
 
 # No data set of the original comes near these: archives beyond them are refused.
 _MAX_MEMBERS = 1_000_000
@@ -103,48 +106,6 @@ def open_sharded_output_tfrecords(
 def shard_names(pattern: str, num_shards: int) -> list[str]:
     """Returns the names that a pattern of two numbers, index and count, gives to the shards."""
     return [pattern % (index, num_shards) for index in range(num_shards)]
-
-
-def labels_text(class_names: Iterable[str] | Mapping[int, str]) -> str:
-    """Returns the text of a label file: one `<label>:<name>` on each line."""
-    if not isinstance(class_names, Mapping):
-        class_names = dict(enumerate(class_names))
-    return "".join(f"{label}:{name}\n" for label, name in class_names.items())
-
-
-def write_label_file(
-    labels_to_class_names: Mapping[int, str],
-    dataset_dir: str | os.PathLike,
-    filename: str = LABELS_FILENAME,
-) -> None:
-    """Writes the names of the classes, one `<label>:<name>` on each line."""
-    manifest.write_text(pathlib.Path(dataset_dir, filename), labels_text(labels_to_class_names))
-
-
-def has_labels(dataset_dir: str | os.PathLike, filename: str = LABELS_FILENAME) -> bool:
-    """Returns whether the folder of a data set has a label file."""
-    return pathlib.Path(dataset_dir, filename).exists()
-
-
-def read_label_file(
-    dataset_dir: str | os.PathLike, filename: str = LABELS_FILENAME
-) -> dict[int, str]:
-    """Returns label -> class name. A name may itself hold colons.
-
-    Raises:
-      UserError: A line is not `<label>:<name>`.
-    """
-    path = pathlib.Path(dataset_dir, filename)
-    labels_to_names = {}
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    for number, line in enumerate(text.split("\n"), start=1):
-        label, colon, name = line.partition(":")
-        if not line:
-            continue
-        if not colon or not label.strip().lstrip("-").isdecimal():
-            raise UserError(f"{path}, line {number}: expected <label>:<name>, found {line!r}.")
-        labels_to_names[int(label)] = name
-    return labels_to_names
 
 
 def download_url(url: str, dataset_dir: str | os.PathLike) -> str:
