@@ -12,16 +12,25 @@ from nets import (
     alexnet,
     cifarnet,
     lenet,
+    mobilenet_v1,
     overfeat,
+    resnet_v1,
+    resnet_v2,
     vgg,
 )
+from nets.mobilenet import mobilenet_v2, mobilenet_v3
 from nets.network import Network
 
 families = (
     alexnet,
     cifarnet,
     lenet,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
     overfeat,
+    resnet_v1,
+    resnet_v2,
     vgg,
 )
 
