@@ -192,10 +192,8 @@ def _unpack_tar(file: IO[bytes], directory: str, limits: _Limits) -> None:
 def _unpack_zip(file: IO[bytes], directory: str, limits: _Limits) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
-            for member in archive.infolist():
-                if stat.S_IFMT(member.external_attr >> 16) not in _ZIP_KINDS:
-                    raise _RefusedError(f"its member {member.filename!r} is no regular file")
-                name = limits.admit(member.orig_filename, member.file_size, member.is_dir())
+            members = [(member, _admit_zipped(member, limits)) for member in archive.infolist()]
+            for member, name in members:
                 path = os.path.join(directory, name)
                 os.makedirs(path if member.is_dir() else os.path.dirname(path), exist_ok=True)
                 if not member.is_dir():
@@ -203,6 +201,13 @@ def _unpack_zip(file: IO[bytes], directory: str, limits: _Limits) -> None:
                         shutil.copyfileobj(source, to, _CHUNK)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise _RefusedError(f"it is damaged or encrypted ({error})") from error
+
+
+def _admit_zipped(member: zipfile.ZipInfo, limits: _Limits) -> str:
+    if stat.S_IFMT(member.external_attr >> 16) not in _ZIP_KINDS:
+        raise _RefusedError(f"its member {member.filename!r} is no regular file or folder")
+    # The other name, `filename`, ends at the first NUL.
+    return limits.admit(member.orig_filename, member.file_size, member.is_dir())
 
 
 def _open_folder(path: str) -> int:
