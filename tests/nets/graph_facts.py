@@ -7,7 +7,9 @@ import numpy as np
 
 from compat import tf
 
+# Depending on the layer, the share that an update moves is a constant or 1 minus the decay.
 _DECAY = re.compile(r"/AssignMovingAvg(_\d+)?/decay$")
+_ONE_MINUS_DECAY = re.compile(r"/AssignMovingAvg(_\d+)?/sub$")
 _UNFUSED_ADD = re.compile(r"/batchnorm(_\d+)?/add$")
 
 
@@ -36,6 +38,8 @@ def batch_norm() -> dict:
             unfused[_number(tf.get_static_value(op.inputs[1]))] += 1
         elif _DECAY.search(op.name):
             decay[_number(1.0 - np.float64(tf.get_static_value(op.outputs[0])))] += 1
+        elif _ONE_MINUS_DECAY.search(op.name) and tf.get_static_value(op.inputs[0]) == 1.0:
+            decay[_number(tf.get_static_value(op.inputs[1]))] += 1
     facts = {
         "decay": dict(decay),
         "fused_epsilon": dict(fused),
