@@ -1,0 +1,195 @@
+"""Deals the pictures of an inventory out to shards and has them written."""
+
+import contextlib
+import csv
+import functools
+import io
+import itertools
+import logging
+import pathlib
+import random
+from collections.abc import Iterable, Iterator, Sequence
+
+import errors
+from datasets import builder, manifest, tfrecords
+from datasets.imagenet_conversion import example, pictures
+from datasets.imagenet_conversion.archives import RAW_DATA, SOURCES
+from datasets.imagenet_conversion.image_header import BadPictureError
+from datasets.imagenet_conversion.inventory import Inventory
+from datasets.imagenet_conversion.options import Options
+from datasets.imagenet_conversion.source import Source
+
+_LOG = logging.getLogger(__name__)
+
+DATASET = "imagenet"
+BOUNDING_BOXES = "imagenet_2012_bounding_boxes.csv"
+REPORT = "bad_images.csv"
+
+# The options that shape the bytes.
+_IN_MANIFEST = ("train_shards", "validation_shards", "seed", "on_bad_image", "verify_images")
+
+# Everything in a record but its picture takes about as much, framing included.
+_RECORD_OVERHEAD = 600
+
+
+def convert(
+    inventory: Inventory,
+    options: Options,
+    progress: builder.Progress = lambda done, total: None,
+) -> builder.Outcome:
+    """Writes all pictures of an inventory, or what an earlier run left to be written.
+
+    The bytes of the shards depend on the pictures, their labels and boxes, the seed and the
+    numbers of shards; not on where the pictures lie, the number of workers or interruptions.
+
+    Args:
+      inventory: The pictures.
+      options: What to make of them.
+      progress: Called with the number of pictures converted and their total.
+
+    Raises:
+      UserError: if the folder or a picture cannot be used, or a worker failed.
+    """
+    folder = pathlib.Path(options.output_directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    if inventory.bounding_boxes is not None:
+        manifest.write_text(folder / BOUNDING_BOXES, inventory.bounding_boxes)
+    outcome = builder.build(
+        folder, _plan(inventory, options), num_workers=options.num_workers, progress=progress
+    )
+    _check_totals(inventory, outcome.manifest)
+    _report(folder, outcome.manifest)
+    return outcome
+
+
+def check_folder(directory: str, *, may_hold: Iterable[str] = ()) -> None:
+    """Refuses to write among data that no conversion of ImageNet left there.
+
+    Args:
+      directory: The folder to write into; it need not exist.
+      may_hold: Paths of inputs, which may lie in it.
+
+    Raises:
+      UserError: if the folder holds anything else than archives, inputs and earlier output.
+    """
+    folder = pathlib.Path(directory)
+    found = manifest.read(folder)
+    if found and found.dataset != DATASET:
+        raise errors.UserError(f"{folder} holds another data set, {found.dataset}.")
+    if found or (folder / manifest.JOURNAL).exists():
+        return
+    ours = {RAW_DATA, BOUNDING_BOXES, *(remote.name for remote in SOURCES.values())}
+    inputs = {path.resolve() for path in map(pathlib.Path, may_hold)}
+    inputs |= {parent for path in inputs for parent in path.parents}
+    others = sorted(
+        path.name
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if path.name.removesuffix(".receipt.json") not in ours
+        and not path.name.endswith(tfrecords.PARTIAL_SUFFIX)
+        and path.resolve() not in inputs
+    )
+    if others:
+        shown = ", ".join(others[:5]) + ", ..." * (len(others) > 5)
+        raise errors.UserError(f"{folder} holds other data ({shown}). Choose an empty folder.")
+
+
+def _plan(inventory: Inventory, options: Options) -> builder.Plan:
+    counts = {"train": options.train_shards, "validation": options.validation_shards}
+    shards = []
+    for split, sources in inventory.splits.items():
+        order = list(sources)
+        random.Random(options.seed).shuffle(order)
+        count = counts[split]
+        bounds = [len(order) * index // count for index in range(count + 1)]
+        for index, (start, end) in enumerate(itertools.pairwise(bounds)):
+            name = f"{split}-{index:05d}-of-{count:05d}"
+            shards.append(_shard(name, split, order[start:end], options))
+    sources = itertools.chain(*inventory.splits.values())
+    return builder.Plan(
+        dataset=DATASET,
+        class_names=inventory.class_names,
+        shards=tuple(shards),
+        options={name: getattr(options, name) for name in _IN_MANIFEST},
+        needed_bytes=sum(source.size + _RECORD_OVERHEAD for source in sources),
+        max_problems=options.max_bad_images,
+        examples_per_worker=1,
+    )
+
+
+def _shard(
+    name: str, split: str, sources: Sequence[Source], options: Options
+) -> builder.PlannedShard:
+    pictures_of_it = [
+        (source.filename, source.offset, source.size, source.shows, source.boxes)
+        for source in sources
+    ]
+    return builder.PlannedShard(
+        name=name,
+        split=split,
+        inputs=builder.digest(pictures_of_it, options.on_bad_image, options.verify_images),
+        examples=len(sources),
+        records=functools.partial(
+            _records, sources, options.on_bad_image, options.verify_images == "decode"
+        ),
+    )
+
+
+def _records(
+    sources: Sequence[Source], on_bad_image: str, decode: bool
+) -> Iterator[bytes | builder.Problem]:
+    """Yields the record of each picture, or what became of it; runs in a worker process."""
+    for source in sources:
+        try:
+            data = source.read()
+            try:
+                picture, problem = pictures.prepare(data, decode=decode), None
+            except BadPictureError as error:
+                picture, problem = _treat(source, data, error, on_bad_image)
+            if problem:
+                yield problem
+            if picture:
+                yield example.serialize(source, picture)
+        except errors.UserError:
+            raise
+        except Exception as error:  # Whatever it is, it is about this picture.
+            raise RuntimeError(f"{source}: {type(error).__name__}: {error}") from error
+
+
+def _treat(
+    source: Source, data: bytes, error: BadPictureError, on_bad_image: str
+) -> tuple[pictures.Picture | None, builder.Problem]:
+    """Returns what can be saved of a bad picture, and the note for the report."""
+    if on_bad_image == "error":
+        raise errors.UserError(
+            f"{source}: {error}. --on_bad_image=skip leaves such pictures out, "
+            "--on_bad_image=repair keeps what can be read of them."
+        ) from error
+    if on_bad_image == "repair":
+        with contextlib.suppress(BadPictureError):
+            return pictures.repair(data), builder.Problem(str(source), str(error), "repaired")
+    return None, builder.Problem(str(source), str(error), "skipped")
+
+
+def _report(folder: pathlib.Path, written: manifest.Manifest) -> None:
+    """Lists the pictures that were skipped or repaired in a file, if there are any."""
+    problems = sorted(problem for shard in written.shards for problem in shard.problems)
+    if problems:
+        text = io.StringIO()
+        csv.writer(text).writerows([("file", "fault", "action"), *problems])
+        manifest.write_text(folder / REPORT, text.getvalue())
+        _LOG.warning("%d pictures were bad: see %s.", len(problems), folder / REPORT)
+
+
+def _check_totals(inventory: Inventory, written: manifest.Manifest) -> None:
+    """Compares what was written with what was to be, picture by picture left out."""
+    for split, sources in inventory.splits.items():
+        problems = [
+            problem for shard in written.shards if shard.split == split
+            for problem in shard.problems
+        ]  # fmt: skip
+        skipped = sum(action == "skipped" for _, _, action in problems)
+        if written.splits.get(split, 0) + skipped != len(sources):
+            raise RuntimeError(
+                f"{written.splits.get(split, 0)} records of {split} were written and {skipped} "
+                f"left out, of {len(sources)} pictures."
+            )
