@@ -22,7 +22,8 @@ import google_crc32c
 
 from errors import UserError
 
-_PARTIAL_SUFFIX = ".partial"
+# Of files that are being written.
+PARTIAL_SUFFIX = ".partial"
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
@@ -71,7 +72,7 @@ class ShardWriter:
         self._path = os.fspath(path)
         folder, name = os.path.split(self._path)
         # The process id keeps a second writer of the same shard from tearing this one.
-        self._partial = os.path.join(folder, f".{name}.{os.getpid()}{_PARTIAL_SUFFIX}")
+        self._partial = os.path.join(folder, f".{name}.{os.getpid()}{PARTIAL_SUFFIX}")
         self._file = open(self._partial, "wb")  # noqa: SIM115  # Until `close` or `discard`.
         self._tally = _Tally()
         self.contents: Contents | None = None
@@ -116,13 +117,13 @@ def write_shard(path: str | os.PathLike, records: Iterable[bytes]) -> Contents:
 
 def partials(folder: str | os.PathLike) -> list[str]:
     """Returns the names of the shards that are being written, or were when a writer was killed."""
-    hidden = sorted(path.name for path in pathlib.Path(folder).glob(f".*{_PARTIAL_SUFFIX}"))
-    return [name[1 : -len(_PARTIAL_SUFFIX)].rpartition(".")[0] for name in hidden]
+    hidden = sorted(path.name for path in pathlib.Path(folder).glob(f".*{PARTIAL_SUFFIX}"))
+    return [name[1 : -len(PARTIAL_SUFFIX)].rpartition(".")[0] for name in hidden]
 
 
 def remove_partials(folder: str | os.PathLike) -> None:
     """Removes what killed writers left behind."""
-    for path in pathlib.Path(folder).glob(f".*{_PARTIAL_SUFFIX}"):
+    for path in pathlib.Path(folder).glob(f".*{PARTIAL_SUFFIX}"):
         path.unlink(missing_ok=True)
 
 
