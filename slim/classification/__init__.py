@@ -1,0 +1,1 @@
+"""Names what is on a picture, with an exported graph or a checkpoint."""

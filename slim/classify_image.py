@@ -1,0 +1,38 @@
+"""Names what is on pictures.
+
+    python classify_image.py --graph=/tmp/lenet.pb digit.png
+    python classify_image.py --model_name=lenet --checkpoint_path=/tmp/lenet \\
+        --dataset_name=mnist --format=csv --output_file=answers.csv pictures/*.png
+"""
+
+import pathlib
+
+import cli
+from classification.config import Classification
+from cli import config_flags
+from errors import UserError
+
+_MAX_PICTURES = 100_000
+
+config_flags.define(Classification)
+
+
+def main(paths):
+    """Classifies the pictures named on the command line."""
+    from classification import classifier, report
+
+    config = config_flags.read(Classification)
+    if not paths:
+        raise UserError("Name the pictures after the flags: classify_image --graph=... cat.jpg")
+    report.require_format(config.format)
+    with classifier.open_classifier(config) as opened:
+        answers = list(opened.classify(paths, top_k=config.top_k, batch_size=config.batch_size))
+    text = report.FORMATS[config.format](answers)
+    if config.output_file:
+        pathlib.Path(config.output_file).write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+
+
+if __name__ == "__main__":
+    cli.run(main, max_arguments=_MAX_PICTURES)

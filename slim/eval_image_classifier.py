@@ -1,0 +1,32 @@
+"""Evaluates a checkpoint on a split of a data set: accuracy, recall at 5, loss.
+
+    python eval_image_classifier.py --model_name=lenet --checkpoint_path=/tmp/lenet \\
+        --dataset_name=mnist --dataset_dir=/data/mnist --dataset_split_name=test \\
+        --eval_dir=/tmp/lenet/eval
+
+Every example counts once. The result goes to the terminal, to metrics.json and to TensorBoard.
+"""
+
+import cli
+from cli import config_flags
+from evaluation.config import Evaluation
+
+config_flags.define(Evaluation)
+
+
+def main(_):
+    """Evaluates what the flags name and prints the metrics."""
+    from evaluation import evaluate
+
+    config = config_flags.read(Evaluation)
+    metrics = evaluate.evaluate(config)
+    print(f"Checkpoint  {metrics.checkpoint_path}")
+    print(f"Examples    {metrics.num_examples}")
+    print(f"Accuracy    {metrics.accuracy:.4f}")
+    print(f"Recall at 5 {metrics.recall_at_5:.4f}")
+    print(f"Loss        {metrics.loss:.4f}")
+    print(f"Written to  {config.eval_dir}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,142 @@
+"""Builds the graph that classifies pictures and writes it with its weights as one frozen file."""
+
+import dataclasses
+import os
+import pathlib
+
+from checkpoints import latest, restore
+from compat import slim, tf
+from errors import UserError
+from export import config as export_config
+from export import describe, model_file
+from nets import nets_factory
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What an export has written.
+
+    Attributes:
+      graph_path: The graph.
+      description_path: Its description.
+      model: The same description.
+      checkpoint_path: The checkpoint whose weights are inside, or None.
+    """
+
+    graph_path: pathlib.Path
+    description_path: pathlib.Path
+    model: model_file.ModelDescription
+    checkpoint_path: str | None
+
+
+def build(
+    model: model_file.ModelDescription, batch_size: int | None = None, is_training: bool = False
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Adds a network to the current graph.
+
+    Returns:
+      The placeholder for the input, float32 [batch, *model.example_shape], and the predictions,
+      float32 [batch, num_classes], whose rows add up to 1.
+    """
+    images = tf.placeholder(tf.float32, (batch_size, *model.example_shape), name=model.input_name)
+    network_fn = nets_factory.get_network_fn(
+        model.model_name, num_classes=model.num_classes, is_training=is_training
+    )
+    logits, _ = network_fn(images)
+    return images, tf.nn.softmax(logits, name=model.predictions_name)
+
+
+def restore_weights(
+    session,
+    model: model_file.ModelDescription,
+    checkpoint_path: str,
+    moving_average_decay: float | None = None,
+) -> str:
+    """Restores every variable of the session's graph and returns the checkpoint they came from.
+
+    Raises:
+      UserError: If there is no checkpoint, or it does not fit the graph.
+    """
+    with session.graph.as_default():
+        variables = (
+            restore.moving_averages(slim.get_model_variables())
+            if moving_average_decay
+            else tf.global_variables()
+        )
+        network = nets_factory.get_network(model.model_name)
+        plan = restore.plan(
+            variables,
+            latest.find(checkpoint_path),
+            classifier_scopes=network.classifier_scopes,
+        )
+        plan.restore(session)
+    return plan.checkpoint_path
+
+
+def export(config: export_config.Export) -> Exported:
+    """Writes a graph, frozen if there are weights, and its description.
+
+    Raises:
+      UserError: If a name is unknown, the checkpoint does not fit or the file cannot be written.
+    """
+    path = _output_path(config)
+    if config.quantize:
+        raise UserError("--quantize is not supported yet; leave it out.")
+    if config.is_video_model and not config.num_frames:
+        raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")
+    model = describe.describe(
+        config.model_name,
+        config.dataset_name,
+        config.dataset_dir,
+        checkpoint_path=config.checkpoint_path,
+        labels_offset=config.labels_offset,
+        image_size=config.image_size,
+        preprocessing_name=config.preprocessing_name,
+        use_grayscale=config.use_grayscale,
+        num_frames=config.num_frames,
+    )
+    graph_def, checkpoint_path = _graph_def(config, model)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        tf.io.write_graph(
+            graph_def, str(path.parent), unfinished.name, as_text=config.write_text_graphdef
+        )
+        description_path = model_file.write_description(model, path)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return Exported(path, description_path, model, checkpoint_path)
+
+
+def _output_path(config: export_config.Export) -> pathlib.Path:
+    if not config.output_file:
+        raise UserError("--output_file is missing: name the file to write, such as model.pb.")
+    path = pathlib.Path(config.output_file)
+    if path.is_dir():
+        raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
+    if path == model_file.description_path(path):
+        raise UserError(f"--output_file={path}: .json is for the description; use .pb.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _graph_def(config: export_config.Export, model: model_file.ModelDescription):
+    """Returns the graph to write and the checkpoint whose weights it holds."""
+    checkpoint_path = None
+    with tf.Graph().as_default() as graph:
+        _, predictions = build(model, config.batch_size, config.is_training)
+        graph_def = graph.as_graph_def()
+        if config.checkpoint_path:
+            with tf.Session() as session:
+                checkpoint_path = restore_weights(
+                    session, model, config.checkpoint_path, config.moving_average_decay
+                )
+                graph_def = tf.graph_util.convert_variables_to_constants(
+                    session, graph_def, [predictions.op.name]
+                )
+    # TensorFlow gives no operation a name that differs from another's by its case alone, and some
+    # networks have a scope "Predictions".
+    for node in graph_def.node:
+        if node.name == predictions.op.name:
+            node.name = model.predictions_name
+    return graph_def, checkpoint_path
