@@ -7,9 +7,11 @@ comes last, and only when every shard is right.
 """
 
 import contextlib
+import csv
 import dataclasses
 import fcntl
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -26,6 +28,9 @@ from downloads.remote_file import RemoteFile
 from errors import UserError
 
 Progress = Callable[[int, int], None]
+
+# Lists the inputs that were skipped or repaired, if there were any.
+REPORT = "bad_images.csv"
 
 # Gets an archive of the data set and returns its path.
 Fetch = Callable[[RemoteFile], str]
@@ -95,22 +100,30 @@ class Outcome:
     """What a conversion did.
 
     Attributes:
-      manifest: The complete set.
+      manifest: The complete set; None for one that the original library wrote.
       written: Names of the shards written by this run; the others were there and intact.
     """
 
-    manifest: manifest.Manifest
+    manifest: manifest.Manifest | None
     written: tuple[str, ...]
 
     def summary(self, dataset_dir: str | os.PathLike) -> str:
         """Says what the folder holds now and how much of it is new."""
+        if self.manifest is None:
+            return (
+                f"{os.fspath(dataset_dir)} holds files that the original library wrote, without a "
+                f"{manifest.FILENAME}; they can be read, and were left as they are."
+            )
         splits = ", ".join(f"{size:,} {split}" for split, size in self.manifest.splits.items())
         count = len(self.manifest.shards)
         new = f"{len(self.written)} of {count} files written"
+        problems = sum(len(shard.problems) for shard in self.manifest.shards)
+        bad = f" {problems} bad pictures are listed in {REPORT}." if problems else ""
         return (
             f"{os.fspath(dataset_dir)} holds {self.manifest.dataset}: {splits} pictures of "
             f"{self.manifest.num_classes} classes; "
             f"{new if self.written else 'it was complete, nothing was written'}."
+            f"{bad}"
         )
 
 
@@ -248,17 +261,29 @@ def _write_missing(
             journal.flush()
             count += examples[shard.name]
             progress(count, total)
-            _check_problems(plan, done)
+            _check_problems(folder, plan, done)
 
 
-def _check_problems(plan: Plan, done: dict[str, manifest.Shard]) -> None:
-    problems = [problem for shard in done.values() for problem in shard.problems]
+def _check_problems(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> None:
+    problems = _report_problems(folder, done)
     if plan.max_problems is not None and len(problems) > plan.max_problems:
         file, fault, action = problems[0]
         raise UserError(
-            f"More than {plan.max_problems} pictures are unusable, which is too many to go on. "
-            f"The first, {action}: {file}: {fault}"
+            f"More than {plan.max_problems} pictures are unusable, which is too many to go on "
+            f"(--max_bad_images). The first, {action}: {file!r}: {fault}. All are in {REPORT}."
         )
+
+
+def _report_problems(
+    folder: pathlib.Path, done: dict[str, manifest.Shard]
+) -> list[tuple[str, str, str]]:
+    """Writes file, fault and action of every bad input so far as CSV, and returns them."""
+    problems = sorted(problem for shard in done.values() for problem in shard.problems)
+    if problems:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([("file", "fault", "action"), *problems])
+        manifest.write_text(folder / REPORT, text.getvalue())
+    return problems
 
 
 def _write(
@@ -267,11 +292,13 @@ def _write(
     """Writes one shard; calls `tick` with the number of examples after each."""
     problems = []
     with tfrecords.ShardWriter(folder / planned.name) as writer:
-        for count, record in enumerate(planned.records(), start=1):
+        count = 0
+        for record in planned.records():
             if isinstance(record, Problem):
                 problems.append(dataclasses.astuple(record))
             else:
                 writer.write(record)
+                count += 1
             tick(count)
     return manifest.Shard(
         name=planned.name,

@@ -7,15 +7,12 @@ import pathlib
 import shutil
 
 from datasets import builder, dataset_factory, manifest
-from datasets.conversion_options import Conversion
+from datasets.conversion_options import DOWNLOADS, Conversion
 from datasets.record import DatasetRecord
 from downloads import download
 from downloads.remote_file import RemoteFile
 from downloads.status import Progress
 from errors import UserError, unknown
-
-# Where archives wait in the folder of the data set until it is complete.
-DOWNLOADS = "downloads"
 
 # Fields that every data set takes and that leave the written bytes alone.
 _COMMON = {"dataset_name", "dataset_dir", "source", "archive_checksums", "num_workers"}
@@ -53,16 +50,16 @@ def convert(
     complete = _complete(config, record) if record.sources else None
     if complete:
         return builder.Outcome(complete, ())
-    _check_folder(folder, record)
+    if _made_by_original(config, record):
+        return builder.Outcome(None, ())
+    _check_folder(config, record)
     converter = importlib.import_module(record.converter)
 
     def fetch(remote: RemoteFile) -> str:
         if config.archive_checksums == "off":
             remote = dataclasses.replace(remote, size=None, digest=None)
-        downloads = folder / DOWNLOADS
-        downloads.mkdir(parents=True, exist_ok=True)
-        return os.fspath(
-            download.fetch(remote, downloads, source=config.source, progress=download_progress)
+        return download.fetch(
+            remote, config.downloads, source=config.source, progress=download_progress
         )
 
     plan = converter.plan(config, fetch)
@@ -119,12 +116,22 @@ def _complete(config: Conversion, record: DatasetRecord) -> manifest.Manifest | 
     return None if damaged else found
 
 
+def _made_by_original(config: Conversion, record: DatasetRecord) -> bool:
+    """Returns whether the folder has files of every split but neither manifest nor journal."""
+    folder = pathlib.Path(config.dataset_dir)
+    if any((folder / name).exists() for name in (manifest.FILENAME, manifest.JOURNAL)):
+        return False
+    patterns = [record.file_pattern % split for split in record.splits]
+    return bool(patterns) and all(any(folder.glob(pattern)) for pattern in patterns)
+
+
 def _as_flags(options: dict[str, object]) -> str:
     return " ".join(f"--{name}={value}" for name, value in options.items())
 
 
-def _check_folder(folder: pathlib.Path, record: DatasetRecord) -> None:
+def _check_folder(config: Conversion, record: DatasetRecord) -> None:
     """Refuses to write among data that no conversion of this data set left there."""
+    folder = pathlib.Path(config.dataset_dir)
     if (folder / manifest.JOURNAL).exists():
         return
     found = manifest.read(folder)
@@ -134,13 +141,7 @@ def _check_folder(folder: pathlib.Path, record: DatasetRecord) -> None:
                 f"{folder} holds another data set, {found.dataset}. Choose another --dataset_dir."
             )
         return
-    if any(folder.glob(record.file_pattern % "*")):
-        raise UserError(
-            f"{folder} holds {record.name} files without a {manifest.FILENAME}, as the original "
-            "library writes them. They can be read as they are; choose another --dataset_dir to "
-            "convert anew."
-        )
-    ours = {DOWNLOADS} | {source.name for source in record.sources}
+    ours = {os.path.basename(config.downloads)} | {source.name for source in record.sources}
     others = sorted(path.name for path in folder.glob("*") if path.name not in ours)
     if others:
         raise UserError(

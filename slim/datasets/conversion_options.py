@@ -1,6 +1,10 @@
-"""What a user can choose about a conversion; imports nothing, so that `--help` answers at once."""
+"""What a user can choose about a conversion; imports nothing, for `--help` is not to wait."""
 
 import dataclasses
+import os
+
+# Folder inside `dataset_dir` that archives wait in until the data set is complete.
+DOWNLOADS = ".downloads"
 
 _COCO = "http://images.cocodataset.org"
 
@@ -24,7 +28,7 @@ class Conversion:
       max_bad_images: How many skipped and repaired pictures are acceptable.
       small_object_area_threshold: Share of the picture that an object must exceed, 0..1.
       foreground_class_of_interest: COCO category that the positive class stands for.
-      coco_dirname: Folder inside `dataset_dir` that keeps the COCO archives.
+      coco_dirname: Folder inside `dataset_dir` that the COCO archives go into.
       coco_annotations_url: Where to get the COCO annotations.
       coco_train_url: Where to get the COCO training pictures.
       coco_validation_url: Where to get the COCO validation pictures.
@@ -47,3 +51,9 @@ class Conversion:
     coco_annotations_url: str = f"{_COCO}/annotations/annotations_trainval2014.zip"
     coco_train_url: str = f"{_COCO}/zips/train2014.zip"
     coco_validation_url: str = f"{_COCO}/zips/val2014.zip"
+
+    @property
+    def downloads(self) -> str:
+        """Where archives are put, inside `dataset_dir`; COCO's 19 GB stay there for another try."""
+        name = self.coco_dirname if self.dataset_name == "visualwakewords" else DOWNLOADS
+        return os.path.join(self.dataset_dir, name)

@@ -1,12 +1,16 @@
 """Finds data sets by name."""
 
-from datasets import digits, mnist
+from datasets import cifar10, digits, flowers, image_folder, mnist, visualwakewords
 from datasets.record import DatasetRecord
 from errors import unknown
 
 datasets_map = {
+    "cifar10": cifar10,
     "digits": digits,
+    "flowers": flowers,
+    "image_folder": image_folder,
     "mnist": mnist,
+    "visualwakewords": visualwakewords,
 }
 
 records = {name: module.RECORD for name, module in datasets_map.items()}

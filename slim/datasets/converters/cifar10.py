@@ -1,0 +1,68 @@
+"""Converts CIFAR-10 from its binary archive, which is read without unpacking it."""
+
+import functools
+import hashlib
+import pathlib
+import tarfile
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from datasets import builder, cifar10, dataset_utils
+from datasets.conversion_options import Conversion
+from datasets.converters import png
+from errors import UserError
+
+_SIZE = 32
+_ROW = 1 + 3 * _SIZE * _SIZE  # Label, then the red, the green and the blue plane.
+_MEMBERS = {
+    "train": tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6)),
+    "test": ("cifar-10-batches-bin/test_batch.bin",),
+}
+
+
+def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+    """Plans one file per split, in the order of the archive."""
+    del config  # There is nothing to choose.
+    (archive,) = (fetch(remote) for remote in cifar10.RECORD.sources)
+    with open(archive, "rb") as file:
+        contents = hashlib.file_digest(file, "sha256").hexdigest()
+    return builder.Plan(
+        dataset="cifar10",
+        class_names=cifar10.RECORD.class_names,
+        shards=tuple(
+            builder.PlannedShard(
+                name=cifar10.RECORD.file_pattern % split,
+                split=split,
+                inputs=builder.digest(contents, members),
+                examples=sum(len(batch) for batch in _batches(archive, members)),
+                records=functools.partial(_records, archive, members),
+            )
+            for split, members in _MEMBERS.items()
+        ),
+        needed_bytes=pathlib.Path(archive).stat().st_size,
+    )
+
+
+def _batches(archive: str, members: tuple[str, ...]) -> Iterator[np.ndarray]:
+    """Yields each batch file as `[n, 3073]` bytes, in the order of `members`."""
+    try:
+        with tarfile.open(archive) as tar:
+            for name in members:
+                data = tar.extractfile(name).read()
+                yield np.frombuffer(data, np.uint8).reshape(-1, _ROW)
+    except (KeyError, AttributeError):
+        raise UserError(f"{archive} has no file {name}: it is not CIFAR-10's binary.") from None
+    except (tarfile.TarError, EOFError, zlib.error, ValueError, OSError) as error:
+        raise UserError(f"{archive} is damaged: {error}.") from error
+
+
+def _records(archive: str, members: tuple[str, ...]) -> Iterator[bytes]:
+    for batch in _batches(archive, members):
+        pictures = batch[:, 1:].reshape(-1, 3, _SIZE, _SIZE).transpose(0, 2, 3, 1)
+        for label, pixels in zip(batch[:, 0], pictures, strict=True):
+            example = dataset_utils.image_to_tfexample(
+                png.encode(np.ascontiguousarray(pixels)), b"png", _SIZE, _SIZE, int(label)
+            )
+            yield dataset_utils.serialize(example)

@@ -1,0 +1,81 @@
+"""What Visual Wake Words makes of COCO's annotations: one label and some boxes per picture."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from compat import tf
+from datasets import dataset_utils
+from errors import unknown
+
+
+def filter_annotations(
+    coco: Mapping[str, Any], small_object_area_threshold: float, foreground_class_of_interest: str
+) -> dict[str, Any]:
+    """Labels each picture by whether an object of one category is large enough in it.
+
+    Args:
+      coco: Content of a COCO file of instances.
+      small_object_area_threshold: Share of the picture's area that an object must exceed, 0..1.
+      foreground_class_of_interest: Name of the category.
+
+    Returns:
+      `images` as they were; `annotations`, image id as text -> `label`, 1 or 0, and `objects`, the
+      `area` and `bbox` (x, y, width, height in pixels) of each that counts; `categories`, id as
+      text -> the category.
+
+    Raises:
+      UserError: COCO has no such category.
+    """
+    by_name = {category["name"]: category for category in coco["categories"]}
+    if foreground_class_of_interest not in by_name:
+        raise unknown("COCO category", foreground_class_of_interest, sorted(by_name))
+    category = by_name[foreground_class_of_interest]
+    areas = {image["id"]: image["width"] * image["height"] for image in coco["images"]}
+    objects = {image_id: [] for image_id in areas}
+    for annotation in coco["annotations"]:
+        image_id, area = annotation["image_id"], annotation["area"]
+        if annotation["category_id"] != category["id"]:
+            continue
+        if area / areas[image_id] > small_object_area_threshold:
+            objects[image_id].append({"area": area, "bbox": annotation["bbox"]})
+    return {
+        "images": coco["images"],
+        "annotations": {
+            str(image_id): {"label": int(bool(kept)), "objects": kept}
+            for image_id, kept in objects.items()
+        },
+        "categories": {str(category["id"]): category},
+    }
+
+
+def example(image: Mapping[str, Any], labelled: Mapping[str, Any], data: bytes) -> tf.train.Example:
+    """Returns the example of one picture.
+
+    Args:
+      image: Its entry among the annotations' `images`.
+      labelled: Its `label` and `objects`, see `filter_annotations`.
+      data: The bytes of its JPEG file.
+    """
+    height, width = image["height"], image["width"]
+    boxes = [found["bbox"] for found in labelled["objects"]]
+    result = dataset_utils.image_to_tfexample(data, b"jpeg", height, width, labelled["label"])
+    texts = {
+        "filename": image["file_name"],
+        "source_id": str(image["id"]),
+        "key/sha256": hashlib.sha256(data).hexdigest(),
+    }
+    numbers = {
+        "area": [found["area"] for found in labelled["objects"]],
+        "bbox/xmin": [x / width for x, _, _, _ in boxes],
+        "bbox/xmax": [(x + w) / width for x, _, w, _ in boxes],
+        "bbox/ymin": [y / height for _, y, _, _ in boxes],
+        "bbox/ymax": [(y + h) / height for _, y, _, h in boxes],
+    }
+    features = result.features.feature
+    for name, text in texts.items():
+        features[f"image/{name}"].bytes_list.value.append(text.encode())
+    for name, values in numbers.items():
+        # An empty list must still be a list of floats.
+        features[f"image/object/{name}"].float_list.value.extend(values)
+    return result

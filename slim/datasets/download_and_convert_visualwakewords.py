@@ -1,0 +1,22 @@
+"""The original's entry point to converting Visual Wake Words from Python."""
+
+from datasets import conversion
+from datasets.conversion_options import Conversion
+
+
+def run(dataset_dir, small_object_area_threshold, foreground_class_of_interest):
+    """Downloads COCO 2014 and labels its pictures, unless that is done already.
+
+    Args:
+      dataset_dir: Folder to write into.
+      small_object_area_threshold: Share of the picture that an object must exceed, 0..1.
+      foreground_class_of_interest: COCO category that the positive class stands for.
+    """
+    conversion.convert(
+        Conversion(
+            dataset_name="visualwakewords",
+            dataset_dir=dataset_dir,
+            small_object_area_threshold=small_object_area_threshold,
+            foreground_class_of_interest=foreground_class_of_interest,
+        )
+    )

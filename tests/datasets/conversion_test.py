@@ -1,0 +1,214 @@
+"""Every data set: converted from fake archives, read back, converted again.
+
+One body for all records, in the manner of a base class: counts, reload, no overlap of splits,
+determinism, unique keys.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+
+import pytest
+
+from compat import slim, tf
+from datasets import conversion, dataset_factory, manifest, tfrecords
+from datasets.conversion_options import Conversion
+from tests import golden_files
+from tests.datasets import fake_data
+from tests.downloads import fault_server
+
+NAMES = sorted(fake_data.GENERATORS)
+GOLDEN = golden_files.load("datasets.json")
+ORIGINAL_NAMES = [name for name in NAMES if name in GOLDEN["factory_map"]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Converted:
+    """A converted fake set."""
+
+    name: str
+    source: fake_data.Source
+    folder: pathlib.Path
+    outcome: object
+
+    def examples(self, split: str) -> list[tf.train.Example]:
+        shards = [shard for shard in self.outcome.manifest.shards if shard.split == split]
+        return [
+            tf.train.Example.FromString(record)
+            for shard in shards
+            for record in tfrecords.read_records(self.folder / shard.name)
+        ]
+
+    def all_examples(self) -> list[tf.train.Example]:
+        return [e for split in self.outcome.manifest.splits for e in self.examples(split)]
+
+
+def convert(name: str, source: fake_data.Source, folder: pathlib.Path, **options):
+    given = {"source": os.fspath(source.folder)} | dict(source.options) | options
+    if name == "digits":
+        del given["source"]
+    return conversion.convert(Conversion(dataset_name=name, dataset_dir=os.fspath(folder), **given))
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def converted(request, tmp_path_factory) -> Converted:
+    folder = tmp_path_factory.mktemp(request.param)
+    source = fake_data.make(request.param, folder / "source")
+    target = folder / "set"
+    return Converted(request.param, source, target, convert(request.param, source, target))
+
+
+def digests(folder: pathlib.Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def label(example: tf.train.Example) -> int:
+    return example.features.feature["image/class/label"].int64_list.value[0]
+
+
+def test_writes_every_example_once_with_its_label(converted):
+    for splits, labels in converted.source.splits.items():
+        found = [label(e) for split in splits.split("+") for e in converted.examples(split)]
+        assert sorted(found) == sorted(labels)
+
+
+def test_manifest_counts_what_is_there(converted):
+    for split, size in converted.outcome.manifest.splits.items():
+        assert size == len(converted.examples(split)) > 0
+
+
+def test_splits_do_not_overlap_and_pictures_are_unique(converted):
+    encoded = [
+        e.features.feature["image/encoded"].bytes_list.value[0] for e in converted.all_examples()
+    ]
+    assert len(set(encoded)) == len(encoded)
+
+
+def test_only_shards_labels_and_manifest_remain(converted):
+    shards = {shard.name for shard in converted.outcome.manifest.shards}
+    kept = {"coco_dataset"} if converted.name == "visualwakewords" else set()
+    found = {path.name for path in converted.folder.iterdir()}
+    # With a local source nothing is downloaded, so that no folder is made for archives either.
+    assert found - kept == shards | {"labels.txt", "manifest.json"}
+
+
+def test_provider_reads_what_was_written(converted):
+    """The snippet of the original, as it stands: get_split, provider, get."""
+    split = next(iter(converted.outcome.manifest.splits))
+    with tf.Graph().as_default(), tf.Session() as session:
+        dataset = dataset_factory.get_dataset(converted.name, split, os.fspath(converted.folder))
+        provider = slim.dataset_data_provider.DatasetDataProvider(dataset, shuffle=False)
+        image, found = provider.get(["image", "label"])
+        count = min(dataset.num_samples, 40)
+        with slim.queues.QueueRunners(session):
+            read = [session.run([image, found]) for _ in range(count)]
+    expected = converted.examples(split)
+    shards = [s for s in converted.outcome.manifest.shards if s.split == split]
+    if len(shards) == 1:  # The provider mixes several files.
+        assert [int(found) for _, found in read] == [label(e) for e in expected[:count]]
+    sizes = {
+        tuple(
+            e.features.feature[f"image/{side}"].int64_list.value[0] for side in ("height", "width")
+        )
+        for e in expected
+    }
+    assert {image.shape[:2] for image, _ in read} <= sizes
+
+
+def test_descriptor_takes_numbers_from_the_manifest(converted):
+    for split, size in converted.outcome.manifest.splits.items():
+        dataset = dataset_factory.get_dataset(converted.name, split, os.fspath(converted.folder))
+        assert dataset.num_samples == size
+        assert dataset.num_classes == len(dataset.labels_to_names)
+        names = dict(enumerate(converted.outcome.manifest.class_names))
+        assert dataset.labels_to_names == names
+
+
+def test_same_bytes_again_elsewhere(converted, tmp_path):
+    again = fake_data.make(converted.name, tmp_path / "source")
+    convert(converted.name, again, tmp_path / "set", num_workers=1)
+    assert digests(tmp_path / "set") == digests(converted.folder)
+
+
+def test_complete_set_is_left_alone(converted):
+    before = digests(converted.folder)
+    outcome = convert(converted.name, converted.source, converted.folder)
+    assert outcome.written == ()
+    assert "nothing was written" in outcome.summary(converted.folder)
+    assert digests(converted.folder) == before
+
+
+@pytest.mark.parametrize("damage", ["delete", "truncate", "flip"])
+def test_verify_names_the_damage_and_a_rerun_mends_only_that(converted, damage, tmp_path):
+    before = digests(converted.folder)
+    shard = max(converted.outcome.manifest.shards, key=lambda shard: shard.records)
+    path = converted.folder / shard.name
+    data = bytearray(path.read_bytes())
+    if damage == "delete":
+        path.unlink()
+    elif damage == "truncate":
+        path.write_bytes(data[:-1])
+    else:
+        data[-6] ^= 1  # In the payload of the last record.
+        path.write_bytes(data)
+    (fault,) = manifest.verify(converted.folder)
+    assert shard.name in fault
+    assert (f"record {shard.records - 1} " in fault) == (damage != "delete")
+    outcome = convert(converted.name, converted.source, converted.folder)
+    assert outcome.written == (shard.name,)
+    assert digests(converted.folder) == before
+    assert not list(manifest.verify(converted.folder))
+
+
+@pytest.mark.parametrize("name", sorted(set(ORIGINAL_NAMES) - {"image_folder"}))
+def test_files_and_features_are_those_of_the_original(name, tmp_path):
+    source = fake_data.make(name, tmp_path / "source")
+    outcome = convert(name, source, tmp_path / "set")
+    wanted = GOLDEN[name]["convert"]
+    shards = {shard.name for shard in outcome.manifest.shards}
+    if "outputs" in wanted:
+        assert shards | {"labels.txt"} == set(wanted["outputs"])
+    else:
+        count = wanted["num_shards"]
+        names = {f"{s}.record-{i:05d}-of-{n:05d}" for s, n in count.items() for i in range(n)}
+        assert shards == names
+    converted = Converted(name, source, tmp_path / "set", outcome)
+    kinds = wanted.get("tf_example_features") or {
+        key: entry["kind"] for key, entry in GOLDEN["dataset_utils"]["image_to_tfexample"].items()
+    }
+    for example in converted.all_examples():
+        features = example.features.feature
+        assert set(features) == set(kinds)
+        for key, kind in kinds.items():
+            assert features[key].WhichOneof("kind").split("_")[0] == kind.split("_")[0].split()[0]
+        wanted_format = wanted.get("format_value", "jpeg").encode()
+        assert features["image/format"].bytes_list.value[0] == wanted_format
+    class_names = [name.replace("size", "six") for name in wanted.get("class_names", ())]
+    if class_names:
+        assert list(outcome.manifest.class_names) == class_names
+
+
+def test_downloads_from_a_server(tmp_path):
+    source = fake_data.make("mnist", tmp_path / "source")
+    files = {path.name: path.read_bytes() for path in source.folder.iterdir()}
+    with fault_server.serve(files) as server:
+        url = server.url("")
+        outcome = conversion.convert(
+            Conversion(
+                dataset_name="mnist",
+                dataset_dir=os.fspath(tmp_path / "set"),
+                source=url,
+                archive_checksums="off",
+            )
+        )
+    assert outcome.manifest.splits == {"train": 60, "test": 20}
+    assert not (tmp_path / "set/.downloads").exists()
+
+
+def test_listing_order_does_not_matter(tmp_path):
+    for seed in (0, 1):
+        (tmp_path / f"source{seed}").mkdir()
+        source = fake_data.make_flowers(tmp_path / f"source{seed}", listing_seed=seed)
+        convert("flowers", source, tmp_path / f"set{seed}")
+    assert digests(tmp_path / "set0") == digests(tmp_path / "set1")
