@@ -1,0 +1,1 @@
+"""Placing copies of a model on the devices of a machine."""

@@ -1,0 +1,30 @@
+"""Trains a network on a converted data set.
+
+Example:
+  python train_image_classifier.py --model_name=lenet --dataset_name=mnist \\
+      --dataset_dir=/data/mnist --train_dir=/tmp/lenet --max_number_of_steps=2000
+
+It starts from the newest checkpoint in --train_dir if there is one, else from the weights in
+--checkpoint_path, else from random weights. Ctrl-C (or SIGTERM) saves a checkpoint and exits with
+130 (143); the same command continues from there.
+"""
+
+from collections.abc import Sequence
+
+import cli
+from cli import config_flags
+from training.config import TrainConfig
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Trains as the flags say and returns the exit code."""
+    del arguments
+    config = config_flags.read(TrainConfig)
+    from training import train  # Here, because TensorFlow takes seconds to load.
+
+    return train.train(config).exit_code
+
+
+if __name__ == "__main__":
+    config_flags.define(TrainConfig)
+    cli.run(main)

@@ -1,0 +1,44 @@
+"""Learning rates as functions of the step."""
+
+from compat import tf
+from errors import unknown
+from training.config import TrainConfig
+
+_DECAYS = {
+    "exponential": lambda config, step, decay_steps: tf.train.exponential_decay(
+        config.learning_rate,
+        step,
+        decay_steps,
+        config.learning_rate_decay_factor,
+        staircase=True,
+    ),
+    "fixed": lambda config, step, decay_steps: tf.constant(config.learning_rate),
+    "polynomial": lambda config, step, decay_steps: tf.train.polynomial_decay(
+        config.learning_rate, step, decay_steps, config.end_learning_rate, power=1.0
+    ),
+}
+
+
+def build(config: TrainConfig, num_samples: int, step: tf.Tensor) -> tf.Tensor:
+    """Returns the learning rate of a step.
+
+    An epoch is counted by the batches of one clone, whatever their number.
+
+    Args:
+      config: The settings.
+      num_samples: Examples per epoch.
+      step: The global step, before the update.
+
+    Raises:
+      UserError: If there is no decay of that name.
+    """
+    if config.learning_rate_decay_type not in _DECAYS:
+        raise unknown("learning_rate_decay_type", config.learning_rate_decay_type, _DECAYS)
+    steps_per_epoch = num_samples / config.batch_size
+    decay_steps = max(1, int(steps_per_epoch * config.num_epochs_per_decay))
+    learning_rate = _DECAYS[config.learning_rate_decay_type](config, step, decay_steps)
+    if config.warmup_epochs:
+        warmup_steps = steps_per_epoch * config.warmup_epochs
+        rising = config.learning_rate * tf.cast(step, tf.float32) / warmup_steps
+        learning_rate = tf.minimum(rising, learning_rate)
+    return learning_rate
