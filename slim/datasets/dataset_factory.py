@@ -1,6 +1,6 @@
 """Finds data sets by name."""
 
-from datasets import cifar10, digits, flowers, image_folder, mnist, visualwakewords
+from datasets import cifar10, digits, flowers, image_folder, imagenet, mnist, visualwakewords
 from datasets.record import DatasetRecord
 from errors import unknown
 
@@ -9,6 +9,7 @@ datasets_map = {
     "digits": digits,
     "flowers": flowers,
     "image_folder": image_folder,
+    "imagenet": imagenet,
     "mnist": mnist,
     "visualwakewords": visualwakewords,
 }

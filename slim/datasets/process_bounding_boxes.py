@@ -1,6 +1,6 @@
 """Turns the XML annotations of ImageNet into one CSV file of relative bounding boxes.
 
-    python process_bounding_boxes.py DIRECTORY [SYNSETS_FILE] > imagenet_2012_bounding_boxes.csv
+    python -m datasets.process_bounding_boxes DIRECTORY [SYNSETS_FILE] > boxes.csv
 
 reads `DIRECTORY/<synset>/*.xml` and prints a line for every box:
 
@@ -18,8 +18,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Collection, Iterable, Iterator
 
-from absl import app
-
+import cli
 import errors
 
 _MISSING = -1  # What `GetInt` returns for a number that is not there.
@@ -225,17 +224,21 @@ def parse_csv(
     return {picture: tuple(found) for picture, found in boxes.items()}
 
 
-def main(argv):
+def main(arguments):
     """Prints the boxes on standard output and the counts on standard error."""
-    if len(argv) not in (2, 3):
+    if len(arguments) not in (1, 2):
         print("Usage: process_bounding_boxes DIRECTORY [SYNSETS_FILE]", file=sys.stderr)
-        sys.exit(-1)
-    synsets = pathlib.Path(argv[2]).read_text(encoding="ascii").split() if argv[2:] else None
-    selection = Selection(synsets and frozenset(synsets))
-    for line in csv_lines(argv[1], selection):
+        return -1
+    directory, *synsets_file = arguments
+    synsets = None
+    if synsets_file:
+        synsets = frozenset(pathlib.Path(*synsets_file).read_text(encoding="ascii").split())
+    selection = Selection(synsets)
+    for line in csv_lines(directory, selection):
         print(line)
     print(f"{selection.summary()}\nFinished.", file=sys.stderr)
+    return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main, max_arguments=2, tensorflow=False)

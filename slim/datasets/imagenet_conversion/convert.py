@@ -1,11 +1,8 @@
 """Deals the pictures of an inventory out to shards and has them written."""
 
 import contextlib
-import csv
 import functools
-import io
 import itertools
-import logging
 import pathlib
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,11 +16,8 @@ from datasets.imagenet_conversion.inventory import Inventory
 from datasets.imagenet_conversion.options import Options
 from datasets.imagenet_conversion.source import Source
 
-_LOG = logging.getLogger(__name__)
-
 DATASET = "imagenet"
 BOUNDING_BOXES = "imagenet_2012_bounding_boxes.csv"
-REPORT = "bad_images.csv"
 
 # The options that shape the bytes.
 _IN_MANIFEST = ("train_shards", "validation_shards", "seed", "on_bad_image", "verify_images")
@@ -58,7 +52,6 @@ def convert(
         folder, _plan(inventory, options), num_workers=options.num_workers, progress=progress
     )
     _check_totals(inventory, outcome.manifest)
-    _report(folder, outcome.manifest)
     return outcome
 
 
@@ -168,16 +161,6 @@ def _treat(
         with contextlib.suppress(BadPictureError):
             return pictures.repair(data), builder.Problem(str(source), str(error), "repaired")
     return None, builder.Problem(str(source), str(error), "skipped")
-
-
-def _report(folder: pathlib.Path, written: manifest.Manifest) -> None:
-    """Lists the pictures that were skipped or repaired in a file, if there are any."""
-    problems = sorted(problem for shard in written.shards for problem in shard.problems)
-    if problems:
-        text = io.StringIO()
-        csv.writer(text).writerows([("file", "fault", "action"), *problems])
-        manifest.write_text(folder / REPORT, text.getvalue())
-        _LOG.warning("%d pictures were bad: see %s.", len(problems), folder / REPORT)
 
 
 def _check_totals(inventory: Inventory, written: manifest.Manifest) -> None:

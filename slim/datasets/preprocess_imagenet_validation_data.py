@@ -1,0 +1,64 @@
+"""Sorts the validation pictures of ImageNet, which lie in one folder, into one folder per synset.
+
+    python -m datasets.preprocess_imagenet_validation_data VALIDATION_DIR LABELS_FILE
+
+Line i of the labels file is the synset of `ILSVRC2012_val_<i>.JPEG`, where i has eight digits. A
+run that was stopped is completed by the next one.
+"""
+
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import cli
+from errors import UserError
+
+
+def sort_into_folders(directory: str | os.PathLike, synsets: Sequence[str]) -> int:
+    """Moves each picture into the folder of its synset, unless it is there already.
+
+    Args:
+      directory: Folder of the pictures.
+      synsets: The synset of each picture, in the order of their numbers.
+
+    Returns:
+      The number of pictures that were moved.
+
+    Raises:
+      UserError: if a picture is missing; then nothing has been moved.
+    """
+    moves = []
+    for number, synset in enumerate(synsets, start=1):
+        name = f"ILSVRC2012_val_{number:08d}.JPEG"
+        source = pathlib.Path(directory, name)
+        target = pathlib.Path(directory, synset, name)
+        if source.exists():
+            moves.append((source, target))
+        elif not target.exists():
+            raise UserError(f"{source} is missing, which is to be moved into the folder {synset}.")
+    for synset in set(synsets):
+        pathlib.Path(directory, synset).mkdir(exist_ok=True)
+    for source, target in moves:
+        os.replace(source, target)
+    return len(moves)
+
+
+def main(arguments):
+    """Sorts the folder that is named by the file that is named."""
+    if len(arguments) != 2:
+        print("Usage: preprocess_imagenet_validation_data DIR LABELS_FILE", file=sys.stderr)
+        return -1
+    directory, labels_file = arguments
+    synsets = pathlib.Path(labels_file).read_text(encoding="ascii").split()
+    try:
+        moved = sort_into_folders(directory, synsets)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return -1
+    print(f"Moved {moved} of {len(synsets)} pictures into {len(set(synsets))} folders.")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, max_arguments=2, tensorflow=False)
