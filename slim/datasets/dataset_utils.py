@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shutil
+import tempfile
 import urllib.parse
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +12,6 @@ from datasets import tfrecords
 from datasets.labels import (  # noqa: F401  # Names that belong to this module's interface.
     LABELS_FILENAME,
     has_labels,
-    labels_text,
     read_label_file,
     write_label_file,
 )
@@ -126,4 +127,8 @@ def download_and_uncompress_zipfile(zip_url: str, dataset_dir: str | os.PathLike
 
 def _download_and_unpack(url: str, dataset_dir: str | os.PathLike) -> None:
     archive = download_url(url, dataset_dir)
-    archives.extract(archive, dataset_dir, max_members=_MAX_MEMBERS, max_bytes=_MAX_BYTES)
+    # An archive is unpacked into a folder of its own; only when it is whole does it mix with what
+    # is there.
+    with tempfile.TemporaryDirectory(dir=dataset_dir, prefix=".unpacked-") as folder:
+        archives.extract(archive, folder, max_members=_MAX_MEMBERS, max_bytes=_MAX_BYTES)
+        shutil.copytree(folder, dataset_dir, copy_function=os.replace, dirs_exist_ok=True)

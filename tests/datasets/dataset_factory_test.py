@@ -1,0 +1,218 @@
+"""Descriptors against those of the original: splits, features, handlers, attributes."""
+
+import inspect
+import logging
+import os
+
+import pytest
+
+from compat import slim, tf
+from datasets import dataset_factory, dataset_utils, descriptor, manifest
+from errors import UserError
+from tests import golden_files
+
+GOLDEN = golden_files.load("datasets.json")
+API = golden_files.load("api.json")
+NAMES = sorted(GOLDEN["factory_map"])
+
+# The original's spellings that are mended here.
+MENDED = {("imagenet", "label"): "The label id of the image, integer between 0 and 1000"}
+
+
+def value(default):
+    """Returns a default as the golden file has it: tensors as what they hold."""
+    if isinstance(default, tf.Tensor):
+        with tf.Session(graph=default.graph) as session:
+            return session.run(default).tolist()
+    return default
+
+
+def describe_feature(feature) -> dict:
+    fields = {"kind": type(feature).__name__, "dtype": feature.dtype.name}
+    if isinstance(feature, tf.FixedLenFeature):
+        fields |= {"shape": list(feature.shape), "default": value(feature.default_value)}
+    return fields
+
+
+def handler_of(name: str, item: str):
+    return dataset_factory.records[name].items_to_handlers[item]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_factory_knows_the_module(name):
+    assert dataset_factory.datasets_map[name].__name__ == GOLDEN["factory_map"][name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_features(name):
+    features = dataset_factory.records[name].keys_to_features
+    wanted = GOLDEN[name]["keys_to_features"]
+    assert {key: describe_feature(features[key]) for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_handlers(name):
+    wanted = GOLDEN[name]["items_to_handlers"]
+    assert sorted(dataset_factory.records[name].items_to_handlers) == sorted(wanted)
+    for item, expected in wanted.items():
+        handler = handler_of(name, item)
+        assert expected["handler"] in [base.__name__ for base in type(handler).__mro__]
+        assert set(expected["keys"]) <= set(handler.keys)
+        for field in ("shape", "channels", "repeated", "dct_method", "tensor_key", "shape_keys"):
+            if field in expected:
+                assert getattr(handler, f"_{field}") == expected[field], (item, field)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_split_without_files_or_manifest(name, tmp_path):
+    wanted = GOLDEN[name]
+    for split, size in wanted["splits_to_sizes"].items():
+        dataset = dataset_factory.get_dataset(name, split, os.fspath(tmp_path))
+        template = wanted["data_sources_template"]
+        expected = template.replace("<dataset_dir>", str(tmp_path)).replace("<split>", split)
+        assert dataset.data_sources == expected
+        assert dataset.num_samples == size
+        assert dataset.num_classes == wanted["num_classes"]
+        assert dataset.reader is tf.TFRecordReader
+        assert type(dataset.decoder).__name__ == wanted["dataset_attributes"]["decoder"]
+        assert dataset.decoder.list_items() == wanted["decoder_items"]
+        assert list(dataset.items_to_descriptions) == wanted["items_to_descriptions_keys"]
+        if name != "imagenet":  # Its names come with the library.
+            assert dataset.labels_to_names is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_descriptions_and_public_constants(name):
+    module = dataset_factory.datasets_map[name]
+    api = API[GOLDEN["factory_map"][name]]
+    for item, text in api["private_constants"]["_ITEMS_TO_DESCRIPTIONS"].items():
+        wanted = MENDED.get((name, item), text)
+        assert dataset_factory.records[name].items_to_descriptions[item] == wanted
+    for constant, expected in api.get("constants", {}).items():
+        assert getattr(module, constant) == expected
+    signature = [
+        [p.name] if p.default is p.empty else [p.name, repr(p.default)]
+        for p in inspect.signature(module.get_split).parameters.values()
+    ]
+    assert signature == api["functions"]["get_split"]["signature"]
+
+
+@pytest.mark.parametrize("name", sorted(dataset_factory.records))
+def test_records_are_complete(name):
+    record = dataset_factory.records[name]
+    assert record.name == name
+    assert record.file_pattern.count("%s") == 1
+    assert set(record.items_to_descriptions) == set(record.items_to_handlers)
+    if record.class_names:
+        assert len(record.class_names) == record.num_classes
+
+
+CHECKSUMS = golden_files.load("checksums.json")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "flowers", "mnist"])
+def test_sources_carry_the_known_sizes_and_digests(name):
+    sources = {source.name: source for source in dataset_factory.records[name].sources}
+    for url, size, algorithm, digest in CHECKSUMS[name]["files"]:
+        source = sources.pop(url.rpartition("/")[2])
+        assert (source.size, source.digest) == (size, f"{algorithm}:{digest}")
+        assert url in source.urls
+    assert not sources
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "message"),
+    [
+        ("flower", "train", "Unknown data set 'flower'. Did you mean 'flowers'?"),
+        ("flowers", "test", "Unknown split of flowers 'test'. "),
+        ("image_folder", "train", "has no manifest.json"),
+    ],
+)
+def test_mistakes_are_explained(name, split, message, tmp_path):
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
+        dataset_factory.get_dataset(name, split, os.fspath(tmp_path))
+
+
+def fake_set(folder, dataset="mnist", size=3):
+    (folder / "mnist_train.tfrecord").write_bytes(b"x" * size)
+    shard = manifest.Shard(
+        name="mnist_train.tfrecord", split="train", records=7, bytes=3, checksum="crc32:0"
+    )
+    contents = manifest.Manifest(dataset=dataset, class_names=("a", "b"), shards=(shard,))
+    manifest.write(folder, contents)
+
+
+def test_manifest_has_the_last_word(tmp_path):
+    fake_set(tmp_path)
+    assert dataset_factory.get_dataset("mnist", "train", str(tmp_path)).num_samples == 7
+    with pytest.raises(UserError, match="Unknown split of mnist 'test'"):
+        dataset_factory.get_dataset("mnist", "test", str(tmp_path))
+
+
+def test_refuses_files_that_disagree_with_the_manifest(tmp_path):
+    fake_set(tmp_path, size=2)
+    with pytest.raises(UserError, match=r"mnist_train\.tfrecord has 2 bytes instead of 3"):
+        dataset_factory.get_dataset("mnist", "train", str(tmp_path))
+    (tmp_path / "mnist_train.tfrecord").unlink()
+    with pytest.raises(UserError, match=r"mnist_train\.tfrecord is missing"):
+        dataset_factory.get_dataset("mnist", "train", str(tmp_path))
+
+
+def test_refuses_another_data_set(tmp_path):
+    fake_set(tmp_path, dataset="cifar10")
+    with pytest.raises(UserError, match="holds cifar10, not mnist"):
+        dataset_factory.get_dataset("mnist", "train", str(tmp_path))
+
+
+def test_refuses_an_unfinished_conversion(tmp_path):
+    (tmp_path / manifest.JOURNAL).touch()
+    with pytest.raises(UserError, match="has not ended"):
+        dataset_factory.get_dataset("mnist", "train", str(tmp_path))
+
+
+def test_refuses_a_damaged_manifest(tmp_path):
+    (tmp_path / manifest.FILENAME).write_text('{"dataset": "mnist"')
+    with pytest.raises(UserError, match=r"manifest\.json is damaged"):
+        dataset_factory.get_dataset("mnist", "train", str(tmp_path))
+
+
+def test_files_of_the_original_open_with_a_warning(tmp_path, caplog):
+    (tmp_path / "mnist_train.tfrecord").touch()
+    with caplog.at_level(logging.WARNING):
+        dataset = dataset_factory.get_dataset("mnist", "train", str(tmp_path))
+    assert dataset.num_samples == 60000
+    assert "has no manifest.json" in caplog.text
+
+
+def test_file_pattern_and_reader_can_be_given(tmp_path):
+    dataset = dataset_factory.get_dataset(
+        "mnist", "train", str(tmp_path), file_pattern="mine-%s-*", reader=tf.FixedLengthRecordReader
+    )
+    assert dataset.data_sources == f"{tmp_path}/mine-train-*"
+    assert dataset.reader is tf.FixedLengthRecordReader
+
+
+def test_data_files_are_listed_or_missed(tmp_path):
+    dataset = dataset_factory.get_dataset("flowers", "train", str(tmp_path))
+    with pytest.raises(UserError, match="holds no such files"):
+        descriptor.data_files(dataset)
+    for index in (1, 0):
+        (tmp_path / f"flowers_train_0000{index}-of-00002.tfrecord").touch()
+    files = [os.path.basename(path) for path in descriptor.data_files(dataset)]
+    assert files == [f"flowers_train_0000{index}-of-00002.tfrecord" for index in (0, 1)]
+    absent = dataset_factory.get_dataset("flowers", "train", str(tmp_path / "absent"))
+    with pytest.raises(UserError, match="absent does not exist"):
+        descriptor.data_files(absent)
+
+
+def test_reads_records_that_lack_most_features(tmp_path):
+    """The defaults of the original: label 0, or -1 where boxes are read too."""
+    for name, label in (("mnist", 0), ("flowers", 0), ("visualwakewords", -1)):
+        record = dataset_factory.records[name]
+        with tf.Graph().as_default(), tf.Session() as session:
+            empty = dataset_utils.serialize(dataset_utils.example({}))
+            decoder = slim.tfexample_decoder.TFExampleDecoder(
+                record.keys_to_features, record.items_to_handlers
+            )
+            (found,) = decoder.decode(empty, ["label"])
+            assert session.run(found) == label
