@@ -118,7 +118,7 @@ def _counts(config: evaluation_config.Evaluation, dataset) -> dict[str, tf.Tenso
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=known, logits=logits)
 
     def hits(k):
-        return tf.reduce_sum(tf.cast(tf.math.in_top_k(labels, logits, k), tf.int64))
+        return tf.reduce_sum(tf.cast(tf.nn.in_top_k(logits, labels, k), tf.int64))
 
     return {
         "num_examples": tf.size(labels),

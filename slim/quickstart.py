@@ -1,0 +1,140 @@
+"""Trains a network on handwritten digits and uses it, one tool after the other.
+
+    bazel run //slim:quickstart
+
+Each step prints the command that does it alone, and runs just that. Nothing is downloaded. Run it
+again to continue where it was stopped; what is finished is reused.
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+from absl import flags
+
+import cli
+from cli.commands import Command
+
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", "quickstart", "Folder for the data set, the checkpoints and the exported graph."
+)
+_STEPS = flags.DEFINE_integer("max_number_of_steps", 900, "Training steps.")
+
+_PICTURE_LABEL = 7
+
+
+def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Command]]:
+    """Returns the steps: what each does, and its command."""
+    data, train, evaluation = folder / "digits", folder / "train", folder / "eval"
+    dataset = {"dataset_name": "digits", "dataset_dir": data}
+    return [
+        (
+            "Convert 1,797 pictures of handwritten digits to TFRecords",
+            Command("download_and_convert_data", dataset),
+        ),
+        (
+            "Train LeNet",
+            Command(
+                "train_image_classifier",
+                {
+                    "train_dir": train,
+                    **dataset,
+                    "dataset_split_name": "train",
+                    "model_name": "lenet",
+                    "optimizer": "adam",
+                    "opt_epsilon": 1e-8,
+                    "learning_rate": 0.001,
+                    "learning_rate_decay_type": "fixed",
+                    "batch_size": 64,
+                    "max_number_of_steps": max_number_of_steps,
+                    "log_every_n_steps": 100,
+                },
+            ),
+        ),
+        (
+            "Evaluate it on the pictures it has not seen",
+            Command(
+                "eval_image_classifier",
+                {
+                    "checkpoint_path": train,
+                    "eval_dir": evaluation,
+                    **dataset,
+                    "dataset_split_name": "validation",
+                    "model_name": "lenet",
+                },
+            ),
+        ),
+        (
+            "Export graph and weights as one file",
+            Command(
+                "export_inference_graph",
+                {
+                    "output_file": folder / "lenet.pb",
+                    "checkpoint_path": train,
+                    **dataset,
+                    "model_name": "lenet",
+                },
+            ),
+        ),
+        (
+            f"Ask it what is on {folder / 'digit.png'}: a {_PICTURE_LABEL}",
+            Command(
+                "classify_image",
+                {"graph": folder / "lenet.pb", "top_k": 3},
+                [str(folder / "digit.png")],
+            ),
+        ),
+    ]
+
+
+def _write_picture(folder: pathlib.Path) -> None:
+    """Takes the first seven of the validation split out of its TFRecord file."""
+    from compat import tf
+    from datasets import tfrecords
+
+    for record in tfrecords.read_records(folder / "digits" / "digits_validation.tfrecord"):
+        feature = tf.train.Example.FromString(record).features.feature
+        if feature["image/class/label"].int64_list.value[0] == _PICTURE_LABEL:
+            (folder / "digit.png").write_bytes(feature["image/encoded"].bytes_list.value[0])
+            return
+
+
+def _print_summary(folder: pathlib.Path, seconds: float) -> None:
+    metrics = json.loads((folder / "eval" / "metrics.json").read_text())
+    print(f"""
+Done in {seconds:.0f} s: {metrics["accuracy"]:.2%} of {metrics["num_examples"]} unseen digits \
+are recognised.
+
+{folder.resolve()}
+  digits/    the data set as TFRecords, with its labels and manifest
+  train/     checkpoints, train.log, TensorBoard summaries
+  eval/      metrics.json, TensorBoard summaries
+  lenet.pb   the exported graph, described by lenet.json
+  digit.png  the picture
+
+Next: the curves (tensorboard --logdir={folder}), the same on MNIST, or your own pictures: \
+README.md.""")
+
+
+def main(_):
+    """Runs the steps."""
+    start = time.monotonic()
+    folder = pathlib.Path(_OUTPUT_DIR.value)
+    if folder.exists():
+        print(f"{folder} is there already: what is finished in it is reused.")
+    steps = _steps(folder, _STEPS.value)
+    for number, (title, command) in enumerate(steps, start=1):
+        print(f"\n[{number}/{len(steps)}] {title}\n\n{command.shown()}\n", flush=True)
+        if command.script == "classify_image":
+            _write_picture(folder)
+        code = command.run()
+        if code:
+            print(f"\nStopped in step {number}. Run it again to continue.", file=sys.stderr)
+            return code
+    _print_summary(folder, time.monotonic() - start)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, tensorflow=False)

@@ -1,0 +1,29 @@
+"""A real data set and a network with weights for it, small enough to make in every test."""
+
+import os
+import pathlib
+
+from compat import tf
+from datasets import conversion
+from datasets.conversion_options import Conversion
+from nets import nets_factory
+
+
+def convert_digits(folder: pathlib.Path) -> str:
+    """Converts the handwritten digits into a folder and returns it."""
+    conversion.convert(Conversion(dataset_name="digits", dataset_dir=str(folder)))
+    return str(folder)
+
+
+def save_lenet(folder: pathlib.Path, *, step: int = 3, num_classes: int = 10) -> str:
+    """Saves LeNet with its initial weights, always the same, and returns the checkpoint."""
+    os.makedirs(folder, exist_ok=True)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        images = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        nets_factory.get_network_fn("lenet", num_classes)(images)
+        tf.train.create_global_step()
+        session.run(tf.global_variables_initializer())
+        return tf.train.Saver().save(
+            session, str(folder / "model.ckpt"), global_step=step, write_meta_graph=False
+        )
