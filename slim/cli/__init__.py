@@ -84,6 +84,9 @@ def run(
         sys.exit(main(arguments))
     except (flags.Error, UserError) as error:
         _fail(str(error))
+    except BrokenPipeError:  # `... | head` has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_EXIT_USER_ERROR)
     except OSError as error:
         if error.filename is None:
             raise

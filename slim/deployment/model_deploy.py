@@ -183,7 +183,7 @@ def optimize_clones(clones, optimizer, regularization_losses=None, **kwargs):
             gradients.append(optimizer.compute_gradients(loss, **kwargs))
     if not losses:
         return None, []
-    return tf.add_n(losses, name="total_loss"), _sum_gradients(gradients)
+    return tf.add_n(losses, name="loss_over_clones"), _sum_gradients(gradients)
 
 
 def deploy(config, model_fn, args=None, kwargs=None, optimizer=None, summarize_gradients=False):
@@ -244,7 +244,7 @@ def _mean_loss(clones):
         for index, clone in enumerate(clones)
     ]
     shares = [share for share in shares if share is not None]
-    return tf.add_n(shares, name="total_loss") if shares else None
+    return tf.add_n(shares, name="loss_over_clones") if shares else None
 
 
 def _sum_gradients(gradients):

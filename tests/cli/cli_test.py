@@ -98,6 +98,10 @@ def test_ctrl_c_is_one_line(run):
     assert (result.returncode, result.stderr.splitlines()[-1]) == (130, "Interrupted.")
 
 
+def test_reader_that_has_read_enough_is_no_error(run):
+    assert run("raise BrokenPipeError").stderr.splitlines()[-1] == "warning: careful"
+
+
 def test_log_lines(run, tmp_path):
     assert run("pass").stderr == f"in {tmp_path}\nwarning: careful\n"
 
