@@ -1,0 +1,55 @@
+"""All samples on one picture, with their class, split and size below."""
+
+from PIL import Image, ImageDraw, ImageFont
+
+from inspection import wording
+from inspection.samples import TILE, Sample
+from inspection.survey import Survey
+
+_MARGIN = 32
+_GAP = 16
+_CAPTION = 44
+_HEADER = 84
+_PAPER, _INK, _SOFT, _GROUND = "#ffffff", "#1d1d1f", "#5f6368", "#f1f3f4"
+_TITLE, _NAME, _DETAIL = 30, 16, 13  # Sizes of the letters in pixels.
+
+
+def draw(survey: Survey, rows: list[list[Sample]]) -> Image.Image:
+    """Returns the sheet."""
+    columns = max((len(row) for row in rows), default=4)
+    step_x, step_y = TILE + _GAP, TILE + _CAPTION + _GAP
+    width = 2 * _MARGIN + max(columns, 4) * step_x - _GAP
+    sheet = Image.new("RGB", (width, _HEADER + len(rows) * step_y + _MARGIN), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    inside = width - 2 * _MARGIN
+    _write(pen, (_MARGIN, 18), survey.data.name, _INK, _TITLE, inside)
+    _write(pen, (_MARGIN, 56), wording.contents(survey), _SOFT, _DETAIL, inside)
+    for y, row in enumerate(rows):
+        for x, sample in enumerate(row):
+            _place(sheet, sample, _MARGIN + x * step_x, _HEADER + y * step_y)
+    return sheet
+
+
+def _place(sheet: Image.Image, sample: Sample, left: int, top: int) -> None:
+    pen = ImageDraw.Draw(sheet)
+    pen.rectangle((left, top, left + TILE - 1, top + TILE - 1), _GROUND)
+    width, height = sample.tile.size
+    sheet.paste(sample.tile, (left + (TILE - width) // 2, top + (TILE - height) // 2))
+    _write(pen, (left, top + TILE + 5), sample.class_name, _INK, _NAME, TILE)
+    _write(pen, (left, top + TILE + 26), wording.sample(sample), _SOFT, _DETAIL, TILE)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, color: str, size: int, width: int
+) -> None:
+    """Writes a line, shortened if it is wider than `width` pixels."""
+    font = ImageFont.load_default(size)
+    pen.text(at, _fit(text, font, width), color, font)
+
+
+def _fit(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..."
