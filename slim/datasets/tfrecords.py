@@ -14,7 +14,6 @@ import itertools
 import os
 import pathlib
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -40,9 +39,9 @@ class Contents:
     Attributes:
       records: Number of records.
       bytes: Size of the file.
-      checksum: "crc32:" and 8 hex digits, over the payload of all records in order. It costs
-        nothing beside the CRC-32C that TFRecord itself keeps of every record, and finds what
-        that one cannot: an intact record in the wrong place.
+      checksum: "crc32c:" and 8 hex digits, over the payload of all records in order. It costs
+        a twentieth of writing them, and finds what the checksum that TFRecord itself keeps of
+        every record cannot: an intact record in the wrong place.
     """
 
     records: int
@@ -58,11 +57,11 @@ class _Tally:
         self._crc = 0
 
     def add(self, record: bytes) -> None:
-        self._crc = zlib.crc32(record, self._crc)
+        self._crc = google_crc32c.extend(self._crc, record)
         self.records += 1
 
     def contents(self, path: str) -> Contents:
-        return Contents(self.records, os.path.getsize(path), f"crc32:{self._crc:08x}")
+        return Contents(self.records, os.path.getsize(path), f"crc32c:{self._crc:08x}")
 
 
 class ShardWriter:

@@ -99,8 +99,9 @@ def _inspect_jpeg(data: bytes) -> ImageHeader:
         raise BadPictureError("it is cut off within its header") from None
     if header is None:
         raise BadPictureError("its picture data comes before its size")
-    # Within picture data 0xFF is always followed by a zero or a restart marker.
-    if data.find(b"\xff\xd9", position) < 0:
+    # Within picture data 0xFF is always followed by a zero or a restart marker. Seen from the end
+    # the marker is found at once.
+    if data.rfind(b"\xff\xd9", position) < 0:
         raise BadPictureError("it is cut off: its end marker is missing")
     return header
 

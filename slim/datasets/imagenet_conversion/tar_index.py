@@ -1,14 +1,26 @@
-"""Where each file of a tar archive lies, so that it can be read without unpacking the archive."""
+"""Where each file of a tar archive lies, so that it can be read without unpacking the archive.
+
+The standard library's `tarfile` would do, but takes five times as long over each of the 1.3
+million headers and keeps them all. The format is that of POSIX.1-1988 (ustar), with the ways of
+GNU tar and POSIX.1-2001 (pax) to give longer names and sizes.
+"""
 
 import os
-import pathlib
-import tarfile
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import errors
 
 _BLOCK = 512  # Bytes; headers and files of a tar archive start at multiples of it.
+_ZEROS = bytes(_BLOCK)  # The end of the archive.
+
+# Types of members. A header of the last two kinds is about the member that follows.
+_REGULAR = (b"0", b"\0")
+_GNU_LONG_NAME = b"L"
+_PAX = b"x"
+
+_PAX_RECORD = re.compile(rb"\d+ (path|size)=(.*)\n")
 
 
 class Member(NamedTuple):
@@ -17,34 +29,6 @@ class Member(NamedTuple):
     name: str
     offset: int
     size: int
-
-
-class _Window:
-    """A stretch of an open file as the read-only file that `tarfile` wants.
-
-    Reads with `pread`: the descriptor's own position is neither used nor moved.
-    """
-
-    def __init__(self, descriptor: int, offset: int, size: int):
-        self._descriptor = descriptor
-        self._offset = offset
-        self._size = size
-        self._position = 0
-
-    def tell(self) -> int:
-        """Returns the position in bytes from the start of the window."""
-        return self._position
-
-    def seek(self, position: int) -> None:
-        """Moves to a position in bytes from the start of the window."""
-        self._position = position
-
-    def read(self, size: int) -> bytes:
-        """Returns the next `size` bytes, fewer at the end of the window."""
-        size = max(0, min(size, self._size - self._position))
-        data = os.pread(self._descriptor, size, self._offset + self._position)
-        self._position += len(data)
-        return data
 
 
 def index(path: str | os.PathLike, within: Member | None = None) -> Iterator[Member]:
@@ -59,25 +43,14 @@ def index(path: str | os.PathLike, within: Member | None = None) -> Iterator[Mem
       UserError: if the archive cannot be read to its end: it is no tar archive, was cut off or is
         damaged. Raised in the place of the first file that is out of reach.
     """
-    path = pathlib.Path(path)
-    what = f"{path} ({within.name})" if within else str(path)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            base, size = (within.offset, within.size) if within else (0, path.stat().st_size)
-            window = _Window(file.fileno(), base, size)
-            with tarfile.open(fileobj=window, mode="r:") as archive:
-                while (header := archive.next()) is not None:
-                    archive.members.clear()  # Or a header stays in memory for every file.
-                    if header.isreg():
-                        yield Member(header.name, base + header.offset_data, header.size)
-                # A header that makes no sense ends the iteration as the true end does.
-                window.seek(archive.offset)
-                if window.read(_BLOCK) != bytes(_BLOCK):
-                    raise errors.UserError(
-                        f"{what} is damaged or cut off at byte {base + archive.offset}."
-                    )
-    except tarfile.TarError as error:
-        raise errors.UserError(f"{what} is not a whole tar archive: {error}.") from error
+    with open(path, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        start, end = (within.offset, within.offset + within.size) if within else (0, size)
+        try:
+            yield from _members(file.fileno(), start, min(end, size))
+        except _DamageError as damage:
+            what = f"{path} ({within.name})" if within else path
+            raise errors.UserError(f"{what} is no whole tar archive: {damage}.") from None
 
 
 def index_nested(path: str | os.PathLike) -> Iterator[tuple[str, Member]]:
@@ -92,3 +65,57 @@ def index_nested(path: str | os.PathLike) -> Iterator[tuple[str, Member]]:
             raise errors.UserError(f"{path} holds {inner.name!r} where tar archives are expected.")
         for member in index(path, within=inner):
             yield stem, member
+
+
+class _DamageError(Exception):
+    """What is wrong with an archive and where."""
+
+
+def _members(descriptor: int, position: int, end: int) -> Iterator[Member]:
+    """Yields the files of the archive that lies between two positions of an open file."""
+    special: dict[bytes, bytes] = {}  # What the headers before a member said about it.
+    while True:
+        header = os.pread(descriptor, min(_BLOCK, end - position), position)
+        if header == _ZEROS:
+            return
+        _check_header(header, position)
+        kind = header[156:157]
+        size = int(special[b"size"]) if b"size" in special else _number(header[124:136])
+        data = position + _BLOCK
+        position = data + -(-size // _BLOCK) * _BLOCK
+        if position > end:
+            raise _DamageError(f"it ends within the member at byte {data - _BLOCK}")
+        if kind == _GNU_LONG_NAME:
+            special[b"path"] = os.pread(descriptor, size, data).rstrip(b"\0")
+        elif kind == _PAX:
+            special.update(_PAX_RECORD.findall(os.pread(descriptor, size, data)))
+        else:
+            if kind in _REGULAR:
+                yield Member(os.fsdecode(special.get(b"path") or _name(header)), data, size)
+            special.clear()
+
+
+def _check_header(header: bytes, position: int) -> None:
+    if len(header) < _BLOCK:
+        raise _DamageError(f"its end is missing at byte {position}")
+    # The checksum counts its own field as blanks.
+    total = sum(header) - sum(header[148:156]) + 8 * ord(" ")
+    if _number(header[148:156]) != total:
+        raise _DamageError(f"there is no header at byte {position}")
+
+
+def _number(field: bytes) -> int:
+    """Returns the number of a header's field: octal digits, or binary where they do not suffice."""
+    if field[0] & 0x80:
+        return int.from_bytes(field[1:], "big")
+    try:
+        return int(field.rstrip(b"\0 ") or b"0", 8)
+    except ValueError:
+        raise _DamageError(f"a header holds {field!r} instead of a number") from None
+
+
+def _name(header: bytes) -> bytes:
+    name = header[:100].split(b"\0", 1)[0]
+    if header[257:263] == b"ustar\0" and header[345]:
+        return header[345:500].split(b"\0", 1)[0] + b"/" + name
+    return name
