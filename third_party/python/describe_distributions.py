@@ -17,18 +17,12 @@ def normal_name(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def dependencies(distribution: importlib.metadata.Distribution) -> list[str]:
-    """Returns the normal names of what a distribution needs here, without its optional extras."""
+def requirements_here(distribution: importlib.metadata.Distribution) -> list:
+    """Returns what a distribution needs on this Python and platform, optional extras left out."""
     from packaging import requirements  # Arrives with the distributions themselves.
 
-    needed = (requirements.Requirement(line) for line in distribution.requires or [])
-    return sorted(
-        {
-            normal_name(requirement.name)
-            for requirement in needed
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        }
-    )
+    needed = map(requirements.Requirement, distribution.requires or [])
+    return [each for each in needed if not each.marker or each.marker.evaluate({"extra": ""})]
 
 
 def top_level(distribution: importlib.metadata.Distribution, directory: pathlib.Path) -> list[str]:
@@ -53,7 +47,9 @@ def describe(directory: pathlib.Path) -> list[dict]:
                 "files": [
                     f"{directory.name}/{name}" for name in top_level(distribution, directory)
                 ],
-                "dependencies": dependencies(distribution),
+                "dependencies": sorted(
+                    {normal_name(each.name) for each in requirements_here(distribution)}
+                ),
             }
             for distribution in distributions
         ),

@@ -23,6 +23,12 @@ toolchain(
     toolchain_type = "@bazel_tools//tools/python:toolchain_type",
 )
 
+# What every distribution says of itself, for the test of the lock.
+filegroup(
+    name = "metadata",
+    srcs = glob(["site-packages/*.dist-info"], exclude_directories = 0),
+)
+
 # Each top-level folder is one label, and so one link in the sandbox instead of thousands. Bazel does
 # not see changes inside, which is safe here: the repository is made anew when the lock changes.
 {distributions}

@@ -8,6 +8,8 @@ load("@pip//:requirements.bzl", "requirement")
 
 _RUN_PYTEST = "//tools/build_defs:run_pytest.py"
 
+_TEST_DEPS = ["//tests:conftest", requirement("pytest")]
+
 def _with_init(srcs):
     return srcs + [init for init in native.glob(["__init__.py"], allow_empty = True) if init not in srcs]
 
@@ -53,7 +55,7 @@ def py_test(name, srcs, args = [], data = [], deps = [], **kwargs):
         srcs = _with_init(srcs) + [_RUN_PYTEST],
         args = ["$(rootpath %s)" % src for src in srcs] + args,
         data = data + ["//:pyproject.toml"],
-        deps = deps + ["//tests:conftest", requirement("pytest")],
+        deps = deps + [label for label in _TEST_DEPS if label not in deps],
         main = _RUN_PYTEST,
         imports = _imports(),
         python_version = "PY3",

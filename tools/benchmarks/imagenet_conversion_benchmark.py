@@ -1,0 +1,215 @@
+"""Measures the conversion of ImageNet against its two yardsticks, on this machine, in one run.
+
+    bazel run //tools/benchmarks:imagenet_conversion_benchmark
+
+makes a tar archive of pictures of ImageNet's size (500 x 375 pixels, about 110 kB) and takes turns
+at converting it, copying it as it is, and decoding its pictures one by one as the original
+converter did. Then come the memory of the workers and the time to index a large archive.
+"""
+
+import concurrent.futures
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+import numpy as np
+from absl import app, flags
+from PIL import Image
+
+from datasets import imagenet_classes
+from datasets.imagenet_conversion import convert, inventory, tar_index
+from datasets.imagenet_conversion.options import Options
+from datasets.imagenet_conversion.source import Source
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_integer("pictures", 20_000, "Pictures to convert and to copy.")
+flags.DEFINE_integer("few_pictures", 1_000, "Pictures to decode, and to compare memory with.")
+flags.DEFINE_integer("members", 100_000, "Members of the archive to index.")
+flags.DEFINE_integer("rounds", 3, "Times to measure the rates; the best of each counts.")
+flags.DEFINE_integer("workers", os.cpu_count(), "Worker processes, and threads that decode.")
+flags.DEFINE_string("directory", None, "Where to work; decides the disk. Default: temporary.")
+flags.DEFINE_string("measure", None, "Convert this archive and print what it took, as JSON.")
+
+_HEIGHT, _WIDTH = 375, 500
+_KILOBYTES = 110
+_DIFFERENT_PICTURES = 20
+_PICTURES_PER_SHARD = 1250  # About as many as in one of the 1,024 shards of ImageNet.
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What a conversion took: seconds, and the largest resident memory in MiB."""
+
+    seconds: float
+    parent_mib: float
+    worker_mib: float
+
+
+def make_pictures() -> list[bytes]:
+    """Returns some JPEG pictures of the usual size in pixels and bytes."""
+    random = np.random.RandomState(0)
+    pictures = []
+    for _ in range(_DIFFERENT_PICTURES):
+        coarse = random.randint(0, 256, (_HEIGHT // 8, _WIDTH // 8, 3)).astype(np.uint8)
+        smooth = np.asarray(Image.fromarray(coarse).resize((_WIDTH, _HEIGHT)), dtype=np.int16)
+        grain = random.randint(-14, 15, smooth.shape)
+        pixels = Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8))
+        # The quality that comes nearest to the size of ImageNet's pictures.
+        sizes = {}
+        for quality in range(60, 100, 2):
+            buffer = io.BytesIO()
+            pixels.save(buffer, "JPEG", quality=quality)
+            sizes[abs(buffer.tell() - 1000 * _KILOBYTES)] = buffer.getvalue()
+        pictures.append(sizes[min(sizes)])
+    return pictures
+
+
+def make_archive(path: pathlib.Path, contents: list[bytes], count: int) -> None:
+    """Writes a tar archive of `count` files with these contents in turn."""
+    with tarfile.open(path, "w") as archive:
+        for index in range(count):
+            data = contents[index % len(contents)]
+            header = tarfile.TarInfo(f"ILSVRC2012_val_{index:08d}.JPEG")
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+
+
+def list_sources(archive: str) -> list[Source]:
+    """Returns the pictures of an archive, with a label and a box each."""
+    shows = imagenet_classes.classes()[0]
+    return [
+        Source(archive, member.offset, member.size, member.name, shows, ((0.1, 0.2, 0.5, 0.75),))
+        for member in tar_index.index(archive)
+    ]
+
+
+def measure_conversion(archive: str, output: str, workers: int) -> Conversion:
+    """Indexes and converts an archive; run in a process of its own for the sake of its memory."""
+    start = time.perf_counter()
+    sources = list_sources(archive)
+    shards = max(4 * workers, len(sources) // _PICTURES_PER_SHARD)
+    convert.convert(
+        inventory.Inventory(splits={"validation": sources}, class_names=("background", "tench")),
+        Options(output_directory=output, validation_shards=shards, num_workers=workers),
+    )
+    return Conversion(
+        seconds=time.perf_counter() - start,
+        parent_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        worker_mib=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+    )
+
+
+def run_conversion(archive: pathlib.Path, output: pathlib.Path) -> Conversion:
+    """Measures a conversion in a new process and removes what it wrote."""
+    os.sync()
+    command = [sys.executable, __file__, f"--measure={archive}", f"--directory={output}"]
+    result = subprocess.run(
+        [*command, f"--workers={FLAGS.workers}"],
+        check=True,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    shutil.rmtree(output)
+    return Conversion(**json.loads(result.stdout))
+
+
+def time_copy(archive: pathlib.Path) -> float:
+    """Returns the seconds that a plain copy of the archive to the same disk takes."""
+    os.sync()
+    copy = archive.with_suffix(".copy")
+    start = time.perf_counter()
+    shutil.copyfile(archive, copy)
+    seconds = time.perf_counter() - start
+    copy.unlink()
+    return seconds
+
+
+class Decoder:
+    """Decodes pictures as the original converter does: a session run for each, in threads."""
+
+    def __init__(self, sources: list[Source]):
+        from compat import tf
+
+        self._sources = sources
+        self._encoded = tf.placeholder(tf.string)
+        self._pixels = tf.image.decode_jpeg(self._encoded, channels=3)
+        self._session = tf.Session(
+            config=tf.ConfigProto(inter_op_parallelism_threads=FLAGS.workers)
+        )
+
+    def seconds(self) -> float:
+        """Returns the seconds that decoding all pictures takes, reading them included."""
+        start = time.perf_counter()
+        with concurrent.futures.ThreadPoolExecutor(FLAGS.workers) as threads:
+            list(threads.map(self._decode, self._sources))
+        return time.perf_counter() - start
+
+    def _decode(self, source: Source) -> None:
+        self._session.run(self._pixels, {self._encoded: source.read()})
+
+
+def verdict(what: str, value: float, bound: str, limit: float, unit: str) -> str:
+    """Returns a line that compares a number with its target."""
+    reached = value >= limit if bound == "at least" else value < limit
+    return f"{what:<58}{value:10.2f} {unit:<4} {bound} {limit:g}: {'yes' if reached else 'NO'}"
+
+
+def run(folder: pathlib.Path) -> None:
+    """Measures everything and prints the results."""
+    pictures = make_pictures()
+    many, few, members = folder / "many.tar", folder / "few.tar", folder / "members.tar"
+    make_archive(many, pictures, FLAGS.pictures)
+    make_archive(few, pictures, FLAGS.few_pictures)
+    size = sum(map(len, pictures)) / len(pictures) / 1000
+    print(f"{FLAGS.pictures} pictures of {size:.0f} kB, {FLAGS.workers} workers; pictures/s:")
+    decoder = Decoder(list_sources(os.fspath(few)))
+    decoder.seconds()  # The first runs of a session are slow.
+    conversions, rates = [], []
+    for _ in range(FLAGS.rounds):
+        copy_seconds = time_copy(many)
+        conversions.append(run_conversion(many, folder / "output"))
+        seconds = (conversions[-1].seconds, copy_seconds, decoder.seconds())
+        counts = (FLAGS.pictures, FLAGS.pictures, FLAGS.few_pictures)
+        rates.append([count / time for count, time in zip(counts, seconds, strict=True)])
+        print("  converted {:8.0f}   copied {:8.0f}   decoded {:8.0f}".format(*rates[-1]))
+    converted, copied, decoded = map(max, zip(*rates, strict=True))
+    small = run_conversion(few, folder / "output")
+    many.unlink()
+    make_archive(members, [bytes(700)], FLAGS.members)
+    start = time.perf_counter()
+    indexed = sum(1 for _ in tar_index.index(members))
+    index_seconds = time.perf_counter() - start
+    worker_mib = max(conversion.worker_mib for conversion in conversions)
+    print(verdict("as fast as decoding each picture", converted / decoded, "at least", 8, "x"))
+    print(verdict("as fast as a plain copy", converted / copied, "at least", 0.5, "x"))
+    print(verdict("peak memory of a worker", worker_mib, "under", 700, "MiB"))
+    grown = worker_mib - small.worker_mib
+    growth = f"its growth from {FLAGS.few_pictures} to {FLAGS.pictures} pictures"
+    print(verdict(growth, grown, "under", 50, "MiB"))
+    grown = max(conversion.parent_mib for conversion in conversions) - small.parent_mib
+    print(verdict("the same of the process that supervises", grown, "under", 50, "MiB"))
+    print(verdict(f"indexing {indexed} members", index_seconds, "under", 5, "s"))
+
+
+def main(_):
+    """Measures in a temporary folder, or does one conversion for the process that measures."""
+    if FLAGS.measure:
+        result = measure_conversion(FLAGS.measure, FLAGS.directory, FLAGS.workers)
+        print(json.dumps(dataclasses.asdict(result)))
+        return
+    with tempfile.TemporaryDirectory(dir=FLAGS.directory) as folder:
+        run(pathlib.Path(folder))
+
+
+if __name__ == "__main__":
+    app.run(main)
