@@ -3,7 +3,7 @@
 import dataclasses
 import io
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from compat import tf
 
@@ -96,6 +96,8 @@ def open_picture(encoded: bytes, *, decode: bool = True) -> Image.Image:
         if decode:
             picture.load()
         return picture
+    except UnidentifiedImageError:
+        raise DamageError("has a picture that cannot be read (unknown format)") from None
     except Exception as error:  # Pillow's readers raise whatever the damage leads to.
         raise DamageError(f"has a picture that cannot be read ({error})") from error
 

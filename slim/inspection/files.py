@@ -20,13 +20,11 @@ class File:
       path: Where it is.
       split: The split it belongs to.
       records: How many records it ought to hold, or None if nothing says so.
-      size: How many bytes it ought to have, or None.
     """
 
     path: str
     split: str
     records: int | None = None
-    size: int | None = None
 
     @property
     def name(self) -> str:
@@ -66,7 +64,7 @@ def find(dataset_dir: str) -> DataFiles:
         return _by_name(dataset_dir)
     there = set(os.listdir(dataset_dir))
     files = tuple(
-        File(os.path.join(dataset_dir, shard.name), shard.split, shard.records, shard.bytes)
+        File(os.path.join(dataset_dir, shard.name), shard.split, shard.records)
         for shard in contents.shards
     )
     return DataFiles(
