@@ -25,24 +25,22 @@ from collections.abc import Callable, Iterable, Mapping
 from compat import slim, tf
 from nets import checks
 from nets.end_points import Layer, build, hidden, layer
-from nets.initializers import trunc_normal
 
 Branch = tuple[Layer, ...]
 
 
-def conv(name, *, depth, kernel, stride=1, padding="SAME", stddev=None) -> Layer:
+def conv(name, *, depth, kernel, stride=1, padding="SAME", initializer=None) -> Layer:
     """Returns the row of a convolution.
 
     Args:
       name: Its scope.
       depth: Channels it gives.
       kernel: Its height and width, one number if they are equal.
-      stride: Pixels between the windows it looks at.
+      stride: Pixels from one window it looks at to the next.
       padding: "SAME" or "VALID".
-      stddev: Spread of the truncated normal distribution its weights start from; None leaves the
-        choice to the arg scope.
+      initializer: What its weights start from; None leaves that to the arg scope.
     """
-    start = {} if stddev is None else {"weights_initializer": trunc_normal(stddev)}
+    given = {} if initializer is None else {"weights_initializer": initializer}
     return layer(
         name,
         slim.conv2d,
@@ -50,7 +48,7 @@ def conv(name, *, depth, kernel, stride=1, padding="SAME", stddev=None) -> Layer
         kernel_size=kernel,
         stride=stride,
         padding=padding,
-        **start,
+        **given,
     )
 
 
@@ -86,10 +84,10 @@ def apply_branches(net, branches: Iterable[Branch], data_format="NHWC", scope=No
     Args:
       net: Feature map that every branch reads.
       branches: The rows of each branch.
-      data_format: "NHWC" or "NCHW".
+      data_format: The axes of the feature maps, one letter each, "C" for the channels.
       scope: Name of the variable scope of the module; None stays in the current one.
     """
-    if scope is not None:
+    if scope:
         with tf.variable_scope(scope):
             return apply_branches(net, branches, data_format=data_format)
     outputs = []
