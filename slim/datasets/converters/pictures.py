@@ -60,7 +60,7 @@ def prepare(data: bytes, *, turn: bool = True, repair: bool = False) -> Picture:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         # A header may claim 65,500 x 65,500 pixels in front of no data at all.
         if image.width * image.height > MAX_PIXELS:
-            raise BadPictureError(f"its header claims {image.width} x {image.height} pixels")
+            raise BadPictureError(f"its header claims more than {MAX_PIXELS} pixels")
         image.load()
         kept_format = _KEPT_FORMATS.get(image.format)
         upright = not turn or image.getexif().get(_ORIENTATION, 1) == 1
@@ -88,6 +88,8 @@ def _explained() -> Iterator[None]:
             yield
     except BadPictureError:
         raise
+    except Image.DecompressionBombError:
+        raise BadPictureError(f"its header claims more than {MAX_PIXELS} pixels") from None
     except Image.UnidentifiedImageError:
         raise BadPictureError("it is no JPEG, PNG, GIF, BMP or WebP picture") from None
     except Exception as error:  # Pillow's plug-ins raise whatever a damaged file leads them to.

@@ -1,0 +1,235 @@
+"""Folders of pictures: classes, splits, CSV files, and what users get wrong."""
+
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from compat import tf
+from datasets import conversion, dataset_factory, tfrecords
+from datasets.conversion_options import Conversion
+from errors import UserError
+from tests.datasets import fake_data
+
+PICTURE = fake_data.encoded(fake_data.picture(np.random.RandomState(0), 8, 8))
+
+
+def put(folder: pathlib.Path, *paths: str) -> pathlib.Path:
+    """Puts the same picture at each path."""
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(PICTURE)
+    return folder
+
+
+def convert(folder: pathlib.Path, **options):
+    given = {"source": os.fspath(folder / "source"), "dataset_dir": os.fspath(folder / "set")}
+    return conversion.convert(Conversion(dataset_name="image_folder", **(given | options)))
+
+
+def assignments(folder: pathlib.Path) -> dict[str, tuple[str, int]]:
+    """Returns path -> (split, label) of every record."""
+    found = {}
+    for path in sorted((folder / "set").glob("*.tfrecord")):
+        for record in tfrecords.read_records(path):
+            features = tf.train.Example.FromString(record).features.feature
+            name = os.fsdecode(features["image/filename"].bytes_list.value[0])
+            label = features["image/class/label"].int64_list.value[0]
+            found[name] = (path.name.split("_")[2], label)
+    return found
+
+
+def many(count: int, *classes: str) -> list[str]:
+    return [f"{name}/{index:03d}.jpg" for name in classes for index in range(count)]
+
+
+@pytest.mark.parametrize(("count", "validation"), [(10, 2), (3, 1), (2, 1), (1, 0), (7, 1)])
+def test_validation_is_the_same_share_of_every_class(count, validation, tmp_path):
+    put(tmp_path / "source", *many(count, "a", "b"))
+    convert(tmp_path)
+    splits = list(assignments(tmp_path).values())
+    for label in (0, 1):
+        assert splits.count(("validation", label)) == validation
+        assert splits.count(("train", label)) == count - validation
+
+
+def test_everything_is_for_training_without_a_validation_fraction(tmp_path):
+    put(tmp_path / "source", *many(5, "a", "b"))
+    assert convert(tmp_path, validation_fraction=0.0).manifest.splits == {"train": 10}
+
+
+def test_split_depends_on_names_and_seed_and_moves_little(tmp_path):
+    names = many(50, "a", "b")
+    for folder, order in (("one", names), ("two", names[::-1])):
+        put(tmp_path / folder / "source", *order)
+        convert(tmp_path / folder)
+    first = assignments(tmp_path / "one")
+    assert first == assignments(tmp_path / "two")
+    put(tmp_path / "other/source", *names)
+    convert(tmp_path / "other", seed=1)
+    assert first != assignments(tmp_path / "other")
+    put(tmp_path / "more/source", *names, "a/new.jpg")
+    convert(tmp_path / "more")
+    more = assignments(tmp_path / "more")
+    assert sum(more[name] != first[name] for name in names) <= 1
+
+
+def test_shards_hold_a_thousand_or_as_asked(tmp_path):
+    put(tmp_path / "source", *many(6, "a", "b"))
+    outcome = convert(tmp_path, num_shards=3)
+    names = {shard.name for shard in outcome.manifest.shards}
+    assert names == {
+        f"image_folder_{split}_{index:05d}-of-00003.tfrecord"
+        for split in ("train", "validation")
+        for index in range(3)
+    }
+
+
+def test_class_is_the_first_folder_however_deep_the_picture(tmp_path):
+    put(tmp_path / "source", "b/1.jpg", "b/x/y/2.JPG", "a/3.jpeg", "a/b/4.jpg", "b/.hidden/5.jpg")
+    (tmp_path / "source/a/notes.txt").write_text("no picture")
+    convert(tmp_path, validation_fraction=0.0)
+    labels = {name: label for name, (_, label) in assignments(tmp_path).items()}
+    assert labels == {"b/1.jpg": 1, "b/x/y/2.JPG": 1, "a/3.jpeg": 0, "a/b/4.jpg": 0}
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    put(tmp_path / "elsewhere", "1.jpg", "2.jpg")
+    put(tmp_path / "source", "a/3.jpg")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "source/b")
+    os.symlink(tmp_path / "source/a", tmp_path / "source/a/loop")
+    convert(tmp_path, validation_fraction=0.0)
+    assert set(assignments(tmp_path)) == {"a/3.jpg", "b/1.jpg", "b/2.jpg"}
+
+
+def test_folders_that_are_splits(tmp_path):
+    put(tmp_path / "source", "train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "test/b/x/4.jpg")
+    convert(tmp_path)
+    assert assignments(tmp_path) == {
+        "train/a/1.jpg": ("train", 0),
+        "train/b/2.jpg": ("train", 1),
+        "val/a/3.jpg": ("validation", 0),
+        "test/b/x/4.jpg": ("test", 1),
+    }
+
+
+def test_classes_called_train_and_test(tmp_path):
+    put(tmp_path / "source", "train/1.jpg", "test/2.jpg")
+    convert(tmp_path, validation_fraction=0.0)
+    assert assignments(tmp_path) == {"train/1.jpg": ("train", 1), "test/2.jpg": ("train", 0)}
+
+
+def with_csv(folder: pathlib.Path, text: str) -> str:
+    put(folder / "source", "x/1.jpg", "x/2.jpg", "3.jpg", "x/4, old.jpg")
+    (folder / "labels.csv").write_text(text, encoding="utf-8")
+    return os.fspath(folder / "labels.csv")
+
+
+@pytest.mark.parametrize("header", ["", "path,label,split\n", "\ufeffpath,label,split\n"])
+def test_csv_says_label_and_split(header, tmp_path):
+    lines = 'x/1.jpg,dog,train\nx/2.jpg,cat,val\n3.jpg,dog,test\n"x/4, old.jpg",cat,\n'
+    convert(tmp_path, labels_csv=with_csv(tmp_path, header + lines))
+    assert assignments(tmp_path) == {
+        "x/1.jpg": ("train", 1),
+        "x/2.jpg": ("validation", 0),
+        "3.jpg": ("test", 1),
+        "x/4, old.jpg": ("train", 0),
+    }
+    assert (tmp_path / "set/labels.txt").read_text() == "0:cat\n1:dog\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("x/9.jpg,dog,train\n", "line 1: there is no file '.*x/9.jpg'"),
+        ("x/1.jpg,dog\nx/1.jpg,cat\n", "line 2: 'x/1.jpg' stands there a second time"),
+        ("x/1.jpg\n", "line 1: expected path,label,split. Found: x/1.jpg"),
+        ("x/1.jpg,dog,trian\n", "Unknown split 'trian'. Did you mean 'train'"),
+        ("x/1.jpg,dog\nx/2.jpg,dog\n", "holds only one class, 'dog'"),
+        ("", "holds no pictures"),
+    ],
+)
+def test_csv_with_a_mistake(lines, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        convert(tmp_path, labels_csv=with_csv(tmp_path, lines))
+    assert not (tmp_path / "set/manifest.json").exists()
+
+
+def test_set_carries_its_own_names_and_counts(tmp_path):
+    put(tmp_path / "source", *many(10, "ça va", "b: c", "d"))
+    convert(tmp_path)
+    dataset = dataset_factory.get_dataset("image_folder", "train", os.fspath(tmp_path / "set"))
+    assert (dataset.num_samples, dataset.num_classes) == (24, 3)
+    assert dataset.labels_to_names == {0: "b: c", 1: "d", 2: "ça va"}
+    with pytest.raises(UserError, match="Allowed: train, validation"):
+        dataset_factory.get_dataset("image_folder", "test", os.fspath(tmp_path / "set"))
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "holds no pictures in class folders"),
+        (["1.jpg", "2.jpg"], "holds no pictures in class folders"),
+        (["photos/1.jpg", "photos/b/2.jpg"], "only one class, 'photos'.*the folder above"),
+        (["a\nb/1.jpg", "c/2.jpg"], "has a line break"),
+    ],
+)
+def test_folders_that_cannot_be_used(paths, message, tmp_path):
+    (tmp_path / "source").mkdir()
+    put(tmp_path / "source", *paths)
+    with pytest.raises(UserError, match=message):
+        convert(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": None}, "needs --source"),
+        ({"source": "/absent"}, "Received: '/absent'"),
+        ({"on_bad_image": "ignore"}, "Unknown value of --on_bad_image 'ignore'.*error, skip"),
+        ({"validation_fraction": 1.0}, "--validation_fraction must be"),
+        ({"num_shards": 0}, "--num_shards must be at least 1"),
+        ({"coco_dirname": "x"}, "--coco_dirname means nothing for image_folder"),
+        ({"dataset_dir": None}, "--dataset_dir is needed"),
+        ({"dataset_name": "imagenet"}, "has its own program"),
+    ],
+)
+def test_options_that_cannot_be_used(options, message, tmp_path):
+    given = {
+        "dataset_name": "image_folder",
+        "source": os.fspath(put(tmp_path / "source", "a/1.jpg", "b/2.jpg")),
+        "dataset_dir": os.fspath(tmp_path / "set"),
+    }
+    with pytest.raises(UserError, match=message):
+        conversion.convert(Conversion(**(given | options)))
+    assert not (tmp_path / "set").exists()
+
+
+def test_writes_into_no_folder_with_other_data(tmp_path):
+    put(tmp_path / "source", "a/1.jpg", "b/2.jpg")
+    put(tmp_path / "set", "thesis.docx")
+    with pytest.raises(UserError, match=r"holds other data \(thesis\.docx\)"):
+        convert(tmp_path)
+    with pytest.raises(UserError, match=r"holds other data \(a, b\)"):
+        convert(tmp_path, dataset_dir=os.fspath(tmp_path / "source"))
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["thesis.docx"]
+
+
+def test_changed_pictures_are_not_taken_for_the_converted_ones(tmp_path):
+    put(tmp_path / "source", *many(4, "a", "b"))
+    before = convert(tmp_path)
+    assert convert(tmp_path).written == ()
+    put(tmp_path / "source", "a/new.jpg")
+    with pytest.raises(UserError, match="made from other files or with other options"):
+        convert(tmp_path)
+    (tmp_path / "source/a/new.jpg").unlink()
+    shutil.move(tmp_path / "source", tmp_path / "moved")
+    assert convert(tmp_path, source=os.fspath(tmp_path / "moved")).manifest == before.manifest
+
+
+def test_warns_of_pictures_outside_the_class_folders(tmp_path, caplog):
+    put(tmp_path / "source", "a/1.jpg", "b/2.jpg", "loose.jpg")
+    convert(tmp_path)
+    assert "1 pictures stand in no class folder" in caplog.text
