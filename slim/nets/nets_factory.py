@@ -11,26 +11,43 @@ from compat import slim
 from nets import (
     alexnet,
     cifarnet,
+    i3d,
+    inception_resnet_v2,
+    inception_v1,
+    inception_v2,
+    inception_v3,
+    inception_v4,
     lenet,
     mobilenet_v1,
     overfeat,
     resnet_v1,
     resnet_v2,
+    s3dg,
     vgg,
 )
 from nets.mobilenet import mobilenet_v2, mobilenet_v3
+from nets.nasnet import nasnet, pnasnet
 from nets.network import Network
 
 families = (
     alexnet,
     cifarnet,
+    i3d,
+    inception_resnet_v2,
+    inception_v1,
+    inception_v2,
+    inception_v3,
+    inception_v4,
     lenet,
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nasnet,
     overfeat,
+    pnasnet,
     resnet_v1,
     resnet_v2,
+    s3dg,
     vgg,
 )
 
