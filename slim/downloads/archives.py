@@ -8,6 +8,7 @@ Everything goes into `<directory>.incomplete`, which gets its final name at the 
 import contextlib
 import dataclasses
 import gzip
+import io
 import os
 import shutil
 import stat
@@ -16,7 +17,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 import errors
 from downloads import locks, part_file
@@ -126,7 +127,7 @@ class _GuardedFile:
         of the file, for the end of the archive; at a real end it has read a block of zeros.
     """
 
-    def __init__(self, file: IO[bytes]):
+    def __init__(self, file: io.BufferedIOBase):
         self._file = file
         self.last = b""
 
@@ -168,10 +169,10 @@ def _unpack(archive_path: str, directory: str, limits: _Limits) -> None:
         raise _RefusedError("it is empty")
 
 
-def _unpack_tar(file: IO[bytes], directory: str, limits: _Limits) -> None:
+def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> None:
     guarded = _GuardedFile(file)
     try:
-        with tarfile.open(fileobj=guarded, mode="r:") as archive:
+        with tarfile.open(fileobj=cast(IO[bytes], guarded), mode="r:") as archive:
             for member in archive:
                 if member.type not in _TAR_FILES and not member.isdir():
                     raise _RefusedError(f"its member {member.name!r} is no regular file or folder")
@@ -189,7 +190,7 @@ def _unpack_tar(file: IO[bytes], directory: str, limits: _Limits) -> None:
             raise _RefusedError("much follows its end marker")
 
 
-def _unpack_zip(file: IO[bytes], directory: str, limits: _Limits) -> None:
+def _unpack_zip(file: BinaryIO, directory: str, limits: _Limits) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             members = [(member, _admit_zipped(member, limits)) for member in archive.infolist()]
