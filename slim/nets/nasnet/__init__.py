@@ -1,0 +1,1 @@
+"""NASNet-A and PNASNet-5: networks stacked from searched cells."""
