@@ -124,10 +124,7 @@ def _classes(survey: Survey) -> str:
         shares=[count / most for count in counts],
         text_columns=2,
     )
-    empty = sum(count == 0 for count in counts)
-    filled = [count for count in counts if count]
-    words = f"{min(filled):,} to {max(filled):,} pictures per class" if filled else "No class"
-    words += f"; {wording.count(empty, 'class', 'classes')} without a picture." if empty else "."
+    words = wording.per_class(total, len(labels))
     return f"<p>{words}</p>\n{_folded(table, len(lines), 'All classes')}"
 
 
@@ -149,7 +146,7 @@ def _sizes(survey: Survey) -> str:
         shares=[count / most for _, count in bins],
     )
     kinds = _table(
-        "File format and colours",
+        "File format and colors",
         ["Format", "Pictures"],
         [[kind, f"{count:,}"] for kind, count in total.kinds.most_common()],
     )

@@ -160,11 +160,14 @@ def take(
       progress: Called with the number of files read and their total.
     """
     surveys = []
-    with futures.ThreadPoolExecutor(num_workers) as pool:
+    pool = futures.ThreadPoolExecutor(num_workers)
+    try:
         tasks = [pool.submit(_read, file, data.class_names, decode, seed) for file in data.files]
         for done, task in enumerate(tasks, start=1):
             surveys.append(task.result())
             progress(done, len(tasks))
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C is not to wait for what has not begun.
     return _merge(data, surveys)
 
 

@@ -40,6 +40,15 @@ def contents(survey: Survey) -> str:
     return f"{count(survey.total.records, 'picture')} of {classes} ({splits})"
 
 
+def per_class(labels: collections.Counter, num_classes: int) -> str:
+    """Says how evenly pictures are spread over classes."""
+    least, most = min(labels.values(), default=0), max(labels.values(), default=0)
+    pictures = count(most, "picture") if least == most else f"{least:,} to {most:,} pictures"
+    empty = num_classes - len(labels)
+    rest = f"; {count(empty, 'class', 'classes')} without a picture" if empty else ""
+    return f"{pictures} per class{rest}."
+
+
 def sample(shown: Sample) -> str:
     """Says what the caption of a picture holds besides the name of its class."""
     width, height = shown.size
@@ -81,14 +90,15 @@ def spread(sizes: collections.Counter, axis: int) -> Spread:
 def histogram(sizes: collections.Counter) -> list[tuple[str, int]]:
     """Returns ranges of the longer side in pixels, each with its number of pictures.
 
-    The few pictures that are much larger than all others share the last range.
+    The hundredth part that is largest shares the last range if it is much larger.
     """
     lengths = _repeated([max(size) for size in sizes], sizes)
-    least, large, most = (int(value) for value in np.quantile(lengths, (0, 0.99, 1)))
+    least, large, most = (int(n) for n in np.quantile(lengths, (0, 0.99, 1), method="higher"))
     step = next(step for step in _STEPS if (large - least) / step < _MOST_BINS)
-    first = least // step * step
-    edges = [*range(first, large + 1, step), most + 1]
-    counts, _ = np.histogram(lengths, np.unique(edges))
+    edges = list(range(least // step * step, large + step + 1, step))
+    if most >= edges[-1]:
+        edges.append(most + 1)
+    counts, _ = np.histogram(lengths, edges)
     ranges = [
         f"{low}" if low == high else f"{low} to {high}"
         for low, high in zip(edges, (edge - 1 for edge in edges[1:]), strict=False)
