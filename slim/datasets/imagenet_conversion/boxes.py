@@ -3,11 +3,11 @@
 import io
 import os
 import pathlib
-import tarfile
 from collections.abc import Collection
 
 import errors
 from datasets import process_bounding_boxes
+from datasets.imagenet_conversion import compressed_tar
 
 # Annotations are some hundred bytes; what claims to be larger is none.
 _MAX_BYTES = 1 << 20
@@ -24,25 +24,20 @@ def archive_csv(path: str | os.PathLike, synsets: Collection[str]) -> str:
       UserError: if the archive or one of its annotations cannot be read.
     """
     selection = process_bounding_boxes.Selection(synsets)
-    lines = []
-    try:
-        with tarfile.open(path, "r|gz") as archive:
-            for member in archive:
-                place = pathlib.PurePosixPath(member.name)
-                if not member.isreg() or place.suffix != ".xml":
-                    continue
-                if not selection.wants(place.parent.name):
-                    continue
-                if member.size > _MAX_BYTES:
-                    raise errors.UserError(f"{member.name} in {path} is too large.")
-                annotation = io.BytesIO(archive.extractfile(member).read())
-                annotation.name = f"{path}: {member.name}"
-                found = process_bounding_boxes.ProcessXMLAnnotation(annotation)
-                kept = selection.choose(place.parent.name, found)
-                lines.append([process_bounding_boxes.csv_line(place.stem, box) for box in kept])
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise errors.UserError(f"{path} cannot be read to its end: {error}.") from error
+
+    def wanted(name: str) -> bool:
+        place = pathlib.PurePosixPath(name)
+        return place.suffix == ".xml" and selection.wants(place.parent.name)
+
+    pictures = []
+    for name, text in compressed_tar.read(path, wanted, max_bytes=_MAX_BYTES):
+        place = pathlib.PurePosixPath(name)
+        annotation = io.BytesIO(text)
+        annotation.name = f"{path}: {name}"  # For the message if it is faulty.
+        found = process_bounding_boxes.ProcessXMLAnnotation(annotation)
+        kept = selection.choose(place.parent.name, found)
+        pictures.append([process_bounding_boxes.csv_line(place.stem, box) for box in kept])
     if not selection.files:
         raise errors.UserError(f"{path} holds no annotations (.xml files).")
     # Boxes of one picture keep their order.
-    return "".join(f"{line}\n" for picture in sorted(filter(None, lines)) for line in picture)
+    return "".join(f"{line}\n" for lines in sorted(filter(None, pictures)) for line in lines)

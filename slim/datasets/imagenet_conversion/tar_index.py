@@ -6,7 +6,6 @@ GNU tar and POSIX.1-2001 (pax) to give longer names and sizes.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,8 +18,6 @@ _ZEROS = bytes(_BLOCK)  # The end of the archive.
 _REGULAR = (b"0", b"\0")
 _GNU_LONG_NAME = b"L"
 _PAX = b"x"
-
-_PAX_RECORD = re.compile(rb"\d+ (path|size)=(.*)\n")
 
 
 class Member(NamedTuple):
@@ -80,7 +77,9 @@ def _members(descriptor: int, position: int, end: int) -> Iterator[Member]:
             return
         _check_header(header, position)
         kind = header[156:157]
-        size = int(special[b"size"]) if b"size" in special else _number(header[124:136])
+        size = (
+            _number(special[b"size"], base=10) if b"size" in special else _number(header[124:136])
+        )
         data = position + _BLOCK
         position = data + -(-size // _BLOCK) * _BLOCK
         if position > end:
@@ -88,11 +87,25 @@ def _members(descriptor: int, position: int, end: int) -> Iterator[Member]:
         if kind == _GNU_LONG_NAME:
             special[b"path"] = os.pread(descriptor, size, data).rstrip(b"\0")
         elif kind == _PAX:
-            special.update(_PAX_RECORD.findall(os.pread(descriptor, size, data)))
+            special |= _pax_records(os.pread(descriptor, size, data))
         else:
             if kind in _REGULAR:
                 yield Member(os.fsdecode(special.get(b"path") or _name(header)), data, size)
             special.clear()
+
+
+def _pax_records(data: bytes) -> dict[bytes, bytes]:
+    """Returns what an extended header says; a record is `<length> <key>=<value>` and a line end."""
+    records = {}
+    while data:
+        digits, _, _ = data.partition(b" ")
+        length = _number(digits, base=10)
+        if length <= len(digits):
+            raise _DamageError("an extended header makes no sense")
+        key, _, value = data[len(digits) + 1 : length - 1].partition(b"=")
+        records[key] = value
+        data = data[length:]
+    return records
 
 
 def _check_header(header: bytes, position: int) -> None:
@@ -104,12 +117,12 @@ def _check_header(header: bytes, position: int) -> None:
         raise _DamageError(f"there is no header at byte {position}")
 
 
-def _number(field: bytes) -> int:
-    """Returns the number of a header's field: octal digits, or binary where they do not suffice."""
-    if field[0] & 0x80:
+def _number(field: bytes, base: int = 8) -> int:
+    """Returns the number that a field holds: digits, or binary where these do not suffice."""
+    if field[:1] >= b"\x80":
         return int.from_bytes(field[1:], "big")
     try:
-        return int(field.rstrip(b"\0 ") or b"0", 8)
+        return int(field.rstrip(b"\0 ") or b"0", base)
     except ValueError:
         raise _DamageError(f"a header holds {field!r} instead of a number") from None
 
