@@ -6,14 +6,20 @@ determinism, unique keys.
 
 import dataclasses
 import hashlib
+import io
 import os
 import pathlib
+import subprocess
+import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from compat import slim, tf
 from datasets import conversion, dataset_factory, manifest, tfrecords
 from datasets.conversion_options import Conversion
+from errors import UserError
 from tests import golden_files
 from tests.datasets import fake_data
 from tests.downloads import fault_server
@@ -67,10 +73,27 @@ def label(example: tf.train.Example) -> int:
     return example.features.feature["image/class/label"].int64_list.value[0]
 
 
+def contents(example: tf.train.Example, kept: bool) -> bytes:
+    """Returns the picture of an example: its bytes as they are, or the pixels they stand for."""
+    data = example.features.feature["image/encoded"].bytes_list.value[0]
+    return data if kept else np.asarray(Image.open(io.BytesIO(data))).tobytes()
+
+
 def test_writes_every_example_once_with_its_label(converted):
     for splits, labels in converted.source.splits.items():
         found = [label(e) for split in splits.split("+") for e in converted.examples(split)]
         assert sorted(found) == sorted(labels)
+
+
+def test_writes_the_pictures_of_the_source_with_their_labels(converted):
+    for splits, pictures in converted.source.pictures.items():
+        examples = [e for split in splits.split("+") for e in converted.examples(split)]
+        wanted = [
+            (found, picture if isinstance(picture, bytes) else picture.tobytes())
+            for found, picture in zip(converted.source.splits[splits], pictures, strict=True)
+        ]
+        kept = isinstance(pictures[0], bytes)
+        assert sorted((label(e), contents(e, kept)) for e in examples) == sorted(wanted)
 
 
 def test_manifest_counts_what_is_there(converted):
@@ -114,6 +137,98 @@ def test_provider_reads_what_was_written(converted):
         for e in expected
     }
     assert {image.shape[:2] for image, _ in read} <= sizes
+
+
+def test_the_snippet_of_2017_runs_as_it_stands(tmp_path):
+    """Old code imports slim from contrib, where tf_slim now is."""
+    convert("digits", fake_data.make("digits", tmp_path / "source"), tmp_path / "set")
+    snippet = f"""
+from datasets import digits
+import tensorflow.compat.v1 as tf
+slim = tf.contrib.slim
+
+dataset = digits.get_split('validation', {os.fspath(tmp_path / "set")!r})
+provider = slim.dataset_data_provider.DatasetDataProvider(dataset)
+[image, label] = provider.get(['image', 'label'])
+with tf.Session() as session, slim.queues.QueueRunners(session):
+    print(session.run(image).shape)
+"""
+    assert run_python(snippet).strip() == "(8, 8, 1)"
+
+
+def test_nothing_is_fetched_by_imports_and_descriptors():
+    """Neither loading every module nor describing every split opens a socket."""
+    assert (
+        run_python(
+            """
+import socket
+def refuse(*arguments, **options):
+    raise AssertionError("a socket was opened")
+from compat import tf
+socket.socket = socket.create_connection = refuse
+import datasets, importlib, pkgutil
+for module in pkgutil.walk_packages(datasets.__path__, "datasets."):
+    importlib.import_module(module.name)
+from datasets import dataset_factory
+for name, record in dataset_factory.records.items():
+    for split in record.splits:
+        dataset_factory.get_dataset(name, split, "absent")
+print(len(dataset_factory.records))
+"""
+        )
+        == f"{len(dataset_factory.records)}\n"
+    )
+
+
+def run_python(program: str) -> str:
+    """Runs a program in a fresh Python that can import slim/, and returns what it prints."""
+    slim_folder = pathlib.Path(__file__).parents[2] / "slim"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(slim_folder), *sys.path])}
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", ["mnist", "flowers", "visualwakewords"])
+def test_set_of_the_original_is_left_as_it_is(name, tmp_path):
+    record = dataset_factory.records[name]
+    for split in record.splits:
+        (tmp_path / (record.file_pattern % split).replace("*", "00000")).write_bytes(b"")
+    before = digests(tmp_path)
+    outcome = conversion.convert(Conversion(dataset_name=name, dataset_dir=os.fspath(tmp_path)))
+    assert "files that the original library wrote" in outcome.summary(tmp_path)
+    assert digests(tmp_path) == before
+
+
+def test_other_options_for_a_complete_set_are_refused(tmp_path):
+    source = fake_data.make("flowers", tmp_path / "source")
+    convert("flowers", source, tmp_path / "set", num_shards=2)
+    before = digests(tmp_path / "set")
+    with pytest.raises(UserError, match=r"--num_shards=2.* not .*--num_shards=None"):
+        convert("flowers", source, tmp_path / "set")
+    with pytest.raises(UserError, match="holds another data set, flowers"):
+        convert("mnist", fake_data.make("mnist", tmp_path / "other"), tmp_path / "set")
+    assert digests(tmp_path / "set") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "message"),
+    [
+        ("mnist", "t10k-images-idx3-ubyte.gz", "is no idx file of MNIST"),
+        ("cifar10", "cifar-10-binary.tar.gz", "is damaged"),
+        ("flowers", "flower_photos.tgz", "cannot be unpacked"),
+        ("visualwakewords", "val2014.zip", "is damaged or another archive"),
+    ],
+)
+def test_damaged_archive_is_named(name, file, message, tmp_path):
+    source = fake_data.make(name, tmp_path / "source")
+    data = (source.folder / file).read_bytes()
+    (source.folder / file).write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match=f"{file} {message}"):
+        convert(name, source, tmp_path / "set")
+    assert not (tmp_path / "set/manifest.json").exists()
 
 
 def test_descriptor_takes_numbers_from_the_manifest(converted):

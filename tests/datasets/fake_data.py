@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import sklearn.datasets
 from PIL import Image
 
 
@@ -26,11 +27,14 @@ class Source:
     Attributes:
       folder: Where the archives are.
       splits: Split -> label of each example that a conversion must write, in any order.
+      pictures: Split -> what each of these examples must hold, in the same order: pixels, or the
+        bytes of the file where they are to be kept. Empty where a conversion may change them.
       options: Fields of `Conversion` that the conversion needs.
     """
 
     folder: pathlib.Path
     splits: Mapping[str, list[int]]
+    pictures: Mapping[str, list[np.ndarray | bytes]] = dataclasses.field(default_factory=dict)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -50,16 +54,16 @@ def encoded(image: Image, image_format: str = "JPEG", **options) -> bytes:
 
 def make_mnist(folder: pathlib.Path) -> Source:
     """Makes the four idx files."""
-    random, splits = np.random.RandomState(1), {}
+    random, splits, pictures = np.random.RandomState(1), {}, {}
     for split, prefix, count in (("train", "train", 60), ("test", "t10k", 20)):
         images = random.randint(0, 256, (count, 28, 28), dtype=np.uint8)
         labels = random.randint(0, 10, count, dtype=np.uint8)
-        splits[split] = labels.tolist()
+        splits[split], pictures[split] = labels.tolist(), list(images)
         for kind, magic, array in (("images-idx3", 0x803, images), ("labels-idx1", 0x801, labels)):
             header = struct.pack(f">{1 + array.ndim}I", magic, *array.shape)
             path = folder / f"{prefix}-{kind}-ubyte.gz"
             path.write_bytes(gzip.compress(header + array.tobytes(), mtime=0))
-    return Source(folder, splits, {"archive_checksums": "off"})
+    return Source(folder, splits, pictures, {"archive_checksums": "off"})
 
 
 def add_to_tar(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -71,15 +75,19 @@ def add_to_tar(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 def make_cifar10(folder: pathlib.Path) -> Source:
     """Makes the binary archive: in each file, rows of a label and three planes."""
-    random, splits = np.random.RandomState(2), {"train": [], "test": []}
+    random = np.random.RandomState(2)
+    splits, pictures = {"train": [], "test": []}, {"train": [], "test": []}
     names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
     with tarfile.open(folder / "cifar-10-binary.tar.gz", "w:gz") as tar:
         for name in names:
             rows = random.randint(0, 256, (8, 3073), dtype=np.uint8)
             rows[:, 0] %= 10
-            splits["test" if name == names[-1] else "train"] += rows[:, 0].tolist()
+            split = "test" if name == names[-1] else "train"
+            splits[split] += rows[:, 0].tolist()
+            # Red, green and blue planes, one after the other.
+            pictures[split] += [np.dstack(np.split(row[1:], 3)).reshape(32, 32, 3) for row in rows]
             add_to_tar(tar, f"cifar-10-batches-bin/{name}", rows.tobytes())
-    return Source(folder, splits, {"archive_checksums": "off"})
+    return Source(folder, splits, pictures, {"archive_checksums": "off"})
 
 
 def make_flowers(folder: pathlib.Path, *, listing_seed: int = 0) -> Source:
@@ -99,13 +107,19 @@ def make_flowers(folder: pathlib.Path, *, listing_seed: int = 0) -> Source:
     with tarfile.open(folder / "flower_photos.tgz", "w:gz") as tar:
         for name in names:
             add_to_tar(tar, str(name), members[name])
-    labels = sorted(index % 5 for index in range(372))
-    return Source(folder, {"train+validation": labels}, {"archive_checksums": "off"})
+    pictures = {name: data for name, data in members.items() if name.endswith(".jpg")}
+    labels = [classes.index(name.split("/")[1]) for name in pictures]
+    return Source(
+        folder,
+        {"train+validation": labels},
+        {"train+validation": list(pictures.values())},
+        {"archive_checksums": "off"},
+    )
 
 
 def make_visualwakewords(folder: pathlib.Path) -> Source:
     """Makes the three zip archives of COCO 2014; every third picture has a large enough person."""
-    random, splits = np.random.RandomState(4), {}
+    random, splits, kept = np.random.RandomState(4), {}, {"train": [], "val": []}
     categories = [
         {"id": 1, "name": "person", "supercategory": "person"},
         {"id": 18, "name": "dog", "supercategory": "animal"},
@@ -117,7 +131,8 @@ def make_visualwakewords(folder: pathlib.Path) -> Source:
                 for index in range(count):
                     name = f"COCO_{split}2014_{index:012d}.jpg"
                     images.append({"id": index + 1, "file_name": name, "height": 20, "width": 40})
-                    pictures.writestr(f"{split}2014/{name}", encoded(picture(random, 20, 40)))
+                    kept[split].append(encoded(picture(random, 20, 40)))
+                    pictures.writestr(f"{split}2014/{name}", kept[split][-1])
                     objects.append(
                         {
                             "id": index,
@@ -131,14 +146,16 @@ def make_visualwakewords(folder: pathlib.Path) -> Source:
             name = f"annotations/instances_{split}2014.json"
             annotations.writestr(name, json.dumps(content))
             splits[split] = [int(index % 3 == 0) for index in range(count)]
-    return Source(folder, splits, {"archive_checksums": "off"})
+    return Source(folder, splits, kept, {"archive_checksums": "off"})
 
 
 def make_digits(folder: pathlib.Path) -> Source:
     """Makes nothing: the pictures are installed."""
-    import sklearn.datasets
-
-    return Source(folder, {"train+validation": sklearn.datasets.load_digits().target.tolist()})
+    data = sklearn.datasets.load_digits()
+    pictures = [np.round(image * 255 / 16).astype(np.uint8) for image in data.images]
+    return Source(
+        folder, {"train+validation": data.target.tolist()}, {"train+validation": pictures}
+    )
 
 
 def make_image_folder(folder: pathlib.Path) -> Source:

@@ -26,22 +26,25 @@ def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     """Plans one file per split, in the order of the archive."""
     del config  # There is nothing to choose.
     (archive,) = (fetch(remote) for remote in cifar10.RECORD.sources)
-    with open(archive, "rb") as file:
-        contents = hashlib.file_digest(file, "sha256").hexdigest()
     return builder.Plan(
         dataset="cifar10",
         class_names=cifar10.RECORD.class_names,
-        shards=tuple(
-            builder.PlannedShard(
-                name=cifar10.RECORD.file_pattern % split,
-                split=split,
-                inputs=builder.digest(contents, members),
-                examples=sum(len(batch) for batch in _batches(archive, members)),
-                records=functools.partial(_records, archive, members),
-            )
-            for split, members in _MEMBERS.items()
-        ),
+        shards=tuple(_planned(archive, split, members) for split, members in _MEMBERS.items()),
         needed_bytes=pathlib.Path(archive).stat().st_size,
+    )
+
+
+def _planned(archive: str, split: str, members: tuple[str, ...]) -> builder.PlannedShard:
+    contents, examples = hashlib.sha256(), 0
+    for batch in _batches(archive, members):
+        contents.update(batch)
+        examples += len(batch)
+    return builder.PlannedShard(
+        name=cifar10.RECORD.file_pattern % split,
+        split=split,
+        inputs=builder.digest(contents.hexdigest()),
+        examples=examples,
+        records=functools.partial(_records, archive, members),
     )
 
 

@@ -41,11 +41,12 @@ def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
         )
     found = _from_csv(config) if config.labels_csv else _from_folders(config.source)
     class_names = _class_names(found, config)
-    labels = {name: label for label, name in enumerate(class_names)}
+    members: dict[str, list[_Found]] = {name: [] for name in class_names}
+    for entry in found:
+        members[entry[2]].append(entry)
     splits: dict[str, list[LabelledFile]] = {}
-    for class_name in class_names:
-        members = [entry for entry in found if entry[2] == class_name]
-        for split, file in _divided(members, labels[class_name], config):
+    for label, name in enumerate(class_names):
+        for split, file in _divided(members[name], label, config):
             splits.setdefault(split, []).append(file)
     shards = [
         shard
