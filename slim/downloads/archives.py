@@ -28,7 +28,7 @@ _LONGEST_HEADER = 64 << 10
 # What may follow the end marker of a tar: programs pad their output to large records.
 _LONGEST_PADDING = 16 << 20
 _END_MARKER = bytes(tarfile.BLOCKSIZE)
-_TAR_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
+_TAR_KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 _ZIP_KINDS = (0, stat.S_IFREG, stat.S_IFDIR)
 
 
@@ -132,7 +132,7 @@ class _GuardedFile:
         self.last = b""
 
     def read(self, size: int) -> bytes:
-        if size > _LONGEST_HEADER:
+        if not 0 <= size <= _LONGEST_HEADER:
             raise _RefusedError("one of its headers is too long")
         with _explain_damage():
             self.last = self._file.read(size)
@@ -174,7 +174,7 @@ def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> Non
     try:
         with tarfile.open(fileobj=cast(IO[bytes], guarded), mode="r:") as archive:
             for member in archive:
-                if member.type not in _TAR_FILES and not member.isdir():
+                if member.type not in _TAR_KINDS or member.issparse() or member.size < 0:
                     raise _RefusedError(f"its member {member.name!r} is no regular file or folder")
                 member.name = limits.admit(member.name, member.size, member.isdir())
                 archive.extract(member, directory, filter="data")
@@ -220,7 +220,7 @@ def _refuse_filled(directory: str) -> None:
     if os.path.isdir(directory) and not os.listdir(directory):
         return
     if os.path.lexists(directory):
-        os.rmdir(directory + ".incomplete")
+        shutil.rmtree(directory + ".incomplete")
         raise errors.UserError(f"{directory} exists already; nothing was unpacked into it.")
 
 

@@ -21,7 +21,7 @@ from downloads import part_file, status, transfer, verification
 from downloads.remote_file import RemoteFile, printable
 from downloads.transfer import Credentials, Policy
 
-__all__ = ["Credentials", "Policy", "RemoteFile", "fetch", "fetch_all"]
+__all__ = ["Credentials", "Policy", "RemoteFile", "fetch"]
 
 _LOG = logging.getLogger(__name__)
 _GZIP_NAMES = (".gz", ".tgz")
@@ -68,11 +68,6 @@ def fetch(
             part.discard()
     verification.check_existing(path, remote, progress)
     return path
-
-
-def fetch_all(remotes: Iterable[RemoteFile], directory: str | os.PathLike, **options) -> list[str]:
-    """Returns the paths of several files, see `fetch`."""
-    return [fetch(remote, directory, **options) for remote in remotes]
 
 
 def _from_folder(remote: RemoteFile, folder: str, progress: status.Progress) -> str:

@@ -146,7 +146,7 @@ def explain_write_errors(path: str) -> Iterator[None]:
             raise errors.UserError(f"Cannot write {path}: {error.strerror}.") from error
         raise errors.UserError(
             f"The disk is full: {path} could not be written ({error.strerror}). "
-            "Free some space and run the same command again; it goes on from there."
+            "Free some space and run the same command again."
         ) from error
 
 

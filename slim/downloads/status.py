@@ -34,7 +34,7 @@ class Status:
       done: Bytes that are there, those of earlier runs included.
       total: Bytes there will be, or None if the server did not say.
       rate: Bytes per second since this run began.
-      finished: Whether this is the last report of the transfer.
+      finished: Whether this is the last report, of a whole file or of what came of it.
     """
 
     action: str
@@ -65,7 +65,11 @@ Progress = Callable[[Status], None]
 
 
 class Meter:
-    """Turns chunks into reports, at most one every `interval` seconds and one at the end."""
+    """Turns chunks into reports, at most one every `interval` seconds and one at the end.
+
+    with Meter(progress, "Fetching", name, total=size) as meter:
+        meter.advance(len(chunk))
+    """
 
     def __init__(
         self,
@@ -92,8 +96,10 @@ class Meter:
         if time.monotonic() - self._reported >= self._interval:
             self._report()
 
-    def finish(self) -> None:
-        """Gives the last report."""
+    def __enter__(self) -> "Meter":
+        return self
+
+    def __exit__(self, *error) -> None:
         self._report(finished=True)
 
     def _report(self, finished: bool = False) -> None:

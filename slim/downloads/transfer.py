@@ -229,21 +229,19 @@ class _Transfer:
         total = part.version.size if size is None else size
         if total is not None:
             part_file.check_free_space(os.path.dirname(part.path) or ".", total - part.length)
-        meter = status.Meter(
-            self.progress, "Fetching", self.remote.name, done=part.length, total=total
-        )
-        for chunk in self._chunks(response):
-            if part.length == 0 and _WEB_PAGE.match(chunk):
-                part.clear()
-                raise SourceError(_WEB_PAGE_INSTEAD)
-            part.write(chunk)
-            meter.advance(len(chunk))
-            if total is not None and part.length > total:
-                part.clear()
-                raise SourceError(f"the server sent more than the {total} bytes of the file")
+        name = self.remote.name
+        with status.Meter(self.progress, "Fetching", name, done=part.length, total=total) as meter:
+            for chunk in self._chunks(response):
+                if part.length == 0 and _WEB_PAGE.match(chunk):
+                    part.clear()
+                    raise SourceError(_WEB_PAGE_INSTEAD)
+                part.write(chunk)
+                meter.advance(len(chunk))
+                if total is not None and part.length > total:
+                    part.clear()
+                    raise SourceError(f"the server sent more than the {total} bytes of the file")
         if total is not None and part.length < total:
             raise _TryAgainError(f"the connection ended after {part.length} of {total} bytes")
-        meter.finish()
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         """Yields the bytes as they arrive, so that a break loses none that came before it."""

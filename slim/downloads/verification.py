@@ -120,13 +120,11 @@ def receipt_path(path: str) -> str:
 
 
 def _digest(path: str, remote: RemoteFile, size: int, progress: status.Progress) -> str:
-    meter = status.Meter(progress, "Checking", remote.name, total=size)
     digest = hashlib.new(remote.algorithm, usedforsecurity=False)
-    with open(path, "rb") as file:
+    with open(path, "rb") as file, status.Meter(progress, "Checking", remote.name, total=size) as m:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-            meter.advance(len(chunk))
-    meter.finish()
+            m.advance(len(chunk))
     return f"{remote.algorithm}:{digest.hexdigest()}"
 
 

@@ -241,6 +241,29 @@ def test_refuses_a_folder_that_holds_something(place):
     assert tree(place) == before
 
 
+def test_refuses_a_size_below_zero(place):
+    # tarfile would go back to the same header for ever, or read the rest of the file at once.
+    for kind in (tarfile.REGTYPE, tarfile.XHDTYPE):
+        info = tarfile.TarInfo("a")
+        info.type, info.size = kind, -1024
+        refuse(place, info.tobuf(tarfile.GNU_FORMAT) * 3, "no regular file|headers is too long")
+
+
+def test_refuses_a_sparse_file(place):
+    sparse = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9999999"}
+    members = [("a", b"1\n0\n1\n".ljust(512, b"\0") + b"x", {"pax_headers": sparse})]
+    refuse(place, tar_bytes(members), "no regular file")
+
+
+def test_refuses_to_unpack_over_a_folder_after_a_killed_run(place):
+    (place / "out.incomplete" / "old").mkdir(parents=True)
+    (place / "out").mkdir()
+    (place / "out" / "mine").write_bytes(b"mine")
+    with pytest.raises(errors.UserError, match="exists already"):
+        extract(place, FORMATS["tar"]())
+    assert tree(place / "out") == {"mine": b"mine"}
+
+
 def test_clears_what_a_killed_run_left(place):
     (place / "out.incomplete" / "old").mkdir(parents=True)
     (place / "out.incomplete" / "old" / "file").write_bytes(b"half")

@@ -198,13 +198,6 @@ def test_credentials_stay_with_their_host_and_out_of_sight(server, tmp_path, cap
         assert "hidden" not in text
 
 
-def test_fetch_all_keeps_the_order(server, tmp_path):
-    server.files["b.bin"] = CONTENT
-    remotes = [remote_file(server.url("a.bin"), name=name) for name in ("b.bin", "a.bin")]
-    paths = download.fetch_all(remotes, tmp_path, progress=quiet)
-    assert paths == [str(tmp_path / "b.bin"), str(tmp_path / "a.bin")]
-
-
 def test_progress_counts_to_the_end(server, tmp_path):
     statuses = []
     fetch(remote_file(server.url("a.bin")), tmp_path, progress=statuses.append)

@@ -54,11 +54,10 @@ def clock(monkeypatch):
 
 def test_meter_reports_now_and_then_and_at_the_end(clock):
     seen = []
-    meter = status.Meter(seen.append, "Fetching", "a", done=100, total=1100, interval=1.0)
-    for _ in range(10):
-        clock[0] += 0.3
-        meter.advance(100)
-    meter.finish()
+    with status.Meter(seen.append, "Fetching", "a", done=100, total=1100, interval=1.0) as meter:
+        for _ in range(10):
+            clock[0] += 0.3
+            meter.advance(100)
     # The bytes that were there before do not count for the rate.
     assert [(s.done, round(s.rate), s.finished) for s in seen] == [
         (500, 333, False),
