@@ -54,6 +54,7 @@ def training_batches(
 
     @tf.autograph.experimental.do_not_convert
     def epoch_of_records(epoch):
+        tf.set_random_seed(seed)  # Of this function, whatever the graph around it has.
         order = tf.random.experimental.stateless_shuffle(files, tf.stack([seed, epoch]))
         records = _records(tf.data.Dataset.from_tensor_slices(order), num_readers)
         records = records.shuffle(_SHUFFLE_BUFFER, seed=seed + epoch)

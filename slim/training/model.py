@@ -150,7 +150,7 @@ def _add_summaries(clone, loss, learning_rate):
         tf.summary.histogram(f"activations/{name}", activation)
         tf.summary.scalar(f"sparsity/{name}", tf.nn.zero_fraction(activation))
     for variable in slim.get_model_variables():
-        tf.summary.histogram(variable.op.name, variable)
+        tf.summary.histogram(f"variables/{variable.op.name}", variable)
     for part in tf.get_collection(tf.GraphKeys.LOSSES, clone.scope):
         tf.summary.scalar(f"losses/{part.op.name}", part)
     tf.summary.scalar("total_loss", loss)

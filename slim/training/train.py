@@ -66,7 +66,7 @@ def train(config: TrainConfig) -> Result:
 
 
 def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
-    """Does what `train` does, with a data set and a network that need not have a name."""
+    """Does what `train` does, with a data set that need not have a name."""
     _make_writable(config.train_dir)
     begin = start.find(config)
     with StopRequest() as stop, tf.Graph().as_default(), input_pipeline.damage_named(dataset):

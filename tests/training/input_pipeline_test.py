@@ -30,8 +30,9 @@ def _batches(batches, count=None):
     return results
 
 
-def _train(dataset, count, preprocess=lambda image: image, **kwargs):
+def _train(dataset, count, preprocess=lambda image: image, graph_seed=None, **kwargs):
     with tf.Graph().as_default():
+        tf.set_random_seed(graph_seed)
         kwargs = {"batch_size": 10, "seed": 1, **kwargs}
         return _batches(input_pipeline.training_batches(dataset, preprocess, **kwargs), count)
 
@@ -56,6 +57,7 @@ def test_picture_and_label_stay_together(dataset):
 def test_order_depends_on_the_seed_alone(dataset):
     labels = _labels(_train(dataset, 5))
     assert labels == _labels(_train(dataset, 5, num_threads=1))
+    assert labels == _labels(_train(dataset, 5, graph_seed=3))
     assert labels != _labels(_train(dataset, 5, seed=2))
 
 

@@ -1,0 +1,157 @@
+"""Runs the training program as a user does: on real digits, with interruptions and mistakes."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import train_image_classifier
+from checkpoints import latest
+from compat import tf
+from datasets import conversion
+from datasets.conversion_options import Conversion
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("digits"))
+    conversion.convert(Conversion(dataset_name="digits", dataset_dir=folder))
+    return folder
+
+
+@pytest.fixture
+def start(digits):
+    """Returns a function that starts the program; what still runs after the test is killed."""
+    children = []
+
+    def start_training(**flags):
+        defaults = {
+            "dataset_name": "digits",
+            "dataset_dir": digits,
+            "model_name": "lenet",
+            "max_number_of_steps": 50,
+            "optimizer": "momentum",
+            "batch_size": 8,
+            "log_every_n_steps": 1,
+            "cpu_threads": 1,
+        }
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                train_image_classifier.__file__,
+                *(f"--{name}={value}" for name, value in {**defaults, **flags}.items()),
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        return child
+
+    yield start_training
+    for child in children:
+        child.kill()
+        child.wait()
+        child.stderr.close()
+
+
+def _wait_for(child, text):
+    """Reads the log until a line begins with the text."""
+    lines = []
+    for line in child.stderr:
+        lines.append(line)
+        if line.startswith(text):
+            return line
+    raise AssertionError(f"No line begins with {text!r}:\n{''.join(lines)}")
+
+
+def _values(train_dir):
+    reader = tf.train.NewCheckpointReader(latest.newest_good(str(train_dir)))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def test_interrupted_run_continues_to_the_same_weights(start, tmp_path):
+    straight = start(train_dir=tmp_path / "straight")
+    interrupted = start(train_dir=tmp_path / "parts")
+    _wait_for(interrupted, "step 7/50")
+    begin = time.monotonic()
+    interrupted.send_signal(signal.SIGTERM)
+    _, log = interrupted.communicate(timeout=20)
+    assert time.monotonic() - begin < 10
+    assert interrupted.returncode == 143
+    (step,) = re.findall(r"Saved .*/model\.ckpt-(\d+)\n", log)
+    assert 7 <= int(step) < 50
+
+    resumed = start(train_dir=tmp_path / "parts")
+    _wait_for(resumed, f"Continuing from step {step}: ")
+    for child in (straight, resumed):
+        child.communicate()
+        assert child.returncode == 0
+    expected, values = _values(tmp_path / "straight"), _values(tmp_path / "parts")
+    assert expected["global_step"] == 50
+    assert expected.keys() == values.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, values[name], err_msg=name)
+
+
+def test_progress_line(start, tmp_path):
+    child = start(train_dir=tmp_path, max_number_of_steps=1)
+    line = _wait_for(child, "step 1/1")
+    assert re.fullmatch(
+        r"step 1/1  loss \d+\.\d{4}  lr 0\.01  \d+ images/s  input wait \d+%  ETA 0 s\n", line
+    )
+
+
+def test_killed_while_saving_it_can_always_continue(start, tmp_path):
+    draw = random.Random(0)
+    reached = 0
+    for _ in range(4):
+        child = start(train_dir=tmp_path, max_number_of_steps=100_000, save_interval_secs=0)
+        if reached:
+            _wait_for(child, "Continuing from step ")
+        _wait_for(child, "Saved ")
+        time.sleep(draw.uniform(0, 0.5))
+        child.kill()
+        child.wait()
+        newest = latest.newest_good(str(tmp_path))
+        assert latest.damage(newest) is None
+        assert latest.step_of(newest) > reached
+        reached = latest.step_of(newest)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"model_name": "lenett"}, "Unknown network 'lenett'. Did you mean 'lenet'? Allowed: "),
+        ({"dataset_name": "digts"}, "Unknown data set 'digts'. Did you mean 'digits'? Allowed: "),
+        (
+            {"dataset_split_name": "trian"},
+            "Unknown split of digits 'trian'. Did you mean 'train'? Allowed: train, validation.\n",
+        ),
+        ({"dataset_dir": ""}, "Name the folder of the converted data set: --dataset_dir=...\n"),
+        ({"dataset_dir": "absent"}, "No data to read: absent/digits_train.tfrecord: "),
+        (
+            {"preprocessing_name": "lenett"},
+            "Unknown preprocessing 'lenett'. Did you mean 'lenet'? Allowed: ",
+        ),
+        ({"train_dir": f"{__file__}/run"}, f"{__file__}/run: Not a directory\n"),
+        (
+            {"learning_rat": 1},
+            "Unknown command line flag 'learning_rat'. Did you mean: learning_rate, ",
+        ),
+        ({"checkpoint_path": "absent"}, "No checkpoint 'absent'."),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_mistake_is_one_line(start, tmp_path, flags, message):
+    child = start(**{"train_dir": tmp_path, **flags})
+    _, log = child.communicate()
+    assert child.returncode == 1
+    assert log.startswith(f"error: {message}")
+    assert len(log.splitlines()) == 1
