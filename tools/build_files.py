@@ -22,8 +22,8 @@ def _order(element: ast.expr) -> tuple:
     if isinstance(element, ast.Constant):
         label = str(element.value)
         place = {":": 1, "/": 2, "@": 3}.get(label[:1], 0)
-        return place, label.replace(":", "!").lower()
-    return 4, ast.unparse(element)
+        return place, label.replace(":", "!").lower(), label
+    return 4, ast.unparse(element), ast.unparse(element)
 
 
 def _list_problems(keyword: ast.keyword, target: str) -> Iterator[str]:

@@ -16,11 +16,11 @@ _LOAD = 'load("//tools/build_defs:python.bzl", "py_library")\n'
         (_LOAD + 'py_library(name = "b", srcs = ["b.py"])', ["a.py is in no target"]),
         (
             _LOAD + 'py_library(name = "a", srcs = ["a.py"], deps = [":z", ":b"])',
-            ["a: deps is not in order at"],
+            ["a: deps is not in order at ':b'"],
         ),
         (
             _LOAD + 'py_library(name = "a", srcs = ["a.py"], deps = ["//b", ":c"])',
-            ["a: deps is not in order at"],
+            ["a: deps is not in order at ':c'"],
         ),
         (
             _LOAD + 'py_library(name = "a", srcs = ["a.py"], deps = [":b", ":b"])',
