@@ -10,4 +10,4 @@ def to_grayscale(image):
 
 def to_rgb(image):
     """Returns [height, width, 3] of a picture in colour or in grey."""
-    return tf.image.grayscale_to_rgb(image) if image.shape[-1] == 1 else image
+    return tf.image.grayscale_to_rgb(tf.convert_to_tensor(image)) if image.shape[-1] == 1 else image

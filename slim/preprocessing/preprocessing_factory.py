@@ -4,18 +4,35 @@ import functools
 from collections.abc import Callable
 
 import errors
-from preprocessing import cifarnet_preprocessing, lenet_preprocessing
+from preprocessing import (
+    cifarnet_preprocessing,
+    inception_preprocessing,
+    lenet_preprocessing,
+    vgg_preprocessing,
+)
 
 _MODULES = {
     "cifarnet": cifarnet_preprocessing,
+    "inception": inception_preprocessing,
     "lenet": lenet_preprocessing,
+    "vgg": vgg_preprocessing,
 }
 
 # The beginning of a network's name tells its preprocessing; the longest that fits counts.
 _NETWORKS = {
+    "alexnet": "vgg",
     "cifarnet": "cifarnet",
+    "i3d": "inception",
+    "inception": "inception",
     "lenet": "lenet",
+    "mobilenet": "inception",
+    "nasnet": "inception",
     "nasnet_cifar": "cifarnet",
+    "overfeat": "vgg",
+    "pnasnet": "inception",
+    "resnet": "vgg",
+    "s3dg": "inception",
+    "vgg": "vgg",
 }
 
 

@@ -1,0 +1,243 @@
+"""Preprocessing of Inception, MobileNet and NASNet: resized, scaled to -1..1.
+
+Training takes random parts of all sizes and ratios and distorts their colours: C. Szegedy et al.,
+arXiv:1409.4842, section 6, and A. G. Howard, arXiv:1312.5402.
+"""
+
+import errors
+from compat import tf
+from preprocessing import channels
+
+
+def _brightness(image):
+    return tf.image.random_brightness(image, max_delta=32.0 / 255.0)
+
+
+def _saturation(image):
+    return tf.image.random_saturation(image, lower=0.5, upper=1.5)
+
+
+def _hue(image):
+    return tf.image.random_hue(image, max_delta=0.2)
+
+
+def _contrast(image):
+    return tf.image.random_contrast(image, lower=0.5, upper=1.5)
+
+
+# The distortions do not commute, and several orders give more variety. Hue and contrast are slow.
+_FAST_ORDERS = ((_brightness, _saturation), (_saturation, _brightness))
+_ORDERS = (
+    (_brightness, _saturation, _hue, _contrast),
+    (_saturation, _brightness, _contrast, _hue),
+    (_contrast, _hue, _brightness, _saturation),
+    (_hue, _saturation, _contrast, _brightness),
+)
+
+
+def apply_with_random_selector(x, func, num_cases):
+    """Returns `func(x, case)` for a random case.
+
+    Args:
+      x: Tensor.
+      func: Function of a tensor and the number of a case.
+      num_cases: Number of cases.
+    """
+    if num_cases == 1:
+        return func(x, 0)
+    selected = tf.random_uniform([], maxval=num_cases, dtype=tf.int32)
+    branches = [lambda case=case: func(x, case) for case in range(num_cases)]
+    return tf.switch_case(selected, branches)
+
+
+def distort_color(image, color_ordering=0, fast_mode=True, scope=None):
+    """Changes brightness, saturation and, unless in a hurry, hue and contrast at random.
+
+    Args:
+      image: Tensor [height, width, 3], 0 to 1.
+      color_ordering: The order of the changes, 0 to 3.
+      fast_mode: Whether to leave out the slow changes; then 1 to 3 mean the same order.
+      scope: Name of the operations.
+
+    Returns:
+      A tensor of the same shape, 0 to 1.
+
+    Raises:
+      errors.UserError: for an unknown order.
+    """
+    if not 0 <= color_ordering < len(_ORDERS):
+        raise errors.unknown("color_ordering", color_ordering, range(len(_ORDERS)))
+    order = _FAST_ORDERS[min(color_ordering, 1)] if fast_mode else _ORDERS[color_ordering]
+    with tf.name_scope(scope, "distort_color", [image]):
+        for change in order:
+            image = change(image)
+        return tf.clip_by_value(image, 0.0, 1.0)
+
+
+def distorted_bounding_box_crop(
+    image,
+    bbox,
+    min_object_covered=0.1,
+    aspect_ratio_range=(0.75, 1.33),
+    area_range=(0.05, 1.0),
+    max_attempts=100,
+    scope=None,
+):
+    """Returns a random part of the picture that shows some of an object.
+
+    Args:
+      image: Tensor [height, width, channels].
+      bbox: Boxes of the objects, [1, boxes, 4]: top, left, bottom, right as shares of the picture.
+      min_object_covered: Least share of an object to show.
+      aspect_ratio_range: Least and greatest width / height.
+      area_range: Least and greatest share of the picture.
+      max_attempts: Number of trials after which the whole picture is taken.
+      scope: Name of the operations.
+
+    Returns:
+      The part, [h, w, channels], and its box, [1, 1, 4].
+    """
+    with tf.name_scope(scope, "distorted_bounding_box_crop", [image, bbox]):
+        begin, size, box = tf.image.sample_distorted_bounding_box(
+            tf.shape(image),
+            bounding_boxes=bbox,
+            min_object_covered=min_object_covered,
+            aspect_ratio_range=aspect_ratio_range,
+            area_range=area_range,
+            max_attempts=max_attempts,
+            use_image_if_no_bounding_boxes=True,
+        )
+        return tf.slice(image, begin, size), box
+
+
+def preprocess_for_train(
+    image,
+    height,
+    width,
+    bbox,
+    fast_mode=True,
+    scope=None,
+    add_image_summaries=True,
+    random_crop=True,
+    use_grayscale=False,
+):
+    """Returns a random variation of the picture.
+
+    Args:
+      image: Tensor [height, width, channels]; integers of the full range of their type, or floats
+        0 to 1.
+      height: Height of the result in pixels.
+      width: Width of the result in pixels.
+      bbox: Boxes of the objects, see `distorted_bounding_box_crop`; None for the whole picture.
+      fast_mode: Whether to leave out the slow distortions.
+      scope: Name of the operations.
+      add_image_summaries: Whether to show the picture at several steps in TensorBoard.
+      random_crop: Whether to take a part of the picture.
+      use_grayscale: Whether to turn colour into grey.
+
+    Returns:
+      A float32 tensor [height, width, channels], -1 to 1.
+    """
+
+    def summarize(name, image, box=None):
+        if add_image_summaries:
+            images = tf.expand_dims(image, 0)
+            tf.summary.image(
+                name, images if box is None else tf.image.draw_bounding_boxes(images, box)
+            )
+
+    with tf.name_scope(scope, "distort_image", [image, height, width, bbox]):
+        if bbox is None:
+            bbox = tf.constant([0.0, 0.0, 1.0, 1.0], shape=[1, 1, 4])
+        whole = channels.to_rgb(tf.image.convert_image_dtype(image, tf.float32))
+        summarize("image_with_bounding_boxes", whole, bbox)
+        image = whole
+        if random_crop:
+            image, box = distorted_bounding_box_crop(whole, bbox)
+            image.set_shape([None, None, 3])
+            summarize("images_with_distorted_bounding_box", whole, box)
+        image = apply_with_random_selector(
+            image,
+            lambda x, method: tf.image.resize_images(x, [height, width], method),
+            num_cases=1 if fast_mode else 4,
+        )
+        image.set_shape([height, width, 3])
+        summarize("cropped_resized_image", image)
+        image = tf.image.random_flip_left_right(image)
+        image = apply_with_random_selector(
+            image,
+            lambda x, ordering: distort_color(x, ordering, fast_mode),
+            num_cases=1 if fast_mode else len(_ORDERS),
+        )
+        image.set_shape([height, width, 3])
+        if use_grayscale:
+            image = channels.to_grayscale(image)
+        summarize("final_distorted_image", image)
+        return (image - 0.5) * 2.0
+
+
+def preprocess_for_eval(
+    image,
+    height,
+    width,
+    central_fraction=0.875,
+    scope=None,
+    central_crop=True,
+    use_grayscale=False,
+):
+    """Returns the middle of the picture, resized without regard to its ratio.
+
+    Args:
+      image: Tensor [height, width, channels]; integers of the full range of their type, or floats
+        0 to 1.
+      height: Height of the result in pixels; None keeps that of the middle.
+      width: Width of the result in pixels; None keeps that of the middle.
+      central_fraction: Share of the height and of the width to take.
+      scope: Name of the operations.
+      central_crop: Whether to take the middle; otherwise the whole picture is resized.
+      use_grayscale: Whether to turn colour into grey.
+
+    Returns:
+      A float32 tensor [height, width, channels], -1 to 1.
+    """
+    with tf.name_scope(scope, "eval_image", [image, height, width]):
+        image = tf.image.convert_image_dtype(image, tf.float32)
+        if use_grayscale:
+            image = channels.to_grayscale(image)
+        if central_crop and central_fraction:
+            image = tf.image.central_crop(image, central_fraction=central_fraction)
+        if height and width:
+            image = tf.image.resize_bilinear(tf.expand_dims(image, 0), [height, width])
+            image = tf.squeeze(image, 0)
+        return (image - 0.5) * 2.0
+
+
+def preprocess_image(
+    image,
+    height,
+    width,
+    is_training=False,
+    bbox=None,
+    fast_mode=True,
+    add_image_summaries=True,
+    crop_image=True,
+    use_grayscale=False,
+):
+    """Returns the picture as Inception reads it; see the two functions above.
+
+    `crop_image` says whether training and evaluation take a part of the picture.
+    """
+    if is_training:
+        return preprocess_for_train(
+            image,
+            height,
+            width,
+            bbox,
+            fast_mode,
+            add_image_summaries=add_image_summaries,
+            random_crop=crop_image,
+            use_grayscale=use_grayscale,
+        )
+    return preprocess_for_eval(
+        image, height, width, central_crop=crop_image, use_grayscale=use_grayscale
+    )

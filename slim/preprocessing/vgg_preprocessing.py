@@ -1,0 +1,108 @@
+"""Preprocessing of VGG and of residual networks: a crop of the resized picture, minus the mean.
+
+K. Simonyan and A. Zisserman, arXiv:1409.1556, section 3.1: the smaller side is resized to 256
+pixels, in training to a random number of pixels, so that objects appear at several scales.
+"""
+
+from compat import tf
+from preprocessing import channels
+
+_R_MEAN = 123.68
+_G_MEAN = 116.78
+_B_MEAN = 103.94
+
+_RESIZE_SIDE_MIN = 256
+_RESIZE_SIDE_MAX = 512
+
+
+def preprocess_for_train(
+    image,
+    output_height,
+    output_width,
+    resize_side_min=_RESIZE_SIDE_MIN,
+    resize_side_max=_RESIZE_SIDE_MAX,
+    use_grayscale=False,
+):
+    """Returns a random part of the picture at a random scale, mirrored or not.
+
+    Args:
+      image: Tensor [height, width, channels], 0 to 255.
+      output_height: Height of the result in pixels.
+      output_width: Width of the result in pixels.
+      resize_side_min: Least length of the smaller side in pixels.
+      resize_side_max: Greatest length of the smaller side in pixels.
+      use_grayscale: Whether to turn colour into grey.
+
+    Returns:
+      A float32 tensor [output_height, output_width, channels] around zero.
+    """
+    side = tf.random_uniform([], resize_side_min, resize_side_max + 1, tf.int32)
+    image = _resize_smaller_side(channels.to_rgb(image), side)
+    image = tf.image.random_crop(image, [output_height, output_width, 3])
+    return _subtract_mean(tf.image.random_flip_left_right(image), use_grayscale)
+
+
+def preprocess_for_eval(image, output_height, output_width, resize_side, use_grayscale=False):
+    """Returns the middle of the picture at a fixed scale.
+
+    Args:
+      image: Tensor [height, width, channels], 0 to 255.
+      output_height: Height of the result in pixels.
+      output_width: Width of the result in pixels.
+      resize_side: Length of the smaller side in pixels before the crop.
+      use_grayscale: Whether to turn colour into grey.
+
+    Returns:
+      A float32 tensor [output_height, output_width, channels] around zero.
+    """
+    image = _resize_smaller_side(channels.to_rgb(image), resize_side)
+    shape = tf.shape(image)
+    enough = tf.Assert(
+        tf.reduce_all(shape[:2] >= [output_height, output_width]),
+        ["The resized picture is smaller than the crop; give a greater resize_side.", shape],
+    )
+    with tf.control_dependencies([enough]):
+        top = (shape[0] - output_height) // 2
+        left = (shape[1] - output_width) // 2
+        image = tf.slice(image, [top, left, 0], [output_height, output_width, 3])
+    image.set_shape([output_height, output_width, 3])
+    return _subtract_mean(image, use_grayscale)
+
+
+def preprocess_image(
+    image,
+    output_height,
+    output_width,
+    is_training=False,
+    resize_side_min=_RESIZE_SIDE_MIN,
+    resize_side_max=_RESIZE_SIDE_MAX,
+    use_grayscale=False,
+):
+    """Returns the picture as VGG reads it; see the two functions above.
+
+    Evaluation resizes the smaller side to `resize_side_min`.
+    """
+    size = (output_height, output_width)
+    if is_training:
+        return preprocess_for_train(image, *size, resize_side_min, resize_side_max, use_grayscale)
+    return preprocess_for_eval(image, *size, resize_side_min, use_grayscale)
+
+
+def _smallest_size_at_least(height, width, smallest_side):
+    """Returns the height and width of which the smaller is `smallest_side`, ratio unchanged."""
+    height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
+    scale = tf.cast(smallest_side, tf.float32) / tf.minimum(height, width)
+    return tf.cast(tf.rint(height * scale), tf.int32), tf.cast(tf.rint(width * scale), tf.int32)
+
+
+def _resize_smaller_side(image, smallest_side):
+    shape = tf.shape(image)
+    size = _smallest_size_at_least(shape[0], shape[1], smallest_side)
+    image = tf.image.resize_bilinear(tf.expand_dims(image, 0), tf.stack(size))
+    return tf.squeeze(image, 0)
+
+
+def _subtract_mean(image, use_grayscale):
+    """Subtracts the mean colour of ImageNet; grey follows from it, so that its mean is zero too."""
+    image -= [_R_MEAN, _G_MEAN, _B_MEAN]
+    return channels.to_grayscale(image) if use_grayscale else image

@@ -1,0 +1,192 @@
+"""Every preprocessing gives the published numbers, for colour and for grey."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import errors
+from compat import tf
+from preprocessing import preprocessing_factory, vgg_preprocessing
+from tests import golden_files
+
+GOLDEN = golden_files.load("preprocessing.json")
+MAKES_NO_DIFFERENCE = ["lenet"]  # Where training sees what evaluation sees.
+DRAWS = 5
+
+# The original swapped height and width in these two.
+SWAPPED = ["cifarnet", "lenet"]
+
+
+def picture(name):
+    """Returns a reference picture, [height, width, channels] from 0 to 255."""
+    pixels = np.asarray(Image.open(golden_files.path(f"images/{name}")))
+    return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
+
+
+def case_id(case):
+    return f"{case['name']}-{case['image']}-{case['output_height']}x{case['output_width']}"
+
+
+def run(image, name, height, width, draws=1, **kwargs):
+    """Returns a preprocessed picture, several of them in training, and its static shape."""
+    call_kwargs = kwargs.pop("call_kwargs", {})
+    preprocess = preprocessing_factory.get_preprocessing(name, **kwargs)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        output = preprocess(image, height, width, **call_kwargs)
+        return [session.run(output) for _ in range(draws)], output.shape.as_list()
+
+
+@pytest.mark.parametrize("case", [c for c in GOLDEN["eval"] if "shape" in c], ids=case_id)
+def test_evaluation(case):
+    height, width = case["output_height"], case["output_width"]
+    if case["name"] in SWAPPED:
+        height, width = width, height
+    (output,), static_shape = run(
+        picture(case["image"]),
+        case["name"],
+        height,
+        width,
+        call_kwargs=case["call_kwargs"],
+        **case["get_preprocessing_kwargs"],
+    )
+    assert output.dtype == case["dtype"]
+    assert list(output.shape) == case["shape"]
+    assert static_shape == case["static_shape"]
+    tolerance = 1e-3 * case["std"]
+    for fact, value in [
+        ("mean", output.mean(dtype=np.float64)),
+        ("std", output.std(dtype=np.float64)),
+        ("min", output.min()),
+        ("max", output.max()),
+    ]:
+        assert value == pytest.approx(case[fact], abs=tolerance), fact
+    for y, x, *values in case["probes"]:
+        np.testing.assert_allclose(output[y, x], values, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])
+@pytest.mark.parametrize("is_training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("use_grayscale", [False, True], ids=["colour", "grey"])
+def test_height_and_width_are_not_swapped(name, is_training, use_grayscale):
+    """Grey and oblong pictures come out as asked for, where the original failed or swapped."""
+    (output,), static_shape = run(
+        picture("rgb_64x48.png"),
+        name,
+        40,
+        28,
+        is_training=is_training,
+        use_grayscale=use_grayscale,
+    )
+    assert static_shape == [40, 28, 1 if use_grayscale else 3]
+    assert list(output.shape) == static_shape
+
+
+@pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])
+@pytest.mark.parametrize("is_training", [False, True], ids=["evaluation", "training"])
+def test_grey_pictures_stay_grey(name, is_training):
+    (output,), _ = run(
+        picture("gray_28x28.png"), name, 20, 20, is_training=is_training, use_grayscale=True
+    )
+    assert output.shape == (20, 20, 1)
+    assert output.std() > 0
+
+
+@pytest.mark.parametrize("case", GOLDEN["eval_with_unknown_input_size"], ids=case_id)
+def test_unknown_input_size(case):
+    preprocess = preprocessing_factory.get_preprocessing(case["name"])
+    with tf.Graph().as_default(), tf.Session() as session:
+        image = tf.placeholder(tf.uint8, [None, None, 3])
+        output = preprocess(image, case["output_height"], case["output_width"])
+        values = session.run(output, {image: picture(case["image"])})
+    assert output.shape.as_list() == case["static_shape"]
+    assert values.mean(dtype=np.float64) == pytest.approx(
+        case["mean"], abs=1e-3 * float(values.std())
+    )
+
+
+@pytest.mark.parametrize("case", GOLDEN["train"], ids=lambda c: f"{case_id(c)}")
+def test_training(case):
+    outputs, static_shape = run(
+        picture(case["image"]),
+        case["name"],
+        case["output_height"],
+        case["output_width"],
+        draws=DRAWS,
+        is_training=True,
+        call_kwargs=case.get("call_kwargs", {}),
+    )
+    swapped = case["name"] in SWAPPED and case["output_height"] != case["output_width"]
+    if not swapped:
+        assert static_shape == case["static_shape"]
+    different = any((output != outputs[0]).any() for output in outputs)
+    assert different == (case["name"] not in MAKES_NO_DIFFERENCE)
+    ranges = case.get("guaranteed_range_per_channel", [case.get("guaranteed_range")] * 3)
+    for output in outputs:
+        if "per_draw_std" in case:
+            assert output.mean(dtype=np.float64) == pytest.approx(0, abs=1e-5)
+            assert output.std(dtype=np.float64) == pytest.approx(1, abs=1e-4)
+        else:
+            for channel, (low, high) in zip(np.moveaxis(output, -1, 0), ranges, strict=False):
+                assert low - 1e-3 <= channel.min()
+                assert channel.max() <= high + 1e-3
+
+
+@pytest.mark.parametrize("mode", sorted(GOLDEN["image_summaries"]))
+def test_image_summaries(mode):
+    name, _, phase = mode.partition("/")
+    preprocess = preprocessing_factory.get_preprocessing(name, is_training=phase == "train")
+    with tf.Graph().as_default() as graph:
+        preprocess(picture("rgb_64x48.png"), 32, 32)
+        found = [op.name for op in graph.get_operations() if op.type == "ImageSummary"]
+    assert sorted(found) == sorted(GOLDEN["image_summaries"][mode])
+
+
+@pytest.mark.parametrize(
+    ("size", "smallest_side", "expected"), GOLDEN["helpers"]["vgg._smallest_size_at_least"]
+)
+def test_smaller_side(size, smallest_side, expected):
+    resized = vgg_preprocessing._smallest_size_at_least(*size, smallest_side)
+    with tf.Session() as session:
+        assert session.run(list(resized)) == expected
+
+
+def test_slow_distortions():
+    """All orders of the colours and all methods of resizing keep the picture in range."""
+    outputs, _ = run(
+        picture("rgb_64x48.png"),
+        "inception",
+        32,
+        32,
+        draws=20,
+        is_training=True,
+        call_kwargs={"fast_mode": False},
+    )
+    assert np.min(outputs) >= -1
+    assert np.max(outputs) <= 1
+
+
+def test_inside_a_dataset():
+    """tf.data builds functions, in which control flow works differently."""
+    preprocess = preprocessing_factory.get_preprocessing("inception", is_training=True)
+    with tf.Graph().as_default(), tf.Session() as session:
+        pictures = tf.data.Dataset.from_tensors(picture("rgb_64x48.png"))
+        pictures = pictures.map(lambda image: preprocess(image, 32, 32, fast_mode=False))
+        output = tf.data.make_one_shot_iterator(pictures).get_next()
+        assert session.run(output).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize(("network", "module"), sorted(GOLDEN["factory_map"].items()))
+def test_names_of_networks(network, module):
+    preprocess = preprocessing_factory.get_preprocessing(network)
+    assert preprocess.func.__module__ == module
+
+
+@pytest.mark.parametrize("network", GOLDEN["nets_without_preprocessing_entry"])
+def test_networks_that_the_original_forgot(network):
+    assert preprocessing_factory.get_preprocessing(network)
+
+
+def test_unknown_name():
+    with pytest.raises(errors.UserError, match=r"'inceptoin'\. Did you mean 'inception'"):
+        preprocessing_factory.get_preprocessing("inceptoin")
