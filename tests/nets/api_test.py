@@ -1,0 +1,104 @@
+"""Programs written against TF-Slim find every name, argument and default of the networks."""
+
+import functools
+import importlib
+import inspect
+import operator
+
+import pytest
+
+from compat import slim, tf
+from tests import golden_files
+from tests.nets import golden_calls
+
+# Scripts, which are not part of the library.
+SCRIPTS = (
+    "nets.mobilenet_v1_eval",
+    "nets.mobilenet_v1_train",
+    "nets.post_training_quantization",
+)
+MODULES = {
+    name: facts
+    for name, facts in golden_files.load("api.json").items()
+    if name.startswith("nets.") and name not in SCRIPTS
+}
+FUNCTIONS = [
+    (module, name) for module, facts in MODULES.items() for name in facts.get("functions", {})
+]
+CLASSES = [(module, name) for module, facts in MODULES.items() for name in facts.get("classes", {})]
+
+
+def is_described_by(value, text):
+    """Returns whether a default or bound value is what the reference file writes as `text`."""
+    if isinstance(text, str) and text.startswith(("nets.", "slim.", "tf.", "conv_defs:")):
+        # What has no name of its own, or is a table of layers, is compared where it is used.
+        if "<" in text or text.startswith("conv_defs:"):
+            return value is not None
+        package, _, path = text.partition(".")
+        if package == "nets":
+            return value is golden_calls.resolve(text)
+        return value is operator.attrgetter(path)({"slim": slim, "tf": tf}[package])
+    return text in (value, repr(value))
+
+
+def parameters(function):
+    """Returns [name, parameter] of what a function takes, below the wrapper of its arg scope."""
+    found = inspect.signature(inspect.unwrap(function)).parameters.values()
+    return [(str(p.replace(default=p.empty, annotation=p.empty)), p) for p in found]
+
+
+def check_partial(function, golden):
+    """Requires a function with some of its arguments given."""
+    assert isinstance(function, functools.partial)
+    assert function.func is golden_calls.resolve(golden["partial_of"])
+    changed = set(golden.get("changed_defaults", {}))
+    assert set(function.keywords) - changed == set(golden["bound_kwargs"]) - changed
+    for name, text in golden["bound_kwargs"].items():
+        assert is_described_by(function.keywords[name], text), name
+
+
+@pytest.mark.parametrize(("module", "name"), FUNCTIONS)
+def test_function(module, name):
+    golden = MODULES[module]["functions"][name]
+    function = getattr(importlib.import_module(module), name)
+    for attribute, value in golden.get("attributes", {}).items():
+        assert getattr(function, attribute) == value
+    if "partial_of" in golden:
+        check_partial(function, golden)
+        return
+    ours = parameters(function)
+    assert [text for text, _ in ours] == [row[0] for row in golden["signature"]]
+    for (text, parameter), (_, *default) in zip(ours, golden["signature"], strict=True):
+        assert (parameter.default is parameter.empty) == (not default), text
+        assert not default or is_described_by(parameter.default, *default), text
+    assert hasattr(function, "_key_op") == golden.get("arg_scoped", False)
+
+
+@pytest.mark.parametrize(("module", "name"), CLASSES)
+def test_class(module, name):
+    golden = MODULES[module]["classes"][name]
+    cls = getattr(importlib.import_module(module), name)
+    if "fields" in golden:
+        assert list(cls._fields) == golden["fields"]
+    for method, signature in golden["methods"].items():
+        names = [[p] for p in inspect.signature(getattr(cls, method)).parameters]
+        assert names == [row[:1] for row in signature]
+
+
+def test_factory_maps():
+    for table, golden in MODULES["nets.nets_factory"]["constants"].items():
+        ours = getattr(importlib.import_module("nets.nets_factory"), table)
+        published = golden["dict_of_functions"].items()
+        assert ours == {name: golden_calls.resolve(path) for name, path in published}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES["nets.nasnet.nasnet_utils"]["constants"]))
+def test_constants_of_nasnet(name):
+    golden = MODULES["nets.nasnet.nasnet_utils"]["constants"][name]
+    assert getattr(golden_calls.resolve("nets.nasnet.nasnet_utils"), name) == golden
+
+
+def test_layers_of_mobilenet_v1():
+    golden = MODULES["nets.mobilenet_v1"]["constants"]["MOBILENETV1_CONV_DEFS"]
+    ours = golden_calls.resolve("nets.mobilenet_v1").MOBILENETV1_CONV_DEFS
+    assert [[type(row).__name__, *row] for row in ours] == golden["list_of_namedtuples"]
