@@ -89,7 +89,7 @@ def _figure(sample: Sample) -> str:
     return (
         f'<li><figure title="{html.escape(str(sample.place))}"><div>'
         f'<img src="data:image/{kind};base64,{data}" alt="{name}, {detail}" width="{width}" '
-        f'height="{height}"{" class=small" if small else ""} loading="lazy"></div>'
+        f'height="{height}" loading="lazy"></div>'
         f"<figcaption>{name}<span>{detail}</span></figcaption></figure></li>\n"
     )
 

@@ -44,7 +44,7 @@ class Sample:
 def choose(survey: Survey, count: int) -> list[list[Sample]]:
     """Returns about `count` samples in rows: a class per row if there are few classes.
 
-    Many classes are represented by one picture each, evenly spread over the labels.
+    If there are more classes than that, every n-th is represented by one picture.
     """
     by_label: dict[int, list[tuple[str, list[Place]]]] = {}
     for (label, split), places in sorted(survey.proposals.items()):
@@ -52,13 +52,15 @@ def choose(survey: Survey, count: int) -> list[list[Sample]]:
     labels = sorted(by_label)
     if not labels or count < 1:
         return []
+    spread = np.linspace(0, len(labels) - 1, min(count, len(labels))).astype(int)
+    per_class = max(count // len(labels), 1)
+    by_class = [
+        [(labels[i], *choice) for choice in _mixed(by_label[labels[i]])[:per_class]] for i in spread
+    ]
     if len(labels) <= _FEW_CLASSES:
-        per_class = min(max(count // len(labels), 1), _COLUMNS)
-        rows = [[(label, *choice) for choice in _mixed(by_label[label])] for label in labels]
-        rows = [row[:per_class] for row in rows]
+        rows = [of_one_class[:_COLUMNS] for of_one_class in by_class]
     else:
-        spread = np.linspace(0, len(labels) - 1, min(count, len(labels))).astype(int)
-        picked = [(labels[i], *_mixed(by_label[labels[i]])[0]) for i in spread]
+        picked = list(itertools.chain.from_iterable(by_class))
         rows = [picked[i : i + _COLUMNS] for i in range(0, len(picked), _COLUMNS)]
     return _load(survey, rows)
 

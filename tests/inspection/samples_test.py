@@ -29,8 +29,20 @@ CASES = {
     "a_row_per_class": (3, 4, 12, [[0] * 4, [1] * 4, [2] * 4]),
     "no_more_than_a_row_holds": (2, 9, 100, [[0] * 8, [1] * 8]),
     "no_more_than_there_are": (2, 1, 100, [[0] * 2, [1] * 2]),
-    "at_least_one_of_each": (3, 1, 1, [[0], [1], [2]]),
-    "many_classes": (20, 1, 100, [[*range(8)], [*range(8, 16)], [*range(16, 20)]]),
+    "fewer_wanted_than_classes": (3, 1, 2, [[0], [2]]),
+    "many_classes": (18, 1, 30, [[*range(8)], [*range(8, 16)], [16, 17]]),
+    "several_of_many_classes": (
+        17,
+        1,
+        100,
+        [
+            [0, 0, 1, 1, 2, 2, 3, 3],
+            [4, 4, 5, 5, 6, 6, 7, 7],
+            [8, 8, 9, 9, 10, 10, 11, 11],
+            [12, 12, 13, 13, 14, 14, 15, 15],
+            [16, 16],
+        ],
+    ),
     "more_classes_than_wanted": (31, 1, 4, [[0, 10, 20, 30]]),
     "none_wanted": (3, 1, 0, []),
 }
