@@ -23,6 +23,8 @@ class TrainingGraph:
       loss: Total loss before the update that fetching it makes.
       learning_rate: Learning rate of that update.
       input_seconds: How long the step waited for its batch.
+      label_range: The smallest and the largest label of the batch, after the offset.
+      num_classes: Number of classes of the network.
       finite: Whether all variables of the model are finite numbers.
       summaries: Activations, weights and losses for TensorBoard, merged.
     """
@@ -31,6 +33,8 @@ class TrainingGraph:
     loss: tf.Tensor
     learning_rate: tf.Tensor
     input_seconds: tf.Tensor
+    label_range: tf.Tensor
+    num_classes: int
     finite: tf.Tensor
     summaries: tf.Tensor
 
@@ -47,6 +51,7 @@ def build(
       first_step: Number of steps done before, which decides the first batch.
     """
     tf.set_random_seed(config.seed)
+    num_classes = dataset.num_classes - config.labels_offset
     deployment = model_deploy.DeploymentConfig(
         num_clones=config.num_clones, clone_on_cpu=config.clone_on_cpu
     )
@@ -55,7 +60,7 @@ def build(
     with tf.device(deployment.inputs_device()):
         images, labels, input_seconds = _inputs(config, network, dataset, first_step)
     with replayable.draws(config.seed, global_step):
-        clones = _clones(config, network, deployment, images, labels, dataset.num_classes)
+        clones = _clones(config, network, deployment, images, labels, num_classes)
     with tf.device(deployment.optimizer_device()):
         learning_rate = learning_rates.build(config, dataset.num_samples, global_step)
         optimizer = optimizers.build(config, learning_rate)
@@ -66,6 +71,8 @@ def build(
             loss=loss,
             learning_rate=learning_rate,
             input_seconds=input_seconds,
+            label_range=tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)]),
+            num_classes=num_classes,
             finite=_all_finite(slim.get_model_variables()),
             summaries=tf.summary.merge_all(),
         )
@@ -99,7 +106,6 @@ def _inputs(config, network, dataset, first_step):
 
 
 def _clones(config, network, deployment, images, labels, num_classes):
-    num_classes -= config.labels_offset
     network_fn = nets_factory.get_network_fn(
         network.name, num_classes, weight_decay=config.weight_decay, is_training=True
     )

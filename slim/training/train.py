@@ -69,7 +69,7 @@ def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfi
     """Does what `train` does, with a data set that need not have a name."""
     _make_writable(config.train_dir)
     begin = start.find(config)
-    with StopRequest() as stop, tf.Graph().as_default(), input_pipeline.damage_named(dataset):
+    with tf.Graph().as_default(), input_pipeline.damage_named(dataset):
         graph = model.build(config, network, dataset, begin.step)
         restoring = start.plan(begin, config, network)
         saver = tf.train.Saver(max_to_keep=config.max_to_keep)
@@ -81,7 +81,8 @@ def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfi
                 restoring.restore(session)
             else:
                 _warn_of_unsettled_statistics(config, session)
-            return _Loop(config, session, graph, saver, begin, stop).run()
+            with StopRequest() as stop:
+                return _Loop(config, session, graph, saver, begin, stop).run()
 
 
 class _Loop:
@@ -131,11 +132,14 @@ class _Loop:
     def _run_step(self, report: Report, with_summaries: bool) -> float:
         """Makes one update and returns the loss before it."""
         graph = self._graph
-        fetches = [graph.loss, graph.learning_rate, graph.input_seconds]
+        fetches = [graph.loss, graph.learning_rate, graph.input_seconds, graph.label_range]
         if with_summaries:
             fetches.append(graph.summaries)
-        loss, self._learning_rate, input_seconds, *summaries = self._session.run(fetches)
+        loss, self._learning_rate, input_seconds, label_range, *summaries = self._session.run(
+            fetches
+        )
         self._step += 1
+        _check_labels(*label_range, graph.num_classes, self._config.labels_offset)
         if not math.isfinite(loss):
             raise self._diverged(f"The loss is {loss}")
         report.add_step(input_seconds)
@@ -159,6 +163,14 @@ class _Loop:
             f"{what} at step {self._step} (learning rate {self._learning_rate:.4g}). The last good"
             f" checkpoint is {self._checkpoint or 'none: nothing was saved before'}. Try a lower"
             " --learning_rate or --clip_gradient_norm=1, and look for damaged pictures."
+        )
+
+
+def _check_labels(smallest: int, largest: int, num_classes: int, labels_offset: int) -> None:
+    if smallest < 0 or largest >= num_classes:
+        raise UserError(
+            f"With --labels_offset={labels_offset} the labels of a batch are {smallest} to"
+            f" {largest}, but the network has the classes 0 to {num_classes - 1}."
         )
 
 

@@ -118,7 +118,6 @@ def test_clones_learn_what_one_learns_from_the_large_batch(run, monkeypatch):
     [
         pytest.param({}, np.eye(4), [2, 0, 0, 0], id="plain"),
         pytest.param({"label_smoothing": 0.4}, np.eye(4) * 0.6 + 0.1, [2, 0, 0, 0], id="smoothed"),
-        pytest.param({"labels_offset": 1}, np.eye(4)[:, 1:], [2, 0, 0], id="offset"),
     ],
 )
 def test_loss_of_both_heads_by_hand(run, monkeypatch, settings, targets, logits):
@@ -134,6 +133,20 @@ def test_loss_of_both_heads_by_hand(run, monkeypatch, settings, targets, logits)
     log_probabilities = np.array(logits) - np.log(np.sum(np.exp(logits)))
     cross_entropy = -(targets @ log_probabilities).mean()
     assert result.loss == pytest.approx(1.4 * cross_entropy, rel=1e-5)
+
+
+@pytest.mark.parametrize(("offset", "labels"), [(1, "-1 to 2"), (-1, "1 to 4")])
+def test_labels_that_no_class_has(run, dataset, monkeypatch, offset, labels):
+    if offset < 0:
+        monkeypatch.setattr(dataset, "num_classes", _CLASSES - 1)
+    with pytest.raises(UserError, match=f"--labels_offset={offset} the labels .* are {labels}"):
+        run("run", 1, batch_size=_EXAMPLES, labels_offset=offset)
+
+
+def test_labels_offset(run, dataset, monkeypatch, tmp_path):
+    monkeypatch.setattr(dataset, "num_classes", _CLASSES + 3)
+    _, values = run("run", 1, labels_offset=-2)
+    assert values["Tiny/logits/biases"].shape == (_CLASSES + 5,)
 
 
 def test_frozen_scopes_stay_as_they_are(run, caplog):
