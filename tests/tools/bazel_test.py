@@ -99,7 +99,7 @@ def test_installs_with_apt(machine, user):
     assert result.stdout == "installed info\n"
     assert (machine / "apt.log").read_text().splitlines() == [
         "update -qq",
-        "install -y -qq bazel-bootstrap python3-pip",
+        "install -y -qq -o DPkg::Lock::Timeout=300 bazel-bootstrap python3-pip",
     ]
 
 
@@ -109,7 +109,7 @@ def test_installs_only_what_is_missing(machine):
     _install(machine, "bazel-4")
     _install(machine, "python3", "exit 1")
     _run(machine, "info")
-    assert "install -y -qq python3-pip" in (machine / "apt.log").read_text()
+    assert "=300 python3-pip\n" in (machine / "apt.log").read_text()
 
 
 def test_without_the_right_to_install_says_what_to_run(machine):
