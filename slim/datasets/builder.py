@@ -127,6 +127,11 @@ class Outcome:
         )
 
 
+def shard_names(pattern: str, num_shards: int) -> list[str]:
+    """Returns the names that a pattern of two numbers, index and count, gives to the shards."""
+    return [pattern % (index, num_shards) for index in range(num_shards)]
+
+
 def digest(*parts: Any) -> str:
     """Returns a short digest of plain values, for `PlannedShard.inputs`."""
     return hashlib.sha256(json.dumps([manifest.WRITER_VERSION, *parts]).encode()).hexdigest()[:16]

@@ -62,7 +62,7 @@ def convert(
             remote, config.downloads, source=config.source, progress=download_progress
         )
 
-    plan = converter.plan(config, fetch)
+    plan = converter.plan(record, config, fetch)
     plan = dataclasses.replace(plan, options=_manifest_options(config, record))
     outcome = builder.build(
         folder, plan, num_workers=config.num_workers or os.cpu_count(), progress=progress

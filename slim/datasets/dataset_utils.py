@@ -5,10 +5,10 @@ import os
 import shutil
 import tempfile
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from compat import tf
-from datasets import tfrecords
+from datasets import builder, tfrecords
 from datasets.labels import (  # noqa: F401  # Names that belong to this module's interface.
     LABELS_FILENAME,
     has_labels,
@@ -52,19 +52,6 @@ def bytes_list_feature(values: Sequence[bytes]) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
 
-def example(features: Mapping[str, tf.train.Feature]) -> tf.train.Example:
-    """Returns an example with these features."""
-    return tf.train.Example(features=tf.train.Features(feature=dict(features)))
-
-
-def serialize(message: tf.train.Example) -> bytes:
-    """Returns the bytes of an example, the same in every process.
-
-    Protocol buffers otherwise write the features in the order of a hash table.
-    """
-    return message.SerializeToString(deterministic=True)
-
-
 def image_to_tfexample(
     image_data: bytes, image_format: bytes, height: int, width: int, class_id: int
 ) -> tf.train.Example:
@@ -77,15 +64,14 @@ def image_to_tfexample(
       width: Width in pixels.
       class_id: Its label.
     """
-    return example(
-        {
-            "image/encoded": bytes_feature(image_data),
-            "image/format": bytes_feature(image_format),
-            "image/class/label": int64_feature(class_id),
-            "image/height": int64_feature(height),
-            "image/width": int64_feature(width),
-        }
-    )
+    features = {
+        "image/encoded": bytes_feature(image_data),
+        "image/format": bytes_feature(image_format),
+        "image/class/label": int64_feature(class_id),
+        "image/height": int64_feature(height),
+        "image/width": int64_feature(width),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features))
 
 
 def open_sharded_output_tfrecords(
@@ -100,13 +86,8 @@ def open_sharded_output_tfrecords(
     """
     return [
         exit_stack.enter_context(tfrecords.ShardWriter(path))
-        for path in shard_names(f"{base_path}-%05d-of-%05d", num_shards)
+        for path in builder.shard_names(f"{base_path}-%05d-of-%05d", num_shards)
     ]
-
-
-def shard_names(pattern: str, num_shards: int) -> list[str]:
-    """Returns the names that a pattern of two numbers, index and count, gives to the shards."""
-    return [pattern % (index, num_shards) for index in range(num_shards)]
 
 
 def download_url(url: str, dataset_dir: str | os.PathLike) -> str:

@@ -26,8 +26,8 @@ class DatasetRecord:
       num_classes: Number of classes; None when only the converted files know.
       class_names: Name of each class by label, where the names are fixed.
       sources: The files it is made from, each with its mirrors, size and digest.
-      converter: Module with `plan(config, fetch) -> builder.Plan`, imported only to convert;
-        empty when another program converts it.
+      converter: Module with `plan(record, config, fetch)`, see `datasets.converters`; empty when
+        another program converts it.
       options: The fields of `conversion_options.Conversion` that have a meaning for it; the
         others are refused.
     """

@@ -45,15 +45,6 @@ def test_image_to_tfexample():
     assert found == GOLDEN["image_to_tfexample"]
 
 
-def test_examples_are_serialized_the_same_way_whatever_the_order_of_their_features():
-    features = {f"key{n}": dataset_utils.int64_feature(n) for n in range(50)}
-    backwards = dict(reversed(features.items()))
-    first, second = (
-        dataset_utils.serialize(dataset_utils.example(f)) for f in (features, backwards)
-    )
-    assert first == second
-
-
 def test_label_file_both_ways(tmp_path):
     labels = {int(key): name for key, name in GOLDEN["label_file_example"]["input"].items()}
     assert not dataset_utils.has_labels(tmp_path)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets import builder, cifar10, dataset_utils
+from datasets import builder, serialization
 from datasets.conversion_options import Conversion
 from datasets.converters import png
+from datasets.record import DatasetRecord
 from errors import UserError
 
 _SIZE = 32
@@ -22,29 +23,29 @@ _MEMBERS = {
 }
 
 
-def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     """Plans one file per split, in the order of the archive."""
     del config  # There is nothing to choose.
-    (archive,) = (fetch(remote) for remote in cifar10.RECORD.sources)
+    (archive,) = (fetch(remote) for remote in record.sources)
     return builder.Plan(
         dataset="cifar10",
-        class_names=cifar10.RECORD.class_names,
-        shards=tuple(_planned(archive, split, members) for split, members in _MEMBERS.items()),
+        class_names=record.class_names,
+        shards=tuple(_planned(record, archive, split) for split in _MEMBERS),
         needed_bytes=pathlib.Path(archive).stat().st_size,
     )
 
 
-def _planned(archive: str, split: str, members: tuple[str, ...]) -> builder.PlannedShard:
+def _planned(record: DatasetRecord, archive: str, split: str) -> builder.PlannedShard:
     contents, examples = hashlib.sha256(), 0
-    for batch in _batches(archive, members):
+    for batch in _batches(archive, _MEMBERS[split]):
         contents.update(batch)
         examples += len(batch)
     return builder.PlannedShard(
-        name=cifar10.RECORD.file_pattern % split,
+        name=record.file_pattern % split,
         split=split,
         inputs=builder.digest(contents.hexdigest()),
         examples=examples,
-        records=functools.partial(_records, archive, members),
+        records=functools.partial(_records, archive, _MEMBERS[split]),
     )
 
 
@@ -65,7 +66,6 @@ def _records(archive: str, members: tuple[str, ...]) -> Iterator[bytes]:
     for batch in _batches(archive, members):
         pictures = batch[:, 1:].reshape(-1, 3, _SIZE, _SIZE).transpose(0, 2, 3, 1)
         for label, pixels in zip(batch[:, 0], pictures, strict=True):
-            example = dataset_utils.image_to_tfexample(
+            yield serialization.image_example(
                 png.encode(np.ascontiguousarray(pixels)), b"png", _SIZE, _SIZE, int(label)
             )
-            yield dataset_utils.serialize(example)

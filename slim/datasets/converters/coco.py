@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from compat import tf
-from datasets import dataset_utils
+from datasets import serialization
 from errors import unknown
 
 
@@ -49,8 +48,8 @@ def filter_annotations(
     }
 
 
-def example(image: Mapping[str, Any], labelled: Mapping[str, Any], data: bytes) -> tf.train.Example:
-    """Returns the example of one picture.
+def example(image: Mapping[str, Any], labelled: Mapping[str, Any], data: bytes) -> bytes:
+    """Returns the serialized example of one picture.
 
     Args:
       image: Its entry among the annotations' `images`.
@@ -59,23 +58,20 @@ def example(image: Mapping[str, Any], labelled: Mapping[str, Any], data: bytes) 
     """
     height, width = image["height"], image["width"]
     boxes = [found["bbox"] for found in labelled["objects"]]
-    result = dataset_utils.image_to_tfexample(data, b"jpeg", height, width, labelled["label"])
     texts = {
-        "filename": image["file_name"],
-        "source_id": str(image["id"]),
-        "key/sha256": hashlib.sha256(data).hexdigest(),
+        "image/filename": image["file_name"],
+        "image/source_id": str(image["id"]),
+        "image/key/sha256": hashlib.sha256(data).hexdigest(),
     }
     numbers = {
-        "area": [found["area"] for found in labelled["objects"]],
-        "bbox/xmin": [x / width for x, _, _, _ in boxes],
-        "bbox/xmax": [(x + w) / width for x, _, w, _ in boxes],
-        "bbox/ymin": [y / height for _, y, _, _ in boxes],
-        "bbox/ymax": [(y + h) / height for _, y, _, h in boxes],
+        "image/object/area": [found["area"] for found in labelled["objects"]],
+        "image/object/bbox/xmin": [x / width for x, _, _, _ in boxes],
+        "image/object/bbox/xmax": [(x + w) / width for x, _, w, _ in boxes],
+        "image/object/bbox/ymin": [y / height for _, y, _, _ in boxes],
+        "image/object/bbox/ymax": [(y + h) / height for _, y, _, h in boxes],
     }
-    features = result.features.feature
-    for name, text in texts.items():
-        features[f"image/{name}"].bytes_list.value.append(text.encode())
-    for name, values in numbers.items():
-        # An empty list must still be a list of floats.
-        features[f"image/object/{name}"].float_list.value.extend(values)
-    return result
+    more = [
+        *(serialization.bytes_feature(key, text.encode()) for key, text in texts.items()),
+        *(serialization.float_feature(key, *values) for key, values in numbers.items()),
+    ]
+    return serialization.image_example(data, b"jpeg", height, width, labelled["label"], *more)

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 import numpy as np
 import sklearn.datasets
 
-from datasets import builder, dataset_utils, digits
+from datasets import builder, serialization
 from datasets.conversion_options import Conversion
 from datasets.converters import png
+from datasets.record import DatasetRecord
 
 _MAX_VALUE = 16  # The pictures count ink in blocks of 4 x 4 bits.
 
 
-def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     """Plans one file per split; every class is in each split in the same proportion."""
     del fetch  # The pictures are installed with scikit-learn.
     data = sklearn.datasets.load_digits()
     contents = hashlib.sha256(data.images.tobytes() + data.target.tobytes()).hexdigest()
-    validation = _stratified(data.target, digits.RECORD.splits["validation"], config.seed)
+    validation = _stratified(data.target, record.splits["validation"], config.seed)
     order = np.random.RandomState(config.seed).permutation(len(data.target))
     rows = {
         "train": [int(row) for row in order if row not in validation],
@@ -27,16 +28,16 @@ def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     }
     return builder.Plan(
         dataset="digits",
-        class_names=digits.RECORD.class_names,
+        class_names=record.class_names,
         shards=tuple(
             builder.PlannedShard(
-                name=digits.RECORD.file_pattern % split,
+                name=record.file_pattern % split,
                 split=split,
                 inputs=builder.digest(contents, rows[split]),
                 examples=len(rows[split]),
                 records=functools.partial(_records, rows[split]),
             )
-            for split in digits.RECORD.splits
+            for split in record.splits
         ),
     )
 
@@ -57,8 +58,6 @@ def _records(rows: list[int]) -> Iterator[bytes]:
     pictures = np.round(data.images * (255 / _MAX_VALUE)).astype(np.uint8)
     for row in rows:
         height, width = pictures[row].shape
-        yield dataset_utils.serialize(
-            dataset_utils.image_to_tfexample(
-                png.encode(pictures[row]), b"png", height, width, int(data.target[row])
-            )
+        yield serialization.image_example(
+            png.encode(pictures[row]), b"png", height, width, int(data.target[row])
         )

@@ -10,10 +10,11 @@ import os
 import pathlib
 from collections.abc import Iterable
 
-from datasets import builder, image_folder
+from datasets import builder
 from datasets.conversion_options import Conversion
 from datasets.converters import labelled_files
 from datasets.converters.labelled_files import LabelledFile
+from datasets.record import DatasetRecord
 from errors import UserError, unknown
 
 # Names that people give their splits -> the names they get.
@@ -31,7 +32,7 @@ _PICTURES_PER_SHARD = 1000
 _Found = tuple[str, int, str, str]
 
 
-def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     """Plans shards of about a thousand pictures for every split."""
     del fetch  # The pictures are here already.
     if not config.source or not os.path.isdir(config.source):
@@ -56,7 +57,7 @@ def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
             labelled_files.shuffled(files, config.seed),
             config,
             split=split,
-            pattern=image_folder.RECORD.file_pattern,
+            pattern=record.file_pattern,
             num_shards=config.num_shards or -(-len(files) // _PICTURES_PER_SHARD),
             own_pictures=True,
         )

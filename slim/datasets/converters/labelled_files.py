@@ -11,7 +11,7 @@ import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from datasets import builder, dataset_utils
+from datasets import builder, serialization
 from datasets.conversion_options import Conversion
 from datasets.converters import pictures
 from datasets.imagenet_conversion.image_header import BadPictureError
@@ -94,7 +94,7 @@ def plan_shards(
       own_pictures: Whether they come from anywhere: they are turned upright, and their records
         say where they came from. Else they are as the publisher meant them.
     """
-    names = dataset_utils.shard_names((pattern % split).replace("*", "%05d-of-%05d"), num_shards)
+    names = builder.shard_names((pattern % split).replace("*", "%05d-of-%05d"), num_shards)
     root = os.path.abspath(root)
     return [
         builder.PlannedShard(
@@ -139,10 +139,14 @@ def _repaired(data: bytes, own_pictures: bool) -> pictures.Picture | None:
 
 
 def _record(file: LabelledFile, picture: pictures.Picture, own_pictures: bool) -> bytes:
-    example = dataset_utils.image_to_tfexample(
-        picture.encoded, picture.format.encode(), picture.height, picture.width, file.label
-    )
+    features = []
     if own_pictures:
-        filename = dataset_utils.bytes_feature(os.fsencode(file.path))
-        example.features.feature["image/filename"].CopyFrom(filename)
-    return dataset_utils.serialize(example)
+        features = [serialization.bytes_feature("image/filename", os.fsencode(file.path))]
+    return serialization.image_example(
+        picture.encoded,
+        picture.format.encode(),
+        picture.height,
+        picture.width,
+        file.label,
+        *features,
+    )

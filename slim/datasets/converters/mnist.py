@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets import builder, dataset_utils, mnist
+from datasets import builder, serialization
 from datasets.conversion_options import Conversion
 from datasets.converters import png
+from datasets.record import DatasetRecord
 from errors import UserError
 
 _PREFIXES = {"train": "train", "test": "t10k"}
@@ -21,24 +22,24 @@ _IMAGES_MAGIC = 0x00000803
 _LABELS_MAGIC = 0x00000801
 
 
-def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     """Plans one file per split, in the order of the archives."""
     del config  # There is nothing to choose.
-    paths = {remote.name: fetch(remote) for remote in mnist.RECORD.sources}
+    paths = {remote.name: fetch(remote) for remote in record.sources}
     shards = []
     for split, prefix in _PREFIXES.items():
         images = paths[f"{prefix}-images-idx3-ubyte.gz"]
         labels = paths[f"{prefix}-labels-idx1-ubyte.gz"]
         shards.append(
             builder.PlannedShard(
-                name=mnist.RECORD.file_pattern % split,
+                name=record.file_pattern % split,
                 split=split,
                 inputs=builder.digest(_sha256(images), _sha256(labels)),
                 examples=len(_read_idx(labels, _LABELS_MAGIC)),
                 records=functools.partial(_records, images, labels),
             )
         )
-    return builder.Plan(dataset="mnist", class_names=mnist.RECORD.class_names, shards=tuple(shards))
+    return builder.Plan(dataset="mnist", class_names=record.class_names, shards=tuple(shards))
 
 
 def _sha256(path: str) -> str:
@@ -67,6 +68,4 @@ def _records(images_path: str, labels_path: str) -> Iterator[bytes]:
         raise UserError(f"{images_path} has {len(images)} pictures but {len(labels)} labels.")
     for image, label in zip(images, labels, strict=True):
         height, width = image.shape
-        yield dataset_utils.serialize(
-            dataset_utils.image_to_tfexample(png.encode(image), b"png", height, width, int(label))
-        )
+        yield serialization.image_example(png.encode(image), b"png", height, width, int(label))

@@ -11,20 +11,21 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from datasets import builder, dataset_utils, visualwakewords
+from datasets import builder
 from datasets.conversion_options import Conversion
 from datasets.converters import coco
+from datasets.record import DatasetRecord
 from errors import UserError
 
 _NUM_SHARDS = {"train": 100, "val": 10}
 
 
-def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     """Plans 100 shards of training pictures and 10 of validation pictures."""
     annotations, *pictures = (
         fetch(dataclasses.replace(remote, name=url.rpartition("/")[2], urls=(url,)))
         for remote, url in zip(
-            visualwakewords.RECORD.sources,
+            record.sources,
             (config.coco_annotations_url, config.coco_train_url, config.coco_validation_url),
             strict=True,
         )
@@ -36,7 +37,7 @@ def plan(config: Conversion, fetch: builder.Fetch) -> builder.Plan:
             config.small_object_area_threshold,
             config.foreground_class_of_interest,
         )
-        names = dataset_utils.shard_names(f"{split}.record-%05d-of-%05d", num_shards)
+        names = builder.shard_names(f"{split}.record-%05d-of-%05d", num_shards)
         for index, name in enumerate(names):
             images = labelled["images"][index::num_shards]
             objects = [labelled["annotations"][str(image["id"])] for image in images]
@@ -80,4 +81,4 @@ def _records(
     with _opened(archive) as opened:
         for image, labelled in zip(images, objects, strict=True):
             data = opened.read(f"{folder}/{image['file_name']}")
-            yield dataset_utils.serialize(coco.example(image, labelled, data))
+            yield coco.example(image, labelled, data)

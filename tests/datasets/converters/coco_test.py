@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from compat import tf
 from datasets.converters import coco
 from errors import UserError
 from tests import golden_files
@@ -28,10 +29,14 @@ def test_unknown_category_is_an_error():
         coco.filter_annotations(GOLDEN["example_input"], 0.005, "dgo")
 
 
+def parsed(record: bytes):
+    return tf.train.Example.FromString(record).features.feature
+
+
 def test_example_has_the_published_features():
     image = {"id": 9, "file_name": "a.jpg", "height": 50, "width": 100}
     labelled = {"label": 1, "objects": [{"area": 25.5, "bbox": [10, 5, 20, 30]}]}
-    features = coco.example(image, labelled, b"DATA").features.feature
+    features = parsed(coco.example(image, labelled, b"DATA"))
     found = {}
     for key, feature in features.items():
         kind = feature.WhichOneof("kind")
@@ -56,6 +61,6 @@ def test_example_has_the_published_features():
 
 def test_example_without_objects_still_has_every_feature():
     image = {"id": 9, "file_name": "a.jpg", "height": 50, "width": 100}
-    features = coco.example(image, {"label": 0, "objects": []}, b"").features.feature
+    features = parsed(coco.example(image, {"label": 0, "objects": []}, b""))
     assert set(features) == set(GOLDEN["tf_example_features"])
     assert features["image/object/area"].WhichOneof("kind") == "float_list"

@@ -3,7 +3,6 @@
 import pytest
 
 from compat import tf
-from datasets import dataset_utils
 from datasets.imagenet_classes import ImagenetClass
 from datasets.imagenet_conversion import example
 from datasets.imagenet_conversion.pictures import Picture
@@ -59,7 +58,7 @@ def test_lengths_of_every_width_are_right(size):
     assert (found["image/height"], found["image/width"]) == ([65_535], [2**40])
     assert list(found["image/object/bbox/xmax"]) == [0.5] * 300
     assert list(found["image/object/bbox/label"]) == [1] * 300
-    reserialized = dataset_utils.serialize(tf.train.Example.FromString(record))
+    reserialized = tf.train.Example.FromString(record).SerializeToString()
     assert len(reserialized) == len(record)
 
 
