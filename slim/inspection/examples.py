@@ -38,21 +38,6 @@ class Example:
     filename: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """What the bytes of a picture are.
-
-    Attributes:
-      width: In pixels.
-      height: In pixels.
-      kind: File format and color mode: "JPEG RGB".
-    """
-
-    width: int
-    height: int
-    kind: str
-
-
 def parse(record: bytes) -> Example:
     """Returns what a record holds; raises `DamageError` if it is no labelled picture."""
     try:
