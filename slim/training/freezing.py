@@ -30,8 +30,8 @@ def trainable_variables(scopes: Sequence[str]) -> list[tf.Variable]:
             )
     chosen = [variable for variable in variables if in_scopes(variable.op.name, scopes)]
     frozen = [variable for variable in variables if variable not in chosen]
-    _LOG.info("Trained (%d): %s", len(chosen), _names(chosen))
-    _LOG.info("Frozen (%d): %s", len(frozen), _names(frozen))
+    _LOG.info("Trained (%d variables): %s", len(chosen), _layers(chosen))
+    _LOG.info("Frozen (%d variables): %s", len(frozen), _layers(frozen))
     return chosen
 
 
@@ -70,5 +70,7 @@ def _written(update: tf.Operation | tf.Tensor) -> set[str]:
     return names
 
 
-def _names(variables: Sequence[tf.Variable]) -> str:
-    return ", ".join(variable.op.name for variable in variables) or "none"
+def _layers(variables: Sequence[tf.Variable]) -> str:
+    """Returns the scopes of the variables to a depth of two, which is a layer or a block."""
+    layers = ("/".join(variable.op.name.split("/")[:2]) for variable in variables)
+    return ", ".join(dict.fromkeys(layers)) or "none"

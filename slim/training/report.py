@@ -58,10 +58,11 @@ class Report(contextlib.AbstractContextManager):
             "images_per_second": self._steps * self._images_per_step / seconds,
             "input_wait": min(1.0, self._input_seconds / seconds),
         }
+        rate = values["images_per_second"]
         line = (
             f"step {step}{f'/{self._last_step}' if self._last_step else ''}"
             f"  loss {loss:.4f}  lr {learning_rate:.4g}"
-            f"  {values['images_per_second']:.0f} images/s"
+            f"  {rate:.{0 if rate >= 10 else 1}f} images/s"
             f"  input wait {values['input_wait']:.0%}"
         )
         if self._last_step:
