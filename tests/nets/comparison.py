@@ -85,9 +85,11 @@ def check_training_step(measured: dict, golden: dict) -> None:
 def check_moved(values: np.ndarray, expected: dict) -> None:
     """Requires that a moving average moved as recorded, to 1e-3 of the largest movement."""
     tolerance = 1e-3 * expected["delta_abs_max"]
-    _near(values.mean(), expected["mean_after"], tolerance, f"mean of {expected['name']}")
+    mean = values.mean(dtype=np.float64)
+    _near(mean, expected["mean_after"], tolerance, f"mean of {expected['name']}")
     _near(values[:4], expected["first4_after"], tolerance, f"start of {expected['name']}")
 
 
 def _near(measured, expected, tolerance: float, what: str) -> None:
-    np.testing.assert_allclose(measured, expected, rtol=0, atol=tolerance, err_msg=what)
+    # The reference carries seven digits: it may be off by half a unit of the last one.
+    np.testing.assert_allclose(measured, expected, rtol=5e-7, atol=tolerance, err_msg=what)
