@@ -108,8 +108,8 @@ def _layers(padding="VALID", reduction_a=2, activation_fn=tf.nn.relu):
 
     Args:
       padding: That of the layers which lose the border in the paper.
-      reduction_a: Stride of the second reduction but one, 2 or 1; at 1 the 17 x 17 stage keeps the
-        resolution of the one before it and dilates its convolutions instead.
+      reduction_a: Stride of "Mixed_6a", 2 or 1; with 1 the stage behind it keeps the resolution
+        and dilates its convolutions instead.
       activation_fn: What follows the sum of each residual module.
     """
     return (

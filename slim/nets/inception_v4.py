@@ -153,31 +153,43 @@ _LAYERS = (
 _MIN_SIZE_WITH_AUX = modules.smallest_input(_LAYERS, until="Mixed_6h", output=5)
 
 
-def _block(default_scope, branches):
-    """Returns the public function that builds one kind of module in a scope of choice."""
+def block_inception_a(inputs, scope=None, reuse=None):
+    """Builds module A, 35 x 35; arguments as for `block_inception_c`."""
+    return _block(inputs, _INCEPTION_A, scope, "BlockInceptionA", reuse)
 
-    def block(inputs, scope=None, reuse=None):
-        with tf.variable_scope(scope, default_scope, [inputs], reuse=reuse):
-            return modules.apply_branches(inputs, branches)
 
-    block.__doc__ = f"""Builds a module of the kind {default_scope}.
+def block_reduction_a(inputs, scope=None, reuse=None):
+    """Builds reduction A, 35 x 35 to 17 x 17; arguments as for `block_inception_c`."""
+    return _block(inputs, _REDUCTION_A, scope, "BlockReductionA", reuse)
+
+
+def block_inception_b(inputs, scope=None, reuse=None):
+    """Builds module B, 17 x 17; arguments as for `block_inception_c`."""
+    return _block(inputs, _INCEPTION_B, scope, "BlockInceptionB", reuse)
+
+
+def block_reduction_b(inputs, scope=None, reuse=None):
+    """Builds reduction B, 17 x 17 to 8 x 8; arguments as for `block_inception_c`."""
+    return _block(inputs, _REDUCTION_B, scope, "BlockReductionB", reuse)
+
+
+def block_inception_c(inputs, scope=None, reuse=None):
+    """Builds module C, 8 x 8.
 
     Args:
       inputs: Feature map [batch, height, width, channels].
-      scope: Name of the variable scope; None finds an unused one like "{default_scope}".
+      scope: Name of the variable scope; None finds an unused one.
       reuse: Whether to reuse the variables of an earlier call; needs `scope`.
 
     Returns:
       The joined outputs of all branches.
     """
-    return block
+    return _block(inputs, _INCEPTION_C, scope, "BlockInceptionC", reuse)
 
 
-block_inception_a = _block("BlockInceptionA", _INCEPTION_A)
-block_inception_b = _block("BlockInceptionB", _INCEPTION_B)
-block_inception_c = _block("BlockInceptionC", _INCEPTION_C)
-block_reduction_a = _block("BlockReductionA", _REDUCTION_A)
-block_reduction_b = _block("BlockReductionB", _REDUCTION_B)
+def _block(inputs, branches, scope, default_scope, reuse):
+    with tf.variable_scope(scope, default_scope, [inputs], reuse=reuse):
+        return modules.apply_branches(inputs, branches)
 
 
 def inception_v4_base(inputs, final_endpoint="Mixed_7d", scope=None):
