@@ -102,7 +102,8 @@ def _counts(config: evaluation_config.Evaluation, dataset) -> dict[str, tf.Tenso
     )
     size = config.eval_image_size or network_fn.default_image_size
     preprocess = preprocessing_factory.get_preprocessing(
-        config.preprocessing_name or config.model_name, use_grayscale=config.use_grayscale
+        config.preprocessing_name or nets_factory.get_network(config.model_name).preprocessing,
+        use_grayscale=config.use_grayscale,
     )
     batches = input_pipeline.evaluation_batches(
         dataset,
