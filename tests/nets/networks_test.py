@@ -31,7 +31,6 @@ def test_record_is_complete(network):
     assert network.min_image_size >= 1
     assert network.default_image_size >= network.min_image_size
     assert callable(preprocessing_factory.get_preprocessing(network.preprocessing))
-    assert callable(preprocessing_factory.get_preprocessing(network.name))
 
 
 def test_every_network_has_its_test_targets():
