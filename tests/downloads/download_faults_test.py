@@ -123,17 +123,21 @@ def test_restarts_rather_than_mixes(server, tmp_path, fault):
     assert_good(tmp_path)
 
 
+@pytest.mark.parametrize("careless", [False, True], ids=["if_range_kept", "if_range_ignored"])
 @pytest.mark.parametrize("known", [True, False], ids=["digest_known", "nothing_known"])
-def test_etag_changes_between_attempts(server, tmp_path, known):
+def test_etag_changes_between_attempts(server, tmp_path, known, careless):
     server.files["a.bin"] = OTHER
     server.faults = [Fault(cut_after=SIZE // 2)] + [Fault(cut_after=0)] * 9
     facts = {} if known else {"size": None, "digest": None}
     with pytest.raises(errors.UserError):
         fetch_from(server, tmp_path, **facts)
-    server.faults, server.files["a.bin"] = [], CONTENT
+    server.files["a.bin"] = CONTENT
+    server.faults = [Fault(ignore_if_range=careless)]
+    server.requests.clear()
 
     fetch_from(server, tmp_path, **facts)
 
+    assert server.requests[0].range_start == SIZE // 2
     assert_good(tmp_path)
 
 

@@ -30,6 +30,7 @@ class Fault:
       headers: More headers, replacing those of the right answer.
       cut_after: Close the connection after so many bytes of the body.
       stall: Seconds to be silent, after `cut_after` bytes, before going on.
+      ignore_if_range: Answer with a part even if the file is another than the one meant.
       ignore_range: Answer 200 with everything to a request for a part.
       range_shift: Answer with another part than the one asked for, so many bytes further on.
       length_error: Added to Content-Length.
@@ -43,6 +44,7 @@ class Fault:
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     cut_after: int | None = None
     stall: float = 0.0
+    ignore_if_range: bool = False
     ignore_range: bool = False
     range_shift: int = 0
     length_error: int = 0
@@ -142,7 +144,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _send_file(self, content: bytes, fault: Fault) -> None:
         headers = {"ETag": etag(content), "Content-Type": "application/octet-stream"}
         start = self.server.owner.requests[-1].range_start
-        changed = self.headers.get("If-Range") not in (None, headers["ETag"])
+        condition = None if fault.ignore_if_range else self.headers.get("If-Range")
+        changed = condition not in (None, headers["ETag"])
         body, status = content, 200
         if start is not None and not fault.ignore_range and not changed:
             start += fault.range_shift
