@@ -9,12 +9,13 @@ import inspect
 import re
 import types
 import typing
+from collections.abc import Callable
 
 from absl import flags
 
 flags.disclaim_key_flags()  # Flags defined here belong to the script that calls `define`.
 
-_DEFINE = {
+_DEFINE: dict[type, Callable[..., typing.Any]] = {
     bool: flags.DEFINE_bool,
     float: flags.DEFINE_float,
     int: flags.DEFINE_integer,
