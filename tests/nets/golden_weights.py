@@ -51,9 +51,12 @@ def images(shape: list[int]) -> np.ndarray:
 
 def assign(session: tf.Session, variables: list, rule: str = "default") -> None:
     """Gives variables of the graph, and their optimizer-free peers, the weights of their names."""
-    for variable in variables:
-        array = value(variable.op.name, variable.shape.as_list(), rule)
-        session.run(variable.initializer, {variable.initializer.inputs[1]: array})
+    feed = {
+        variable.initializer.inputs[1]: value(variable.op.name, variable.shape.as_list(), rule)
+        for variable in variables
+    }
+    # One run for all: a run costs more, the larger the graph, and there are as many as variables.
+    session.run([variable.initializer for variable in variables], feed)
 
 
 def write_checkpoint(path: str, weights: dict[str, np.ndarray]) -> None:

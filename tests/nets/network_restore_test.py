@@ -70,9 +70,9 @@ def test_fine_tuning(network, golden, checkpoint):
 
     with tf.Session() as session:
         restore_all(session, checkpoint, network.classifier_scopes)
-        for name in variables.keys() - excluded:
-            restored = session.run(variables[name])
-            np.testing.assert_array_equal(restored, published.get_tensor(name), err_msg=name)
+        restored = session.run({name: variables[name] for name in variables.keys() - excluded})
+        for name, array in restored.items():
+            np.testing.assert_array_equal(array, published.get_tensor(name), err_msg=name)
         untouched = {name.decode() for name in session.run(tf.report_uninitialized_variables())}
     assert untouched == excluded
 
