@@ -89,7 +89,7 @@ def _file_problems(calls: list[ast.Call], folder: pathlib.Path) -> Iterator[str]
         source
         for call in calls
         for keyword in call.keywords
-        if keyword.arg == "srcs" and _function(call) in _PYTHON_RULES
+        if keyword.arg == "srcs" and _function(call) != "filegroup"
         for source in _strings(keyword.value)
     }
     for file in sorted(folder.glob("*.py")):
