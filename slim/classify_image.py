@@ -14,8 +14,6 @@ from errors import UserError
 
 _MAX_PICTURES = 100_000
 
-config_flags.define(Classification)
-
 
 def main(paths):
     """Classifies the pictures named on the command line."""
@@ -35,4 +33,5 @@ def main(paths):
 
 
 if __name__ == "__main__":
+    config_flags.define(Classification)
     cli.run(main, max_arguments=_MAX_PICTURES)

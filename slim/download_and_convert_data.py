@@ -13,8 +13,6 @@ import cli
 from cli import config_flags
 from datasets.conversion_options import Conversion
 
-config_flags.define(Conversion)
-
 
 def main(_):
     """Converts the data set that the flags name."""
@@ -29,4 +27,5 @@ def main(_):
 
 
 if __name__ == "__main__":
+    config_flags.define(Conversion)
     cli.run(main)

@@ -11,8 +11,6 @@ import cli
 from cli import config_flags
 from evaluation.config import Evaluation
 
-config_flags.define(Evaluation)
-
 
 def main(_):
     """Evaluates what the flags name and prints the metrics."""
@@ -29,4 +27,5 @@ def main(_):
 
 
 if __name__ == "__main__":
+    config_flags.define(Evaluation)
     cli.run(main)

@@ -11,8 +11,6 @@ import cli
 from cli import config_flags
 from export.config import Export
 
-config_flags.define(Export)
-
 
 def main(_):
     """Exports what the flags name and prints how to use it."""
@@ -30,4 +28,5 @@ def main(_):
 
 
 if __name__ == "__main__":
+    config_flags.define(Export)
     cli.run(main)
