@@ -2,6 +2,7 @@
 
 import errors
 from compat import slim, tf
+from nets import checks
 
 
 def inception_arg_scope(
@@ -197,6 +198,24 @@ def dense_classifier(net, end_points, num_classes, *, dropout_keep_prob, pool_sc
     return logits
 
 
+def check_aux_images(inputs, minimum: int) -> None:
+    """Requires images that the auxiliary classifiers of `dense_aux_logits` can be built for.
+
+    Args:
+      inputs: Images [batch, height, width, channels].
+      minimum: Least height and width.
+
+    Raises:
+      errors.UserError: for images of another rank, too small or of unknown size.
+    """
+    checks.images(inputs, minimum)
+    if not inputs.shape[1:3].is_fully_defined():
+        raise errors.UserError(
+            "The kernels of the auxiliary classifier depend on the image size, which is unknown. "
+            "Give the images a static height and width, or pass create_aux_logits=False."
+        )
+
+
 def dense_aux_logits(net, num_classes, *, conv_scope, scope):
     """Returns the auxiliary logits [batch, num_classes] of Inception v4 and Inception-ResNet v2.
 
@@ -205,19 +224,10 @@ def dense_aux_logits(net, num_classes, *, conv_scope, scope):
       num_classes: Number of classes.
       conv_scope: Name of the convolution that covers the whole map.
       scope: Name of the dense layer.
-
-    Raises:
-      errors.UserError: if height or width is unknown.
     """
     with tf.variable_scope("AuxLogits"):
         net = slim.avg_pool2d(net, 5, stride=3, scope="AvgPool_1a_5x5")  # 5 x 5
         net = slim.conv2d(net, 128, 1, scope="Conv2d_1b_1x1")
         size = net.shape.as_list()[1:3]
-        if None in size:
-            raise errors.UserError(
-                "The kernels of the auxiliary classifier depend on the image size, which is "
-                "unknown. Give the images a static height and width, or pass "
-                "create_aux_logits=False."
-            )
         net = slim.conv2d(net, 768, size, padding="VALID", scope=conv_scope)  # 1 x 1
         return slim.fully_connected(slim.flatten(net), num_classes, activation_fn=None, scope=scope)

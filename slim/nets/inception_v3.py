@@ -204,7 +204,8 @@ def inception_v3(
       errors.UserError: for a multiplier that is not positive, images of another rank or too small.
     """
     with_aux = create_aux_logits and num_classes
-    checks.images(inputs, _MIN_SIZE_WITH_AUX if with_aux else 1)
+    if with_aux:
+        checks.images(inputs, _MIN_SIZE_WITH_AUX)
     with (
         tf.variable_scope(scope, "InceptionV3", [inputs], reuse=reuse) as scope,
         slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),

@@ -236,10 +236,12 @@ def inception_v4(
       and a dict from the names of the layers to their outputs.
 
     Raises:
-      errors.UserError: for images of another rank or too small.
+      errors.UserError: for images of another rank or too small, or of unknown size for an
+        auxiliary classifier.
     """
     with_aux = create_aux_logits and num_classes
-    checks.images(inputs, _MIN_SIZE_WITH_AUX if with_aux else 1)
+    if with_aux:
+        inception_utils.check_aux_images(inputs, _MIN_SIZE_WITH_AUX)
     with (
         tf.variable_scope(scope, "InceptionV4", [inputs], reuse=reuse) as scope,
         slim.arg_scope([slim.batch_norm, slim.dropout], is_training=is_training),
