@@ -118,7 +118,7 @@ class Outcome:
         count = len(self.manifest.shards)
         new = f"{len(self.written)} of {count} files written"
         problems = sum(len(shard.problems) for shard in self.manifest.shards)
-        bad = f" {problems} bad pictures are listed in {REPORT}." if problems else ""
+        bad = f" Bad pictures: {problems}, listed in {REPORT}." if problems else ""
         return (
             f"{os.fspath(dataset_dir)} holds {self.manifest.dataset}: {splits} pictures of "
             f"{self.manifest.num_classes} classes; "
@@ -284,7 +284,9 @@ def _report_problems(
 ) -> list[tuple[str, str, str]]:
     """Writes file, fault and action of every bad input so far as CSV, and returns them."""
     problems = sorted(problem for shard in done.values() for problem in shard.problems)
-    if problems:
+    if not problems:  # Those of an earlier try may have been mended.
+        (folder / REPORT).unlink(missing_ok=True)
+    else:
         text = io.StringIO(newline="")
         csv.writer(text).writerows([("file", "fault", "action"), *problems])
         manifest.write_text(folder / REPORT, text.getvalue())

@@ -15,10 +15,10 @@ from downloads.status import Progress
 from errors import UserError, unknown
 
 # Fields that every data set takes and that leave the written bytes alone.
-_COMMON = {"dataset_name", "dataset_dir", "source", "archive_checksums", "num_workers"}
+_COMMON = {"dataset_name", "dataset_dir", "archive_checksums", "num_workers"}
 # Fields that choose what is read or tolerated; the written files tell the rest.
 _NOT_IN_MANIFEST = {
-    *("labels_csv", "max_bad_images"),
+    *("source", "labels_csv", "max_bad_images"),
     *("coco_dirname", "coco_annotations_url", "coco_train_url", "coco_validation_url"),
 }
 
@@ -76,13 +76,14 @@ def _check_options(config: Conversion, record: DatasetRecord) -> None:
         raise UserError(
             f"{record.name} has its own program: download_and_preprocess_imagenet DATA_DIR."
         )
+    options = (*record.options, "source") if record.sources else record.options
     for field in dataclasses.fields(config):
-        if field.name in _COMMON or field.name in record.options:
+        if field.name in _COMMON or field.name in options:
             continue
         if getattr(config, field.name) != field.default:
             raise UserError(
                 f"--{field.name} means nothing for {record.name}, which takes: "
-                f"{', '.join('--' + name for name in (*record.options, 'source'))}."
+                f"{', '.join('--' + name for name in options)}."
             )
     for name, allowed in _CHOICES.items():
         if getattr(config, name) not in allowed:
@@ -141,8 +142,9 @@ def _check_folder(config: Conversion, record: DatasetRecord) -> None:
                 f"{folder} holds another data set, {found.dataset}. Choose another --dataset_dir."
             )
         return
-    ours = {os.path.basename(config.downloads)} | {source.name for source in record.sources}
-    others = sorted(path.name for path in folder.glob("*") if path.name not in ours)
+    # Archives may lie there, with what the download manager keeps beside them.
+    ours = (os.path.basename(config.downloads), *(source.name for source in record.sources))
+    others = sorted(path.name for path in folder.glob("*") if not path.name.startswith(ours))
     if others:
         raise UserError(
             f"{folder} holds other data ({', '.join(others[:5])}{', ...' * (len(others) > 5)}). "

@@ -28,7 +28,7 @@ RECORD = DatasetRecord(
     },
     converter="datasets.converters.image_folder",
     options=(
-        *("seed", "num_shards", "validation_fraction", "labels_csv"),
+        *("source", "labels_csv", "seed", "num_shards", "validation_fraction"),
         *("on_bad_image", "max_bad_images"),
     ),
 )

@@ -1,5 +1,6 @@
 """Writing shards: what is kept, what stops a run, and what a killed run leaves behind."""
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -215,7 +216,7 @@ def test_problems_are_reported(tmp_path):
     ]
     report = (tmp_path / builder.REPORT).read_text()
     assert report == 'file,fault,action\n"4\n.jpg",it is empty,skipped\n'
-    assert "1 bad pictures are listed in bad_images.csv" in outcome.summary(tmp_path)
+    assert "Bad pictures: 1, listed in bad_images.csv" in outcome.summary(tmp_path)
 
 
 def test_too_many_problems_stop_the_run(tmp_path):
@@ -223,6 +224,10 @@ def test_too_many_problems_stop_the_run(tmp_path):
         builder.build(tmp_path, make_plan(with_problems, max_problems=2))
     assert not (tmp_path / manifest.FILENAME).exists()
     assert (tmp_path / builder.REPORT).exists()
+    # The pictures are mended: their shards have other inputs, and nothing is left to report.
+    shards = [dataclasses.replace(s, inputs="mended") for s in make_plan().shards]
+    builder.build(tmp_path, dataclasses.replace(make_plan(), shards=tuple(shards)))
+    assert not (tmp_path / builder.REPORT).exists()
 
 
 @pytest.mark.parametrize("position", ["length", "length checksum", "payload", "payload checksum"])

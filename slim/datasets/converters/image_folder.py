@@ -93,26 +93,37 @@ def _from_folders(root: str) -> list[_Found]:
 
 def _from_csv(config: Conversion) -> list[_Found]:
     """Takes classes and splits from the lines of a CSV, whose paths begin at the source."""
-    found = {}
-    with open(config.labels_csv, newline="", encoding="utf-8-sig") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            place = f"{config.labels_csv}, line {number}"
-            if not row or (number == 1 and row[0].strip().lower() == "path"):
-                continue
-            if len(row) not in (2, 3) or not row[1].strip():
-                raise UserError(f"{place}: expected path,label,split. Found: {','.join(row)}.")
-            path, label, split = (*row, "")[:3]
-            path, split = pathlib.PurePath(path).as_posix(), split.strip().lower()
-            if split and split not in _SPLITS:
-                raise unknown("split", split, _SPLITS, f"It stands in {place}.")
-            if path in found:
-                raise UserError(f"{place}: {path!r} stands there a second time.")
-            picture = pathlib.Path(config.source, path)
-            if not picture.is_file():
-                raise UserError(f"{place}: there is no file {os.fspath(picture)!r}.")
-            size = picture.stat().st_size
-            found[path] = (path, size, label.strip(), _SPLITS.get(split, ""))
+    found: dict[str, _Found] = {}
+    try:
+        with open(config.labels_csv, newline="", encoding="utf-8-sig") as file:
+            for number, row in enumerate(csv.reader(file), start=1):
+                is_header = number == 1 and row and row[0].strip().lower() == "path"
+                if not row or is_header:
+                    continue
+                entry = _from_row(row, f"{config.labels_csv}, line {number}", config.source)
+                if entry[0] in found:
+                    raise UserError(
+                        f"{config.labels_csv}, line {number}: {entry[0]!r} stands there a second "
+                        "time."
+                    )
+                found[entry[0]] = entry
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{config.labels_csv} is no CSV in UTF-8: {error}.") from error
     return sorted(found.values())
+
+
+def _from_row(row: list[str], place: str, root: str) -> _Found:
+    if len(row) not in (2, 3) or not row[1].strip():
+        raise UserError(f"{place}: expected path,label,split. Found: {','.join(row)}.")
+    path, label, split = (*row, "")[:3]
+    split = split.strip().lower()
+    if split and split not in _SPLITS:
+        raise unknown("split", split, _SPLITS, f"It stands in {place}.")
+    picture = pathlib.Path(root, path)
+    if not picture.is_file():
+        raise UserError(f"{place}: there is no file {os.fspath(picture)!r}.")
+    path = pathlib.PurePath(path).as_posix()
+    return path, picture.stat().st_size, label.strip(), _SPLITS.get(split, "")
 
 
 def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -157,6 +159,37 @@ def test_csv_with_a_mistake(lines, message, tmp_path):
     assert not (tmp_path / "set/manifest.json").exists()
 
 
+def test_csv_that_is_no_text(tmp_path):
+    put(tmp_path / "source", "a/1.jpg")
+    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="is no CSV in UTF-8"):
+        convert(tmp_path, labels_csv=os.fspath(tmp_path / "labels.csv"))
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
+    """From a thousand to ten thousand pictures, by less than 50 MiB."""
+    peaks = []
+    for count in (1_000, 10_000):
+        for index in range(count):
+            path = tmp_path / f"source{count}/class{index % 2}/{index}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(PICTURE)
+        program = (
+            "import resource\n"
+            "from datasets import conversion\n"
+            "from datasets.conversion_options import Conversion\n"
+            "conversion.convert(Conversion(dataset_name='image_folder', num_workers=1,\n"
+            f"    dataset_dir={os.fspath(tmp_path / f'set{count}')!r},\n"
+            f"    source={os.fspath(tmp_path / f'source{count}')!r}))\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        )
+        folders = [os.fspath(pathlib.Path(__file__).parents[3] / "slim"), *sys.path]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+        output = subprocess.check_output([sys.executable, "-c", program], env=environment)
+        peaks.append(int(output))
+    assert peaks[1] - peaks[0] < 50 * 1024  # Kilobytes.
+
+
 def test_set_carries_its_own_names_and_counts(tmp_path):
     put(tmp_path / "source", *many(10, "ça va", "b: c", "d"))
     convert(tmp_path)
@@ -191,6 +224,7 @@ def test_folders_that_cannot_be_used(paths, message, tmp_path):
         ({"on_bad_image": "ignore"}, "Unknown value of --on_bad_image 'ignore'.*error, skip"),
         ({"validation_fraction": 1.0}, "--validation_fraction must be"),
         ({"num_shards": 0}, "--num_shards must be at least 1"),
+        ({"dataset_name": "digits"}, "--source means nothing for digits, which takes: --seed"),
         ({"coco_dirname": "x"}, "--coco_dirname means nothing for image_folder"),
         ({"dataset_dir": None}, "--dataset_dir is needed"),
         ({"dataset_name": "imagenet"}, "has its own program"),
