@@ -32,23 +32,17 @@ def center_initializer():
 
     def initialize(shape, dtype=tf.float32, partition_info=None):
         del partition_info
-        time, height, width, channels_in, channels_out = _five(shape)
-        if (height, width) != (1, 1) or channels_in != channels_out:
+        shape = list(shape)
+        if len(shape) != 5 or shape[1:3] != [1, 1] or shape[3] != shape[4]:
             raise errors.UserError(
                 "A centred identity has the shape [time, 1, 1, channels, channels]; "
-                f"received {list(shape)}."
+                f"received {shape}."
             )
         weights = np.zeros(shape, dtype=dtype.as_numpy_dtype)
-        weights[time // 2, 0, 0] = np.eye(channels_in)
+        weights[shape[0] // 2, 0, 0] = np.eye(shape[3])
         return tf.constant(weights, dtype=dtype)
 
     return initialize
-
-
-def _five(shape):
-    if len(shape) != 5:
-        raise errors.UserError(f"Kernels of clips have 5 axes; received {list(shape)}.")
-    return shape
 
 
 @slim.add_arg_scope
