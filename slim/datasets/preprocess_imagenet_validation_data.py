@@ -61,4 +61,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    cli.run(main, max_arguments=2, tensorflow=False)
+    cli.run(main, max_arguments=sys.maxsize, tensorflow=False)  # `main` counts them.

@@ -2,7 +2,6 @@
 
 import dataclasses
 import getpass
-import logging
 import os
 import pathlib
 import shutil
@@ -18,8 +17,6 @@ BASE_URL = "https://image-net.org/data/ILSVRC/2012/"
 
 # Where the archives are looked for and put, below the folder of the data set.
 RAW_DATA = "raw-data"
-
-_LOG = logging.getLogger(__name__)
 
 
 def _archive(name: str, size: int | None = None, md5: str | None = None) -> RemoteFile:
@@ -105,14 +102,14 @@ def obtain(request: Request, progress: Progress | None = None) -> Archives:
     """
     remotes = request.remotes()
     folder = pathlib.Path(request.source) if request.from_folder else request.raw_data
-    missing = [remote for remote in remotes.values() if not (folder / remote.name).is_file()]
+    missing = _missing(remotes.values(), folder)
     if missing and request.from_folder:
         raise errors.UserError(f"The folder {folder} lacks {_names(missing)}.")
     credentials = None
     if missing:
-        _check_disk(request, missing)
         if request.source is None:
             credentials = _credentials(request, missing)
+        _check_disk(request, missing)
     paths = {}
     for role, remote in remotes.items():
         path = folder / remote.name
@@ -120,6 +117,10 @@ def obtain(request: Request, progress: Progress | None = None) -> Archives:
             path = _fetch(request, remote, credentials, progress)
         paths[role] = os.fspath(path)
     return Archives(**paths)
+
+
+def _missing(remotes: Iterable[RemoteFile], folder: pathlib.Path) -> list[RemoteFile]:
+    return [remote for remote in remotes if not (folder / remote.name).is_file()]
 
 
 def _fetch(
@@ -139,10 +140,7 @@ def _fetch(
     except errors.UserError as error:
         if request.source is not None or (request.raw_data / remote.name).exists():
             raise
-        missing = [
-            other for other in request.remotes().values()
-            if not (request.raw_data / other.name).exists()
-        ]  # fmt: skip
+        missing = _missing(request.remotes().values(), request.raw_data)
         raise errors.UserError(f"{error} {_by_hand(request, missing)}") from error
 
 

@@ -10,6 +10,7 @@ import functools
 import io
 import pathlib
 import random
+import struct
 import tarfile
 from collections.abc import Iterable, Mapping
 
@@ -51,6 +52,14 @@ def encode(image: Image.Image, kind: str = "JPEG", **options) -> bytes:
 def jpeg(seed: int) -> bytes:
     """Returns a JPEG whose size depends on the seed."""
     return encode(picture(seed, 20 + seed % 7, 30 + seed % 11))
+
+
+def huge_header() -> bytes:
+    """Returns a JPEG of 1 kB whose header claims 65,500 x 65,500 pixels."""
+    data = encode(picture(1))
+    frame = data.index(b"\xff\xc0") + 5
+    data = data[:frame] + struct.pack(">HH", 65500, 65500) + data[frame + 4 :]
+    return data[:1022] + b"\xff\xd9"
 
 
 def train_name(synset: str, index: int) -> str:

@@ -26,13 +26,6 @@ def with_thumbnail() -> bytes:
     return JPEG[:2] + segment + JPEG[2:]
 
 
-def huge_header() -> bytes:
-    """A header of 65,500 x 65,500 pixels in front of 1 kB of nothing."""
-    frame = JPEG.index(b"\xff\xc0") + 5
-    data = JPEG[:frame] + struct.pack(">HH", 65500, 65500) + JPEG[frame + 4 :]
-    return data[:1022] + b"\xff\xd9"
-
-
 GOOD = {
     "baseline": (JPEG, ("JPEG", 24, 32, 3)),
     "progressive": (encode(PICTURE, progressive=True), ("JPEG", 24, 32, 3)),
@@ -65,7 +58,7 @@ BAD = {
     "cut at 99 %": (JPEG[: len(JPEG) * 99 // 100], "its end marker is missing"),
     "without its last byte": (JPEG[:-1], "its end marker is missing"),
     "with a thumbnail but no end": (with_thumbnail()[:-2], "its end marker is missing"),
-    "huge": (huge_header(), "65500 x 65500 pixels"),
+    "huge": (fake_ilsvrc.huge_header(), "65500 x 65500 pixels"),
     "no pixels": (JPEG.replace(struct.pack(">HH", 24, 32), bytes(4)), "gives no size"),
     "ends at once": (b"\xff\xd8\xff\xd9", "ends before its picture data"),
     "no frame": (b"\xff\xd8" + JPEG[START_OF_SCAN:], "before its size"),
