@@ -187,7 +187,8 @@ class NasNetABaseCell:
                     with tf.variable_scope("right"):
                         right = self._path(states, *right, stride, filters, keep_prob)
                     with tf.variable_scope("combine"):
-                        states.append(left + right)
+                        net = left + right
+                        states.append(tf.nn.relu6(net) if self._use_bounded_activation else net)
             with tf.variable_scope("cell_output"):
                 return self._concatenate(states)
 
@@ -215,6 +216,8 @@ class NasNetABaseCell:
         """Applies an operation to a state, and drop path to what it gives."""
         is_input = index < 2
         net = self._operation(states[index], operation, stride if is_input else 1, filters)
+        if self._use_bounded_activation:
+            net = tf.clip_by_value(net, -CLIP_BY_VALUE_CAP, CLIP_BY_VALUE_CAP)
         if operation == "none" or self._drop_path_keep_prob >= 1.0:
             return net
         return drop_path(net, keep_prob())
@@ -234,10 +237,8 @@ class NasNetABaseCell:
                 f"A cell has no operation {operation!r}; allowed: separable_<k>x<k>_<repeats>, "
                 f"avg_pool_<k>x<k>, max_pool_<k>x<k>, none."
             )
-        if bounded:
-            net = tf.clip_by_value(net, -CLIP_BY_VALUE_CAP, CLIP_BY_VALUE_CAP)
         if stride == 1 and get_channel_dim(net.shape) == filters:
-            return net
+            return tf.nn.relu6(net) if bounded else net
         return _project(activation(net, bounded), stride, filters)
 
     def _separable(self, net, side, repeats, stride, filters):
