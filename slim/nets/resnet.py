@@ -66,15 +66,16 @@ def resnet(
     bottleneck,
     inputs,
     blocks,
+    *,
     num_classes,
     is_training,
     global_pool,
     output_stride,
     include_root_block,
     spatial_squeeze,
-    store_non_strided_activations,
     reuse,
     scope,
+    store_non_strided_activations=False,
 ):
     """Builds a residual network.
 
@@ -90,9 +91,9 @@ def resnet(
       output_stride: Ratio of the size of the images to that of the last map; None for 32.
       include_root_block: Whether to begin with a 7 x 7 convolution and a pooling, stride 4.
       spatial_squeeze: Whether to drop the height and width, both 1, of the logits.
-      store_non_strided_activations: Whether blocks end before their last stride is taken.
       reuse: Whether to use the variables of an earlier call with the same scope.
       scope: Name of the variable scope.
+      store_non_strided_activations: Whether blocks end before their last stride is taken.
 
     Returns:
       Logits [batch, num_classes], [batch, h, w, num_classes] unless squeezed, or the features

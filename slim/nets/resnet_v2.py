@@ -62,15 +62,14 @@ def resnet_v2(
         bottleneck,
         inputs,
         blocks,
-        num_classes,
-        is_training,
-        global_pool,
-        output_stride,
-        include_root_block,
-        spatial_squeeze,
-        False,
-        reuse,
-        scope,
+        num_classes=num_classes,
+        is_training=is_training,
+        global_pool=global_pool,
+        output_stride=output_stride,
+        include_root_block=include_root_block,
+        spatial_squeeze=spatial_squeeze,
+        reuse=reuse,
+        scope=scope,
     )
 
 
