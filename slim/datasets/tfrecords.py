@@ -79,7 +79,7 @@ class ShardWriter:
     def write(self, record: bytes) -> None:
         """Appends one serialized example."""
         length = _LENGTH.pack(len(record))
-        self._file.write(b"".join((length, _checksum(length), record, _checksum(record))))
+        self._file.writelines((length, _checksum(length), record, _checksum(record)))
         self._tally.add(record)
 
     def close(self) -> Contents:

@@ -1,17 +1,15 @@
 """Deals the pictures of an inventory out to shards and has them written."""
 
-import contextlib
 import functools
 import itertools
 import pathlib
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import errors
 from datasets import builder, manifest, tfrecords
-from datasets.imagenet_conversion import example, pictures
+from datasets.imagenet_conversion import worker
 from datasets.imagenet_conversion.archives import RAW_DATA, SOURCES
-from datasets.imagenet_conversion.image_header import BadPictureError
 from datasets.imagenet_conversion.inventory import Inventory
 from datasets.imagenet_conversion.options import Options
 from datasets.imagenet_conversion.source import Source
@@ -122,45 +120,9 @@ def _shard(
         inputs=builder.digest(pictures_of_it, options.on_bad_image, options.verify_images),
         examples=len(sources),
         records=functools.partial(
-            _records, sources, options.on_bad_image, options.verify_images == "decode"
+            worker.records, sources, options.on_bad_image, options.verify_images == "decode"
         ),
     )
-
-
-def _records(
-    sources: Sequence[Source], on_bad_image: str, decode: bool
-) -> Iterator[bytes | builder.Problem]:
-    """Yields the record of each picture, or what became of it; runs in a worker process."""
-    for source in sources:
-        try:
-            data = source.read()
-            try:
-                picture, problem = pictures.prepare(data, decode=decode), None
-            except BadPictureError as error:
-                picture, problem = _treat(source, data, error, on_bad_image)
-            if problem:
-                yield problem
-            if picture:
-                yield example.serialize(source, picture)
-        except errors.UserError:
-            raise
-        except Exception as error:  # Whatever it is, it is about this picture.
-            raise RuntimeError(f"{source}: {type(error).__name__}: {error}") from error
-
-
-def _treat(
-    source: Source, data: bytes, error: BadPictureError, on_bad_image: str
-) -> tuple[pictures.Picture | None, builder.Problem]:
-    """Returns what can be saved of a bad picture, and the note for the report."""
-    if on_bad_image == "error":
-        raise errors.UserError(
-            f"{source}: {error}. --on_bad_image=skip leaves such pictures out, "
-            "--on_bad_image=repair keeps what can be read of them."
-        ) from error
-    if on_bad_image == "repair":
-        with contextlib.suppress(BadPictureError):
-            return pictures.repair(data), builder.Problem(str(source), str(error), "repaired")
-    return None, builder.Problem(str(source), str(error), "skipped")
 
 
 def _check_totals(inventory: Inventory, written: manifest.Manifest) -> None:

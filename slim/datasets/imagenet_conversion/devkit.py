@@ -7,8 +7,6 @@ import io
 import os
 from collections.abc import Mapping
 
-import scipy.io
-
 import errors
 from datasets.imagenet_conversion import compressed_tar
 
@@ -55,6 +53,8 @@ def _is_needed(name: str) -> bool:
 
 def _wordnet_ids(meta: bytes) -> Mapping[int, str]:
     """Returns {ILSVRC id: WordNet id} of the classes without children, those of the challenge."""
+    import scipy.io  # Here, because it takes longer to load than everything else.
+
     synsets = scipy.io.loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"].ravel()
     return {
         int(synset["ILSVRC2012_ID"]): str(synset["WNID"])

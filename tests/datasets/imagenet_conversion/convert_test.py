@@ -9,7 +9,7 @@ import pytest
 import errors
 from compat import tf
 from datasets import imagenet_classes, manifest, tfrecords
-from datasets.imagenet_conversion import archives, convert, inventory
+from datasets.imagenet_conversion import archives, convert, inventory, worker
 from datasets.imagenet_conversion.options import Options
 from tests.datasets.imagenet_conversion import fake_ilsvrc
 from tests.datasets.imagenet_conversion.fake_ilsvrc import ODD_BOXES, SYNSETS, encode
@@ -295,7 +295,7 @@ def test_an_error_of_any_kind_names_its_picture(source, tmp_path, monkeypatch):
             raise MemoryError("no memory")
         return b"record"
 
-    monkeypatch.setattr(convert.example, "serialize", fail)
+    monkeypatch.setattr(worker.example, "serialize", fail)
     with pytest.raises(RuntimeError, match=f"{NAME}: MemoryError: no memory"):
         converted(source, tmp_path)
     assert not (tmp_path / "manifest.json").exists()

@@ -14,6 +14,7 @@ import pytest
 
 from datasets import manifest
 from tests.datasets.imagenet_conversion import fake_ilsvrc
+from tools.benchmarks import imagenet_conversion_benchmark as benchmark
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "slim/download_and_preprocess_imagenet.py"
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -184,30 +185,15 @@ def test_a_bad_picture_ends_all_workers_by_its_name(tmp_path, workers):
     assert time.monotonic() - begin < 60
 
 
-MEASURE = """
-import json, sys
-from tools.benchmarks import imagenet_conversion_benchmark as benchmark
-if __name__ == "__main__":
-    result = benchmark.measure_conversion(sys.argv[1], sys.argv[2], 2)
-    print(json.dumps([result.parent_mib, result.worker_mib]))
-"""
-
-
 def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
-    (tmp_path / "measure.py").write_text(MEASURE)
     peaks = []
     for count in (1_000, 10_000):
         archive = tmp_path / f"{count}.tar"
         picture = fake_ilsvrc.jpeg(1)
         files = {fake_ilsvrc.validation_name(number): picture for number in range(count)}
         archive.write_bytes(fake_ilsvrc.tar(files))
-        result = subprocess.run(
-            [sys.executable, tmp_path / "measure.py", archive, tmp_path / f"output {count}"],
-            env=ENVIRONMENT,
-            check=True,
-            capture_output=True,
-        )
-        peaks.append(json.loads(result.stdout))
+        result = benchmark.run_conversion(archive, tmp_path / "output", workers=2)
+        peaks.append((result.parent_mib, result.worker_mib))
     (few_parent, few_worker), (many_parent, many_worker) = peaks
     assert many_worker < 700
     assert many_worker - few_worker < 50

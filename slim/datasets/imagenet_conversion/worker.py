@@ -1,0 +1,55 @@
+"""What the worker processes do; imports no more than that takes, for each of them loads it."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import errors
+from datasets import builder
+from datasets.imagenet_conversion import example, pictures
+from datasets.imagenet_conversion.image_header import BadPictureError
+from datasets.imagenet_conversion.source import Source
+
+
+def records(
+    sources: Sequence[Source], on_bad_image: str, decode: bool
+) -> Iterator[bytes | builder.Problem]:
+    """Yields the record of each picture, or what became of it; runs in a worker process.
+
+    Args:
+      sources: The pictures of a shard, in order.
+      on_bad_image: What to do with a bad one: "error", "skip" or "repair".
+      decode: Whether to decode each as a check.
+
+    Raises:
+      UserError: if a picture cannot be read, or is bad and that is an error.
+    """
+    for source in sources:
+        try:
+            data = source.read()
+            try:
+                picture, problem = pictures.prepare(data, decode=decode), None
+            except BadPictureError as error:
+                picture, problem = _treat(source, data, error, on_bad_image)
+            if problem:
+                yield problem
+            if picture:
+                yield example.serialize(source, picture)
+        except errors.UserError:
+            raise
+        except Exception as error:  # Whatever it is, it is about this picture.
+            raise RuntimeError(f"{source}: {type(error).__name__}: {error}") from error
+
+
+def _treat(
+    source: Source, data: bytes, error: BadPictureError, on_bad_image: str
+) -> tuple[pictures.Picture | None, builder.Problem]:
+    """Returns what can be saved of a bad picture, and the note for the report."""
+    if on_bad_image == "error":
+        raise errors.UserError(
+            f"{source}: {error}. --on_bad_image=skip leaves such pictures out, "
+            "--on_bad_image=repair keeps what can be read of them."
+        ) from error
+    if on_bad_image == "repair":
+        with contextlib.suppress(BadPictureError):
+            return pictures.repair(data), builder.Problem(str(source), str(error), "repaired")
+    return None, builder.Problem(str(source), str(error), "skipped")
