@@ -25,6 +25,12 @@ def digits(tmp_path_factory):
     return folder
 
 
+def _environment():
+    """Returns what a user has, without the log level that tests run under."""
+    inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 @pytest.fixture
 def start(digits):
     """Returns a function that starts the program; what still runs after the test is killed."""
@@ -47,7 +53,7 @@ def start(digits):
                 train_image_classifier.__file__,
                 *(f"--{name}={value}" for name, value in {**defaults, **flags}.items()),
             ],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=_environment(),
             stderr=subprocess.PIPE,
             text=True,
         )
