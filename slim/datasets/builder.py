@@ -24,6 +24,7 @@ from concurrent import futures
 from typing import Any
 
 from datasets import labels, manifest, tfrecords
+from downloads import part_file
 from downloads.remote_file import RemoteFile
 from errors import UserError
 
@@ -153,12 +154,12 @@ def build(
       progress: Called with the number of examples done and their total.
 
     Raises:
-      UserError: The folder holds another set, the disk is too small, too many inputs are
-        unusable, or a worker failed. The finished shards stay for the next run.
+      UserError: The folder holds another set, the disk is too small or gets full, too many inputs
+        are unusable, or a worker failed. The finished shards stay for the next run.
     """
     folder = pathlib.Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder):
+    with _lock(folder), _full_disk_explained(folder):
         tfrecords.remove_partials(folder)
         done = _keep_intact(folder, plan)
         missing = [shard for shard in plan.shards if shard.name not in done]
@@ -183,6 +184,19 @@ def _lock(folder: pathlib.Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in part_file.NO_SPACE:
+            raise
+        raise UserError(
+            f"The disk of {folder} is full ({error.strerror}). The finished files stay there: free "
+            "some space and run the same command again."
+        ) from error
 
 
 def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:

@@ -86,13 +86,15 @@ class ShardWriter:
         """Moves the shard to its final name and returns what it contains."""
         if self.contents is None:
             self._file.close()
-            self.contents = self._tally.contents(self._partial)
+            contents = self._tally.contents(self._partial)
             os.replace(self._partial, self._path)
+            self.contents = contents
         return self.contents
 
     def discard(self) -> None:
         """Removes what was written so far."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # On a full disk, that of the bytes still buffered.
+            self._file.close()
         with contextlib.suppress(FileNotFoundError):
             os.remove(self._partial)
 
@@ -100,10 +102,12 @@ class ShardWriter:
         return self
 
     def __exit__(self, error_type, error, trace) -> None:
-        if error_type is None:
-            self.close()
-        else:
-            self.discard()
+        try:
+            if error_type is None:
+                self.close()
+        finally:
+            if self.contents is None:
+                self.discard()
 
 
 def write_shard(path: str | os.PathLike, records: Iterable[bytes]) -> Contents:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import errors
 from downloads import locks, status
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+# How the system says that a disk is full, or that the user may have no more of it.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +143,7 @@ def explain_write_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_SPACE:
+        if error.errno not in NO_SPACE:
             raise errors.UserError(f"Cannot write {path}: {error.strerror}.") from error
         raise errors.UserError(
             f"The disk is full: {path} could not be written ({error.strerror}). "

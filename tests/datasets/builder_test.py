@@ -37,6 +37,13 @@ def killed(index: int):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def fill_the_disk(folder: pathlib.Path, index: int):
+    """Leaves no room for the last shard."""
+    last = f".train-{NUM_SHARDS - 1:05d}-of-{NUM_SHARDS:05d}.{os.getpid()}.partial"
+    (folder / last).symlink_to("/dev/full")
+    yield from records(index)
+
+
 def with_problems(index: int):
     yield builder.Problem(f"{index}\n.jpg", "it is empty", "skipped")
     yield from records(index)
@@ -102,6 +109,17 @@ def test_failure_of_one_worker_fails_the_run_and_a_rerun_completes_it(
     assert not tfrecords.partials(tmp_path)
     outcome = builder.build(tmp_path, make_plan())
     assert 0 < len(outcome.written) < NUM_SHARDS
+    assert digests(tmp_path) == reference
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is always full")
+def test_disk_that_gets_full_is_said_and_a_rerun_completes_the_set(reference, tmp_path):
+    plan = make_plan(functools.partial(fill_the_disk, tmp_path), bad=NUM_SHARDS - 2)
+    with pytest.raises(UserError, match=r"The disk of .* is full \(No space left on device\)"):
+        builder.build(tmp_path, plan)
+    assert not (tmp_path / manifest.FILENAME).exists()
+    assert not tfrecords.partials(tmp_path)
+    assert builder.build(tmp_path, make_plan()).written == (plan.shards[-1].name,)
     assert digests(tmp_path) == reference
 
 
