@@ -108,13 +108,13 @@ are recognised.
 
 {folder.resolve()}
   digits/    the data set as TFRecords, with its labels and manifest
-  train/     checkpoints, train.log, TensorBoard summaries
+  train/     checkpoints, metrics.jsonl, TensorBoard summaries
   eval/      metrics.json, TensorBoard summaries
   lenet.pb   the exported graph, described by lenet.json
   digit.png  the picture
 
-Next: the curves (tensorboard --logdir={folder}), the same on MNIST, or your own pictures: \
-README.md.""")
+Next: the curves (pip install tensorboard; tensorboard --logdir={folder}), the same on MNIST, or \
+your own pictures: README.md.""")
 
 
 def main(_):
