@@ -5,21 +5,34 @@
         --dataset_dir=/data/mine
 
 A run that was stopped continues where it was; a complete data set is left as it is.
+
+    python download_and_convert_data.py --verify --dataset_dir=/data/flowers
+
+reads the converted files again and names the damaged ones; another run with the first flags
+rebuilds exactly these.
 """
 
 import logging
 
+from absl import flags
+
 import cli
 from cli import config_flags
 from datasets.conversion_options import Conversion
+from errors import UserError
 
 
 def main(_):
-    """Converts the data set that the flags name."""
-    from datasets import conversion, progress
+    """Converts or verifies the data set that the flags name."""
+    from datasets import conversion, progress, verification
     from downloads.status import StatusLine
 
     config = config_flags.read(Conversion)
+    if flags.FLAGS.verify:
+        if not config.dataset_dir:
+            raise UserError("--dataset_dir is needed.")
+        print(verification.run(config.dataset_dir))
+        return
     outcome = conversion.convert(
         config, progress=progress.ProgressLog(), download_progress=StatusLine()
     )
@@ -28,4 +41,5 @@ def main(_):
 
 if __name__ == "__main__":
     config_flags.define(Conversion)
+    flags.DEFINE_bool("verify", False, "Check the converted files and convert nothing.")
     cli.run(main)

@@ -14,7 +14,6 @@ reads the converted files again and names the damaged ones; another run without 
 exactly these.
 """
 
-import logging
 import os
 
 from absl import flags
@@ -50,14 +49,16 @@ def main(arguments):
         )
     data_dir = cli.user_path(arguments[0])
     if FLAGS.verify:
-        return verify(data_dir)
+        from datasets import verification
+
+        print(verification.run(data_dir))
+        return
     workers = FLAGS.num_threads if FLAGS["num_threads"].present else os.cpu_count()
     chosen = build_imagenet_data.options(data_dir, workers)
     if FLAGS["train_directory"].present or FLAGS["validation_directory"].present:
         build_imagenet_data.convert_folders(chosen)
     else:
         convert_archives(chosen)
-    return 0
 
 
 def convert_archives(chosen):
@@ -76,21 +77,6 @@ def convert_archives(chosen):
     )
     found = inventory.from_archives(archives.obtain(request, StatusLine()), whole=official)
     build_imagenet_data.convert_inventory(found, chosen)
-
-
-def verify(data_dir):
-    """Names the damaged files of a converted data set; returns the exit code."""
-    from datasets import manifest, progress
-
-    tell = progress.ProgressLog("Verified", "bytes")
-    faults = 0
-    for fault in manifest.verify(data_dir, tell):
-        logging.error(fault)
-        faults += 1
-    if faults:
-        raise UserError(f"{faults} files are damaged; run again without --verify to rebuild them.")
-    print(f"All files of {data_dir} are intact.")
-    return 0
 
 
 if __name__ == "__main__":

@@ -41,6 +41,25 @@ def test_digits_in_the_folder_where_the_user_stands(tmp_path):
     assert "it was complete, nothing was written" in again.stderr
 
 
+def test_verify_names_shard_and_record_and_a_rerun_rebuilds_only_that(tmp_path):
+    convert = ("--dataset_name=digits", f"--dataset_dir={tmp_path}")
+    verify = ("--verify", f"--dataset_dir={tmp_path}")
+    assert run(*convert).returncode == 0
+    victim = tmp_path / "digits_train.tfrecord"
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+    result = run(*verify)
+    assert result.returncode == 1
+    damaged, last = result.stderr.splitlines()
+    assert f"{victim}: record 1436 is damaged" in damaged
+    assert last.startswith("error: Damaged files: 1.")
+
+    assert "1 of 2 files written" in run(*convert).stderr
+    assert victim.read_bytes() == whole
+    assert run(*verify).stdout == f"All files of {tmp_path} are intact.\n"
+
+
 def test_mnist_from_a_server(tmp_path):
     source = fake_data.make("mnist", tmp_path / "source")
     files = {path.name: path.read_bytes() for path in source.folder.iterdir()}
@@ -69,6 +88,8 @@ def test_archive_that_is_not_the_published_one_is_refused(tmp_path):
     ("arguments", "message"),
     [
         ([], "--dataset_name is needed"),
+        (["--verify"], "--dataset_dir is needed"),
+        (["--verify", "--dataset_dir=."], "has no manifest.json to verify"),
         (["--dataset_name=flower"], "--dataset_dir is needed"),
         (["--dataset_name=flower", "--dataset_dir=x"], "Did you mean 'flowers'?"),
         (["--dataset_name=mnist", "--dataset_dir=x", "--seed=3"], "--seed means nothing for mnist"),

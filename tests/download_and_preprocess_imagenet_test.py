@@ -113,7 +113,7 @@ def test_verify_names_shard_and_record_and_a_rerun_rebuilds_only_that(
     before = {path.name: path.stat().st_ino for path in data_dir.glob("[tv]*-of-*")}
 
     result = run("--verify", data_dir)
-    assert "1 files are damaged" in failure_after_report(result)
+    assert "Damaged files: 1." in failure_after_report(result)
     report = [line for line in result.stderr.splitlines() if victim.name in line]
     assert len(report) == 1
     assert re.search(DAMAGE[kind], report[0])

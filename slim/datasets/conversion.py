@@ -8,6 +8,7 @@ import shutil
 
 from datasets import builder, dataset_factory, manifest
 from datasets.conversion_options import DOWNLOADS, Conversion
+from datasets.progress import ProgressLog
 from datasets.record import DatasetRecord
 from downloads import download
 from downloads.remote_file import RemoteFile
@@ -113,7 +114,7 @@ def _complete(config: Conversion, record: DatasetRecord) -> manifest.Manifest | 
             f"{config.dataset_dir} holds {record.name} made with {_as_flags(found.options)}, "
             f"not {_as_flags(wanted)}. Choose another --dataset_dir or remove this one."
         )
-    damaged = any(manifest.damage(config.dataset_dir, shard) for shard in found.shards)
+    damaged = any(manifest.verify(config.dataset_dir, ProgressLog("Checked", unit=None)))
     return None if damaged else found
 
 

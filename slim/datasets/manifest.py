@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from datasets import tfrecords
@@ -164,6 +164,26 @@ def damage(dataset_dir: str | os.PathLike, shard: Shard) -> str | None:
     return None
 
 
+def inspect(
+    dataset_dir: str | os.PathLike,
+    shards: Sequence[Shard],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[tuple[Shard, str | None]]:
+    """Re-reads shards and yields each with what is wrong with it, or None if nothing is.
+
+    Args:
+      dataset_dir: Folder of the set.
+      shards: The files to read.
+      progress: Called with the bytes read so far and in total.
+    """
+    done, total = 0, sum(shard.bytes for shard in shards)
+    progress(done, total)
+    for shard in shards:
+        yield shard, damage(dataset_dir, shard)
+        done += shard.bytes
+        progress(done, total)
+
+
 def verify(
     dataset_dir: str | os.PathLike, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Iterator[str]:
@@ -179,9 +199,5 @@ def verify(
     manifest = read(dataset_dir)
     if manifest is None:
         raise UserError(f"{os.fspath(dataset_dir)} has no {FILENAME} to verify its files against.")
-    done, total = 0, sum(shard.bytes for shard in manifest.shards)
-    for shard in manifest.shards:
-        if fault := damage(dataset_dir, shard):
-            yield fault
-        done += shard.bytes
-        progress(done, total)
+    faults = (fault for _, fault in inspect(dataset_dir, manifest.shards, progress))
+    yield from filter(None, faults)

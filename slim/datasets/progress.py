@@ -3,15 +3,20 @@
 import logging
 import time
 
-from downloads.status import human_seconds
+from downloads.status import human_bytes, human_seconds
 
 _INTERVAL = 5.0  # Seconds between two lines.
 
 
 class ProgressLog:
-    """Logs share, rate and time left of a long count; a short one passes in silence."""
+    """Logs share, rate and time left of a long count; a short one passes in silence.
 
-    def __init__(self, what: str = "Converted", unit: str = "pictures"):
+    Args:
+      what: What was done to the units.
+      unit: What is counted; None for bytes.
+    """
+
+    def __init__(self, what: str = "Converted", unit: str | None = "pictures"):
         self._what = what
         self._unit = unit
         self._first: tuple[float, int] | None = None
@@ -29,6 +34,10 @@ class ProgressLog:
         rate = (done - already) / (now - start)
         left = human_seconds((total - done) / rate) if rate else "unknown time"
         logging.getLogger(__name__).info(
-            f"{self._what} {done:,} of {total:,} {self._unit} ({100 * done / total:.0f} %), "
-            f"{rate:,.0f}/s, {left} left"
+            f"{self._what} {self._count(done)} of {self._count(total)}"
+            f"{f' {self._unit}' if self._unit else ''} ({100 * done / total:.0f} %), "
+            f"{self._count(rate)}/s, {left} left"
         )
+
+    def _count(self, number: float) -> str:
+        return f"{number:,.0f}" if self._unit else human_bytes(number)
