@@ -211,6 +211,7 @@ MISTAKES = {
     "two folders": (["a", "b"], "Unexpected argument 'b'"),
     "unknown flag": (["{tmp}", "--train_shard=3"], "Unknown command line flag 'train_shard'"),
     "no shards": (["{tmp}", "--train_shards=0"], "train_shards"),
+    "less than no bad pictures": (["{tmp}", "--max_bad_images=-1"], "max_bad_images"),
     "unknown policy": (["{tmp}", "--on_bad_image=ignore"], "on_bad_image"),
     "no login": (["{tmp}/new"], "put these files into {tmp}/new/raw-data and run again"),
     "no source": (["{tmp}/new", "--source={tmp}/nowhere"], "lacks ILSVRC2012_devkit_t12.tar.gz"),

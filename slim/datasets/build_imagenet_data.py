@@ -44,7 +44,10 @@ flags.DEFINE_enum(
     "of it. bad_images.csv in the output lists such pictures.",
 )
 flags.DEFINE_integer(
-    "max_bad_images", Options.max_bad_images, "How many skipped or repaired pictures to accept."
+    "max_bad_images",
+    Options.max_bad_images,
+    "How many skipped or repaired pictures to accept.",
+    lower_bound=0,
 )
 flags.DEFINE_enum(
     "verify_images",

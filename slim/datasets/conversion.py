@@ -24,6 +24,7 @@ _NOT_IN_MANIFEST = {
 }
 
 _CHOICES = {"archive_checksums": ("on", "off"), "on_bad_image": ("error", "skip", "repair")}
+_LEAST = {"num_workers": 0, "seed": 0, "num_shards": 1, "max_bad_images": 0}
 
 
 def convert(
@@ -94,8 +95,10 @@ def _check_options(config: Conversion, record: DatasetRecord) -> None:
             f"--validation_fraction must be at least 0 and less than 1. "
             f"Received: {config.validation_fraction}."
         )
-    if config.num_shards is not None and config.num_shards < 1:
-        raise UserError(f"--num_shards must be at least 1. Received: {config.num_shards}.")
+    for name, least in _LEAST.items():
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise UserError(f"--{name} must be at least {least}. Received: {value}.")
 
 
 def _manifest_options(config: Conversion, record: DatasetRecord) -> dict[str, object]:
