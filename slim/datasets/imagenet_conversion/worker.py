@@ -36,6 +36,8 @@ def records(
                 yield example.serialize(source, picture)
         except errors.UserError:
             raise
+        except OSError as error:
+            raise errors.UserError(f"{source} cannot be read: {error.strerror}.") from error
         except Exception as error:  # Whatever it is, it is about this picture.
             raise RuntimeError(f"{source}: {type(error).__name__}: {error}") from error
 

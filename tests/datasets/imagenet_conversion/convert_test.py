@@ -301,6 +301,16 @@ def test_an_error_of_any_kind_names_its_picture(source, tmp_path, monkeypatch):
     assert not (tmp_path / "manifest.json").exists()
 
 
+def test_a_picture_that_is_gone_ends_the_run_with_its_name(source, tmp_path):
+    found = listed(source)
+    missing = found.splits["train"][7]._replace(path=str(tmp_path / "gone.JPEG"), offset=None)
+    train = [*found.splits["train"][:7], missing, *found.splits["train"][8:]]
+    found = dataclasses.replace(found, splits={**found.splits, "train": train})
+    with pytest.raises(errors.UserError, match=r"gone\.JPEG cannot be read: No such file"):
+        convert.convert(found, Options(output_directory=str(tmp_path / "set"), train_shards=8))
+    assert not (tmp_path / "set/manifest.json").exists()
+
+
 def test_a_full_disk_is_noticed_before_anything_is_written(source, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
