@@ -9,9 +9,11 @@ from google.protobuf import message
 
 from classification import config as classification_config
 from compat import tf
-from errors import UserError
+from errors import UserError, require_at_least
 from export import describe, inference_graph, model_file
 from preprocessing import preprocessing_factory
+
+_MINIMUMS = {"batch_size": 1, "image_size": 1, "labels_offset": 0, "top_k": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +105,7 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
     Raises:
       UserError: If it names neither or both, or what it names cannot be used.
     """
+    require_at_least(config, _MINIMUMS)
     if bool(config.graph) == bool(config.checkpoint_path):
         raise UserError(
             "Name what classifies: either --graph=model.pb, as export_inference_graph wrote it, "

@@ -6,7 +6,7 @@ keeps its trace-back.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class UserError(ValueError):
@@ -38,3 +38,19 @@ def unknown(kind: str, received: object, allowed: Iterable[object], remedy: str 
     if remedy:
         parts.append(remedy)
     return UserError(" ".join(parts))
+
+
+def require_at_least(settings: object, minimums: Mapping[str, float]) -> None:
+    """Requires that no setting is below its minimum; one that is None was left out and passes.
+
+    Args:
+      settings: An object whose attributes are named like the flags they come from.
+      minimums: Name -> least value.
+
+    Raises:
+      UserError: For the first that is smaller, or not a number.
+    """
+    for name, minimum in minimums.items():
+        value = getattr(settings, name)
+        if value is not None and not value >= minimum:  # A NaN compares false.
+            raise UserError(f"--{name}={value} is not at least {minimum}.")

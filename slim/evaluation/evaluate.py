@@ -12,7 +12,7 @@ from checkpoints import latest, restore
 from cli import progress
 from compat import slim, tf
 from datasets import dataset_factory
-from errors import UserError
+from errors import UserError, require_at_least
 from evaluation import config as evaluation_config
 from nets import nets_factory
 from preprocessing import preprocessing_factory
@@ -20,6 +20,12 @@ from training import input_pipeline
 
 _LOG = logging.getLogger(__name__)
 
+_MINIMUMS = {
+    "batch_size": 1,
+    "eval_image_size": 1,
+    "max_num_batches": 1,
+    "num_preprocessing_threads": 1,
+}
 _TOP_K = 5
 _SECONDS_BETWEEN_REPORTS = 5.0
 
@@ -89,17 +95,13 @@ def _require_supported(config: evaluation_config.Evaluation) -> None:
         )
     if config.quantize:
         raise UserError("--quantize is not supported yet; leave it out.")
-    for name in ("batch_size", "max_num_batches", "eval_image_size"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name} has to be at least 1; received {value}.")
+    require_at_least(config, _MINIMUMS)
 
 
 def _counts(config: evaluation_config.Evaluation, dataset) -> dict[str, tf.Tensor]:
     """Builds input and network; returns what one batch adds to each total."""
-    network_fn = nets_factory.get_network_fn(
-        config.model_name, num_classes=dataset.num_classes - config.labels_offset
-    )
+    num_classes = nets_factory.classes_after_offset(dataset.num_classes, config.labels_offset)
+    network_fn = nets_factory.get_network_fn(config.model_name, num_classes)
     size = config.eval_image_size or network_fn.default_image_size
     preprocess = preprocessing_factory.get_preprocessing(
         config.preprocessing_name or nets_factory.get_network(config.model_name).preprocessing,

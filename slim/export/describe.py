@@ -44,7 +44,7 @@ def describe(
         preprocessing_name=preprocessing_name or network.preprocessing,
         image_size=image_size or network.default_image_size,
         channels=1 if use_grayscale else _channels(network, checkpoint_path),
-        num_classes=num_classes - labels_offset,
+        num_classes=nets_factory.classes_after_offset(num_classes, labels_offset),
         class_names=names[labels_offset:],
         num_frames=_num_frames(network, num_frames),
     )

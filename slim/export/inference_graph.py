@@ -6,10 +6,12 @@ import pathlib
 
 from checkpoints import latest, restore
 from compat import slim, tf
-from errors import UserError
+from errors import UserError, require_at_least
 from export import config as export_config
 from export import describe, model_file
 from nets import nets_factory
+
+_MINIMUMS = {"batch_size": 1, "image_size": 1, "labels_offset": 0, "num_frames": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +82,7 @@ def export(config: export_config.Export) -> Exported:
       UserError: If a name is unknown, the checkpoint does not fit or the file cannot be written.
     """
     path = _output_path(config)
+    require_at_least(config, _MINIMUMS)
     if config.quantize:
         raise UserError("--quantize is not supported yet; leave it out.")
     if config.is_video_model and not config.num_frames:

@@ -101,3 +101,17 @@ def get_network_fn(
             )
 
     return network_fn
+
+
+def classes_after_offset(num_classes: int, labels_offset: int) -> int:
+    """Returns how many of a data set's classes a network has that leaves out the first ones.
+
+    Raises:
+      errors.UserError: if it leaves out all; a network of 0 classes would be built without a
+        classifier.
+    """
+    if labels_offset >= num_classes:
+        raise errors.UserError(
+            f"--labels_offset={labels_offset} leaves none of the {num_classes} classes."
+        )
+    return num_classes - labels_offset

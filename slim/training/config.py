@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from errors import UserError
+from errors import UserError, require_at_least
 
 # Settings of distributed and of quantized training, which old command lines may carry.
 _UNSUPPORTED = (
@@ -14,7 +14,24 @@ _UNSUPPORTED = (
     "task",
     "worker_replicas",
 )
-_AT_LEAST_ONE = ("batch_size", "log_every_n_steps", "max_to_keep", "num_clones", "num_readers")
+_MINIMUMS = {
+    "batch_size": 1,
+    "clip_gradient_norm": 0,
+    "cpu_threads": 0,
+    "label_smoothing": 0,
+    "learning_rate": 0,
+    "log_every_n_steps": 1,
+    "max_number_of_steps": 1,
+    "max_to_keep": 1,
+    "moving_average_decay": 0,
+    "num_clones": 1,
+    "num_epochs_per_decay": 0,
+    "num_preprocessing_threads": 0,
+    "num_readers": 1,
+    "train_image_size": 1,
+    "warmup_epochs": 0,
+    "weight_decay": 0,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -156,9 +173,7 @@ class TrainConfig:
                     f"--{name}={getattr(self, name)} is not supported yet: training runs in one"
                     " process, on all its GPUs with --num_clones, and without quantization."
                 )
-        for name in _AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name}={getattr(self, name)} is not at least 1.")
+        require_at_least(self, _MINIMUMS)
         if not self.dataset_dir:
             raise UserError("Name the folder of the converted data set: --dataset_dir=...")
 

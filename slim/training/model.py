@@ -51,7 +51,7 @@ def build(
       first_step: Number of steps done before, which decides the first batch.
     """
     tf.set_random_seed(config.seed)
-    num_classes = dataset.num_classes - config.labels_offset
+    num_classes = nets_factory.classes_after_offset(dataset.num_classes, config.labels_offset)
     deployment = model_deploy.DeploymentConfig(
         num_clones=config.num_clones, clone_on_cpu=config.clone_on_cpu
     )

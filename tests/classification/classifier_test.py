@@ -129,6 +129,16 @@ def test_refuses_what_cannot_classify(checkpoint, graph, config, message):
         _classify([], **config)
 
 
+@pytest.mark.parametrize("setting", ["top_k", "batch_size"])
+def test_refuses_numbers_below_one(graph, setting):
+    config = Classification(graph=graph, **{setting: 0})
+    with (
+        pytest.raises(UserError, match=f"--{setting}=0 is not at least 1"),
+        classifier.open_classifier(config),
+    ):
+        pass
+
+
 def test_refuses_files_that_are_no_graph(tmp_path, graph, pictures):
     (tmp_path / "other.pb").write_bytes(b"\xff\xfe no graph")
     (tmp_path / "other.json").write_text("{}")

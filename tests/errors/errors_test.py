@@ -1,3 +1,6 @@
+import math
+import types
+
 import pytest
 
 import errors
@@ -38,3 +41,14 @@ def test_unknown_of_an_empty_list():
 def test_user_error_is_a_value_error():
     with pytest.raises(ValueError, match="bad"):
         raise errors.UserError("bad")
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.5, None])
+def test_a_setting_left_out_or_large_enough_passes(value):
+    errors.require_at_least(types.SimpleNamespace(rate=value), {"rate": 0})
+
+
+@pytest.mark.parametrize("value", [-1, -0.001, math.nan])
+def test_a_setting_below_its_minimum(value):
+    with pytest.raises(errors.UserError, match=f"--rate={value} is not at least 0"):
+        errors.require_at_least(types.SimpleNamespace(size=5, rate=value), {"size": 1, "rate": 0})
