@@ -25,7 +25,8 @@ def read(
     try:
         with gzip.open(path) as stream:
             with tarfile.open(fileobj=stream, mode="r|") as archive:
-                for member in archive:
+                for member in iter(archive.next, None):
+                    archive.members.clear()  # Or it keeps half a million of them for the boxes.
                     if not member.isreg() or not wanted(member.name):
                         continue
                     if member.size > max_bytes:

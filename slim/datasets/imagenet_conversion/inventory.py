@@ -17,6 +17,8 @@ from datasets.imagenet_conversion.source import Source
 
 # Pictures of the whole challenge.
 OFFICIAL_SIZES = {"validation": 50_000, "train": 1_281_167}
+# Bounding boxes around what its training pictures show.
+OFFICIAL_BOXES = 615_299
 
 _LOG = logging.getLogger(__name__)
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
@@ -50,7 +52,8 @@ def from_archives(archives: Archives, *, whole: bool = True) -> Inventory:
         missing from the whole.
     """
     classes = imagenet_classes.by_wordnet_id()
-    csv = boxes.archive_csv(archives.boxes, classes) if archives.boxes else ""
+    csv = _boxes_csv(archives.boxes, classes, whole) if archives.boxes else ""
+    _LOG.info("Listing the pictures of %s and %s.", archives.validation, archives.train)
     validation = _validation_sources(archives, classes)
     train = _train_sources(archives, classes, process_bounding_boxes.parse_csv(csv.splitlines()))
     inventory = Inventory(
@@ -60,6 +63,16 @@ def from_archives(archives: Archives, *, whole: bool = True) -> Inventory:
     )
     _check(inventory, whole)
     return inventory
+
+
+def _boxes_csv(path: str, classes: Mapping, whole: bool) -> str:
+    _LOG.info("Reading the bounding boxes of %s.", path)
+    csv = boxes.archive_csv(path, classes)
+    found = csv.count("\n")
+    if whole and found != OFFICIAL_BOXES:
+        # No error: nobody has published a checksum of this archive, so there may be several.
+        _LOG.warning("%s holds %d bounding boxes instead of %d.", path, found, OFFICIAL_BOXES)
+    return csv
 
 
 def _validation_sources(archives: Archives, classes: Mapping) -> Iterator[Source]:
