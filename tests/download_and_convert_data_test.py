@@ -81,13 +81,14 @@ def test_archive_that_is_not_the_published_one_is_refused(tmp_path):
     )
     assert result.returncode == 1
     assert "train-images-idx3-ubyte.gz is damaged or another file" in result.stderr
+    assert "--archive_checksums=off" in result.stderr
     assert not list((tmp_path / "mnist").glob("*.tfrecord"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--dataset_name is needed"),
+        ([], "--dataset_name is needed: cifar10, digits, flowers"),
         (["--verify"], "--dataset_dir is needed"),
         (["--verify", "--dataset_dir=."], "has no manifest.json to verify"),
         (["--dataset_name=flower"], "--dataset_dir is needed"),

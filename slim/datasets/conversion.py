@@ -10,7 +10,7 @@ from datasets import builder, dataset_factory, manifest
 from datasets.conversion_options import DOWNLOADS, Conversion
 from datasets.progress import ProgressLog
 from datasets.record import DatasetRecord
-from downloads import download
+from downloads import download, verification
 from downloads.remote_file import RemoteFile
 from downloads.status import Progress
 from errors import UserError, unknown
@@ -43,9 +43,10 @@ def convert(
     Raises:
       UserError: An option, an input or the folder cannot be used.
     """
-    for name in ("dataset_name", "dataset_dir"):
-        if not getattr(config, name):
-            raise UserError(f"--{name} is needed.")
+    if not config.dataset_name:
+        raise UserError(f"--dataset_name is needed: {', '.join(dataset_factory.records)}.")
+    if not config.dataset_dir:
+        raise UserError("--dataset_dir is needed.")
     record = dataset_factory.get_record(config.dataset_name)
     _check_options(config, record)
     folder = pathlib.Path(config.dataset_dir)
@@ -60,9 +61,14 @@ def convert(
     def fetch(remote: RemoteFile) -> str:
         if config.archive_checksums == "off":
             remote = dataclasses.replace(remote, size=None, digest=None)
-        return download.fetch(
-            remote, config.downloads, source=config.source, progress=download_progress
-        )
+        try:
+            return download.fetch(
+                remote, config.downloads, source=config.source, progress=download_progress
+            )
+        except verification.MismatchError as error:
+            raise UserError(
+                f"{error} If another version of it is meant, say --archive_checksums=off."
+            ) from error
 
     plan = converter.plan(record, config, fetch)
     plan = dataclasses.replace(plan, options=_manifest_options(config, record))

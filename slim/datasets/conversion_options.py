@@ -21,7 +21,7 @@ class Conversion:
       archive_checksums: Whether archives must have the published size and digest: "on" or "off".
       num_workers: Most processes that write shards; 0 means one per processor.
       seed: Decides what goes into which split and in which order.
-      num_shards: Files per split; None leaves it to the data set.
+      num_shards: Files per split; by default as many as suit the data set.
       validation_fraction: Share of each class that goes into the validation split, 0..1.
       labels_csv: File of `path,label,split` lines that replaces the class folders.
       on_bad_image: What to do with a picture that cannot be read: "error", "skip" or "repair".

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 
 import errors
-from downloads import download
+from downloads import download, verification
 from downloads.remote_file import RemoteFile
 from downloads.status import Progress, human_bytes
 
@@ -137,6 +137,10 @@ def _fetch(
             credentials=credentials,
             progress=progress,
         )
+    except verification.MismatchError as error:
+        raise errors.UserError(
+            f"{error} If a subset is meant, say --archive_checksums=off."
+        ) from error
     except errors.UserError as error:
         if request.source is not None or (request.raw_data / remote.name).exists():
             raise
