@@ -43,11 +43,12 @@ flags.adopt_module_key_flags(build_imagenet_data)
 
 def main(arguments):
     """Converts or verifies the data set in the folder that is named."""
-    if len(arguments) != 1:
+    named = [*arguments, *([FLAGS.output_directory] if FLAGS["output_directory"].present else [])]
+    if len(named) != 1:
         raise UserError(
-            "Name the folder of the data set: download_and_preprocess_imagenet DATA_DIR"
+            "Name the folder of the data set, once: download_and_preprocess_imagenet DATA_DIR"
         )
-    data_dir = cli.user_path(arguments[0])
+    data_dir = cli.user_path(named[0])
     if FLAGS.verify:
         from datasets import verification
 

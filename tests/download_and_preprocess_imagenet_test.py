@@ -160,13 +160,17 @@ def folder_flags(folders, boxes) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("program", ["this", "build_imagenet_data"])
+@pytest.mark.parametrize(
+    "program", ["this", "this, with the original's flags alone", "build_imagenet_data"]
+)
 def test_unpacked_folders_give_the_same_bytes(folders, reference, tmp_path, program):
     flags = folder_flags(folders, reference / "imagenet_2012_bounding_boxes.csv")
+    output = f"--output_directory={tmp_path}"
     if program == "this":
         result = run(tmp_path, *flags)
+    elif program == "this, with the original's flags alone":
+        result = run(output, *flags)
     else:
-        output = f"--output_directory={tmp_path}"
         result = run(output, *flags, "--num_threads=3", module="datasets.build_imagenet_data")
     assert result.stdout.splitlines()[-1] == LAST_LINE, result.stderr
     assert shards(tmp_path) == shards(reference)
@@ -209,6 +213,7 @@ def test_downloads_with_a_login_and_converts(source, reference, tmp_path):
 MISTAKES = {
     "no folder": ([], "Name the folder of the data set"),
     "two folders": (["a", "b"], "Unexpected argument 'b'"),
+    "another folder in the flags": (["a", "--output_directory=b"], "Name the folder"),
     "unknown flag": (["{tmp}", "--train_shard=3"], "Unknown command line flag 'train_shard'"),
     "no shards": (["{tmp}", "--train_shards=0"], "train_shards"),
     "less than no bad pictures": (["{tmp}", "--max_bad_images=-1"], "max_bad_images"),

@@ -21,7 +21,13 @@ flags.DEFINE_string("validation_directory", "/tmp/", "Folder of the validation p
 flags.DEFINE_string("output_directory", "/tmp/", "Folder to write into.")
 flags.DEFINE_integer("train_shards", 1024, "Files of the training split.", lower_bound=1)
 flags.DEFINE_integer("validation_shards", 128, "Files of the validation split.", lower_bound=1)
-flags.DEFINE_integer("num_threads", 8, "Processes that write files.", lower_bound=1)
+flags.DEFINE_integer(
+    "num_threads",
+    8,
+    "Processes that write files; without it download_and_preprocess_imagenet takes one per "
+    "processor.",
+    lower_bound=1,
+)
 flags.DEFINE_string(
     "labels_file",
     "imagenet_lsvrc_2015_synsets.txt",
