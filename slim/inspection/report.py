@@ -52,12 +52,15 @@ def inspect(options: Inspection, progress: survey.Progress = lambda done, total:
     """Reads a data set and writes a report about it.
 
     Raises:
-      UserError: There is no data set, or a report is there already.
+      UserError: An option cannot be used, there is no data set, or a report is there already.
     """
     if not options.dataset_dir:
         raise errors.UserError("Say which data set to inspect: --dataset_dir=FOLDER.")
     if options.verify_images not in _VERIFY_IMAGES:
         raise errors.unknown("value of --verify_images", options.verify_images, _VERIFY_IMAGES)
+    for name in ("num_samples", "num_workers"):
+        if (value := getattr(options, name)) < 0:
+            raise errors.UserError(f"--{name} must be at least 0. Received: {value}.")
     output_dir = options.output_dir or os.path.abspath(options.dataset_dir) + "_inspection"
     data = files.find(options.dataset_dir)
     _prepare(output_dir, options.overwrite)

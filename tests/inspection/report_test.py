@@ -131,6 +131,8 @@ WRONG = {
     "no_folder_named": ({}, "--dataset_dir=FOLDER"),
     "missing_folder": ({"dataset_dir": "/nowhere/at/all"}, "There is no folder"),
     "unknown_value": ({"dataset_dir": "/", "verify_images": "decoded"}, "Did you mean 'decode'"),
+    "negative_workers": ({"dataset_dir": "/", "num_workers": -1}, "--num_workers must be at"),
+    "negative_samples": ({"dataset_dir": "/", "num_samples": -1}, "--num_samples must be at"),
 }
 
 
