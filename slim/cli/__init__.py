@@ -143,7 +143,7 @@ def _load_tensorflow(*, verbose: bool) -> None:
         os.dup2(aside.fileno(), 2)
         try:
             import compat  # noqa: F401
-        except BaseException:
+        except Exception:  # Not Ctrl-C.
             aside.seek(0)
             os.write(terminal, aside.read())
             raise
