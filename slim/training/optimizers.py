@@ -1,7 +1,7 @@
 """Optimizers by name."""
 
 from compat import tf
-from errors import unknown
+from errors import UserError, unknown
 from training.config import TrainConfig
 
 _BUILDERS = {
@@ -41,8 +41,11 @@ def build(config: TrainConfig, learning_rate: tf.Tensor) -> tf.train.Optimizer:
     """Returns the optimizer that the settings name.
 
     Raises:
-      UserError: If there is none of that name.
+      UserError: If there is none of that name, or it does not take its settings.
     """
     if config.optimizer not in _BUILDERS:
         raise unknown("optimizer", config.optimizer, _BUILDERS)
-    return _BUILDERS[config.optimizer](config, learning_rate)
+    try:
+        return _BUILDERS[config.optimizer](config, learning_rate)
+    except ValueError as error:
+        raise UserError(f"--optimizer={config.optimizer}: {error}") from error

@@ -57,7 +57,8 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
         except UserError as error:
             raise UserError(
                 f"Cannot continue the run in --train_dir={config.train_dir}, which had other"
-                f" settings; choose another --train_dir or restore the settings. {error}"
+                " settings: restore them, or choose another --train_dir, to which"
+                f" --checkpoint_path={start.checkpoint} takes over what fits. {error}"
             ) from error
         given = f" (not {config.checkpoint_path})" if config.checkpoint_path else ""
         _LOG.info("Continuing from step %d: %s%s", start.step, start.checkpoint, given)
@@ -65,13 +66,17 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
     if not config.checkpoint_path:
         _LOG.info("Starting from random weights.")
         return None
+    exclude_scopes = train_config.scopes(config.checkpoint_exclude_scopes)
     planned = restore.plan(
         slim.get_model_variables(),
         config.checkpoint_path,
-        train_config.scopes(config.checkpoint_exclude_scopes),
+        exclude_scopes,
         config.ignore_missing_vars,
         classifier_scopes=(*network.classifier_scopes, *network.aux_scopes),
     )
+    for scope in exclude_scopes:
+        if not any(restore.in_scopes(name, [scope]) for name in planned.excluded):
+            _LOG.warning("--checkpoint_exclude_scopes: the network has nothing in %r.", scope)
     _LOG.info(
         "Starting from the weights of %s; at random: %s",
         planned.checkpoint_path,

@@ -81,3 +81,9 @@ def test_two_steps(name, expected):
 def test_unknown_name():
     with pytest.raises(UserError, match="Did you mean 'adam'"):
         optimizers.build(TrainConfig(dataset_dir="data", optimizer="adm"), tf.constant(_RATE))
+
+
+def test_a_setting_that_the_optimizer_does_not_take():
+    config = TrainConfig(dataset_dir="data", optimizer="ftrl", ftrl_learning_rate_power=1.0)
+    with pytest.raises(UserError, match="--optimizer=ftrl: learning_rate_power"):
+        optimizers.build(config, tf.constant(_RATE))

@@ -189,6 +189,23 @@ def test_starts_in_the_documented_order(run, caplog, tmp_path):
     assert resumed.step == 2
 
 
+def test_warns_of_an_excluded_scope_that_is_not_there(run, caplog):
+    given, _ = run("given", 1)
+    caplog.clear()
+    scopes = "Tiny/logit,Tiny/conv"
+    run("own", 1, checkpoint_path=given.checkpoint, checkpoint_exclude_scopes=scopes)
+    assert caplog.messages == [
+        "--checkpoint_exclude_scopes: the network has nothing in 'Tiny/logit'."
+    ]
+
+
+def test_a_run_with_other_settings_is_not_continued(run, tmp_path):
+    run("run", 1, optimizer="sgd")
+    own = tmp_path / "run" / "model.ckpt-1"
+    with pytest.raises(UserError, match=rf"(?s)restore them.*--checkpoint_path={own} .*Momentum"):
+        run("run", 2, optimizer="momentum")
+
+
 def test_weights_of_a_checkpoint_arrive(run):
     given, values = run("given", 2)
     _, after = run("own", 1, checkpoint_path=given.checkpoint, learning_rate=0.0)
