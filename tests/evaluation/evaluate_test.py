@@ -120,6 +120,16 @@ def test_refuses_what_cannot_be_used(setup, changes, message):
         evaluate.evaluate(Evaluation(**{**setup, **changes}))
 
 
+def test_an_unwritable_eval_dir_is_an_error_before_any_example_is_read(
+    setup, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "_run", None)  # Calling it would be a TypeError.
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", pathlib.Path("/proc")):  # Even root cannot write there.
+        with pytest.raises(OSError, match=str(folder)):
+            evaluate.evaluate(Evaluation(**{**setup, "eval_dir": str(folder)}))
+
+
 def test_another_labels_offset_than_the_checkpoint_s_is_an_error_naming_both_sizes(setup):
     with pytest.raises(UserError, match=r"\[1024, 10\] in the checkpoint, \[1024, 9\] here"):
         evaluate.evaluate(Evaluation(**setup, labels_offset=1))
