@@ -1,12 +1,15 @@
 """The records of the networks are complete, and so are the lists that follow from them."""
 
+import dataclasses
 import pathlib
 
 import pytest
 
 import errors
 from nets import nets_factory
+from nets.network import Checkpoint
 from preprocessing import preprocessing_factory
+from tests import golden_files
 from tests.nets import network_list
 
 
@@ -31,6 +34,25 @@ def test_record_is_complete(network):
     assert network.min_image_size >= 1
     assert network.default_image_size >= network.min_image_size
     assert callable(preprocessing_factory.get_preprocessing(network.preprocessing))
+
+
+def test_the_records_hold_every_published_checkpoint():
+    published = {row["url"]: row for row in golden_files.load("checkpoints.json")}
+    held = {
+        checkpoint.url: (network, checkpoint)
+        for network in nets_factory.networks.values()
+        for checkpoint in network.checkpoints
+    }
+    assert held.keys() == published.keys()
+    facts = {field.name for field in dataclasses.fields(Checkpoint)}
+    for url, (network, checkpoint) in held.items():
+        row = published[url]
+        ours = dataclasses.asdict(checkpoint)
+        assert {key: ours[key] for key in facts & row.keys()} == {
+            key: row[key] for key in facts & row.keys()
+        }
+        assert network.name.startswith(row["network"])
+        assert network.preprocessing == row["preprocessing"]
 
 
 def test_every_network_has_its_test_targets():
