@@ -344,7 +344,8 @@ def _in_processes(
         num_workers, mp_context=context, initializer=_start_worker, initargs=(stop,)
     )
     try:
-        tasks = [pool.submit(_write_in_worker, folder, shard) for shard in shards]
+        with _interrupts_held():  # The workers start here.
+            tasks = [pool.submit(_write_in_worker, folder, shard) for shard in shards]
         for task in futures.as_completed(tasks):
             yield task.result()
     except futures.process.BrokenProcessPool:
@@ -358,11 +359,20 @@ def _in_processes(
         pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Puts Ctrl-C off; for the processes that start meanwhile, which inherit this, for ever."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(stop) -> None:
-    """Prepares a worker to end with its parent, and to leave Ctrl-C to it."""
+    """Prepares a worker to end with its parent."""
     global _stop  # Set once per process: events cannot travel with a task.
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 

@@ -139,7 +139,11 @@ from tests.datasets import builder_test
 from datasets import builder
 if __name__ == "__main__":
     slow = functools.partial(builder_test.records, pause=0.002)
-    builder.build(sys.argv[1], builder_test.make_plan(slow), num_workers=int(sys.argv[2]))
+    try:
+        print("begin", flush=True)
+        builder.build(sys.argv[1], builder_test.make_plan(slow), num_workers=int(sys.argv[2]))
+    except KeyboardInterrupt:
+        sys.exit(130)
 """
 
 
@@ -150,7 +154,9 @@ def start(folder: pathlib.Path, num_workers: int, script: pathlib.Path) -> subpr
     return subprocess.Popen(
         [sys.executable, os.fspath(script), os.fspath(folder), str(num_workers)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
@@ -168,6 +174,7 @@ def test_killed_at_ten_random_points_and_run_again(num_workers, reference, tmp_p
         time.sleep(duration * (attempt + moments.random()) / 10)
         process.kill()
         interrupted += process.wait() == -signal.SIGKILL
+        process.stdout.close()
         process.stderr.close()
         if interrupted and not (folder / manifest.FILENAME).exists():
             # What has its final name is whole, whenever the run was killed.
@@ -176,6 +183,18 @@ def test_killed_at_ten_random_points_and_run_again(num_workers, reference, tmp_p
         builder.build(folder, make_plan())
         assert digests(folder) == reference
     assert interrupted >= 8
+
+
+@pytest.mark.parametrize("tenths", range(4))
+def test_interrupt_reaches_workers_that_are_just_starting_and_nobody_complains(tenths, tmp_path):
+    """A terminal sends Ctrl-C to the program and to its workers alike."""
+    process = start(tmp_path / "set", 2, tmp_path / "script.py")
+    process.stdout.readline()
+    time.sleep(tenths / 10)
+    os.killpg(process.pid, signal.SIGINT)
+    _, complaints = process.communicate(timeout=10)
+    assert (process.returncode, complaints) == (130, b"")
+    assert not tfrecords.partials(tmp_path / "set")
 
 
 def test_no_worker_outlives_its_parent(tmp_path):
