@@ -27,6 +27,7 @@ from datasets import labels, manifest, tfrecords
 from datasets.progress import ProgressLog
 from downloads import part_file
 from downloads.remote_file import RemoteFile
+from downloads.status import human_bytes
 from errors import UserError
 
 Progress = Callable[[int, int], None]
@@ -253,7 +254,7 @@ def _check_disk(folder: pathlib.Path, plan: Plan, missing: list[PlannedShard]) -
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            f"{folder} has {free / 1e9:.1f} GB free; the data set needs {needed / 1e9:.1f} GB."
+            f"{folder} has {human_bytes(free)} free; the data set needs {human_bytes(needed)}."
         )
 
 

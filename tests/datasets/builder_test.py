@@ -241,7 +241,7 @@ def test_unfinished_run_with_other_inputs_is_written_anew(reference, tmp_path):
 
 
 def test_disk_too_small_is_said_before_anything_is_written(tmp_path):
-    with pytest.raises(UserError, match=r"the data set needs 1000000000\.0 GB"):
+    with pytest.raises(UserError, match=r"the data set needs 1000000\.0 TB"):
         builder.build(tmp_path, make_plan(needed_bytes=10**18))
     assert not list(tmp_path.glob("train-*"))
 
