@@ -71,7 +71,7 @@ def convert_archives(chosen):
     official = FLAGS.archive_checksums == "on"
     request = archives.Request(
         data_dir=chosen.output_directory,
-        source=FLAGS.source,
+        source=FLAGS.source and cli.user_path(FLAGS.source),
         base_url=FLAGS.base_url,
         checksums=official,
         boxes=FLAGS.bounding_boxes,

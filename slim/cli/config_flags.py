@@ -6,6 +6,7 @@ docstring gives the help texts. A library takes the dataclass and never sees a f
 
 import dataclasses
 import inspect
+import os
 import re
 import types
 import typing
@@ -38,9 +39,14 @@ def define(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> N
 
 
 def read(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> typing.Any:
-    """Returns an instance of the dataclass with the values that the user gave."""
+    """Returns an instance of the dataclass with the values that the user gave.
+
+    A shell leaves the `~` in `--dataset_dir=~/data` to the program.
+    """
     names = [field.name for field in dataclasses.fields(config_class)]
-    return config_class(**{name: flag_values[name].value for name in names})
+    values = {name: flag_values[name].value for name in names}
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    return config_class(**values | {name: os.path.expanduser(texts[name]) for name in texts})
 
 
 def attribute_docs(config_class: type) -> dict[str, str]:

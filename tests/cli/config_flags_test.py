@@ -48,6 +48,11 @@ def test_given_values_have_the_types_of_the_fields():
     assert config_flags.read(Recipe, flag_values) == Recipe("oat", 7, 1.0, False)
 
 
+def test_tilde_is_the_users_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/baker")
+    assert config_flags.read(Recipe, _values("--flour=~/rye~")).flour == "/home/baker/rye~"
+
+
 def test_wrong_type_is_refused():
     with pytest.raises(flags.IllegalFlagValueError, match="grams"):
         _values("--grams=much")
