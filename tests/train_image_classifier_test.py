@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -104,6 +105,20 @@ def test_interrupted_run_continues_to_the_same_weights(start, tmp_path):
     assert expected.keys() == values.keys()
     for name, value in expected.items():
         np.testing.assert_array_equal(value, values[name], err_msg=name)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="files cannot be limited from outside")
+def test_full_disk_is_one_line(start, tmp_path):
+    child = start(train_dir=tmp_path)
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))
+    _, log = child.communicate()
+    assert child.returncode == 1
+    message = log.splitlines()[-1]
+    assert re.fullmatch(
+        r"error: Step 50 cannot be saved: .*File too large\. The last good .*", message
+    )
+    assert "Traceback" not in log
+    assert not list(tmp_path.glob("model.ckpt*"))
 
 
 def test_progress_line(start, tmp_path):

@@ -14,6 +14,7 @@ Libraries report through `logging.getLogger(__name__)`; `run` prints information
 marks warnings and errors as such.
 """
 
+import errno
 import logging
 import os
 import sys
@@ -29,6 +30,9 @@ FLAGS = flags.FLAGS
 
 _EXIT_USER_ERROR = 1
 _EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
+
+# What a write to a full disk, or beyond a quota, ends in; such an error names no file.
+_FULL = (errno.EDQUOT, errno.EFBIG, errno.ENOSPC)
 
 
 class _Formatter(logging.Formatter):
@@ -88,9 +92,11 @@ def run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_EXIT_USER_ERROR)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is not None:
+            _fail(f"{error.filename}: {error.strerror}")
+        if error.errno not in _FULL:
             raise
-        _fail(f"{error.filename}: {error.strerror}")
+        _fail(f"{error.strerror}: make room and run it again.")
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(_EXIT_INTERRUPTED)

@@ -143,12 +143,12 @@ def find_damage(dataset: slim.dataset.Dataset) -> str | None:
             except tf.errors.OutOfRangeError:
                 continue
             except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-                problem = _first_cause(error)
+                problem = first_cause(error)
                 return f"Record {number} (from 0) of {name} is damaged: {problem}"
     return None
 
 
-def _first_cause(error: tf.errors.OpError) -> str:
+def first_cause(error: tf.errors.OpError) -> str:
     """Returns the line of TensorFlow's message that says what happened, without the graph."""
     lines = [line.strip() for line in error.message.splitlines()]
     details = [

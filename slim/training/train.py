@@ -1,6 +1,7 @@
 """Trains a network: the loop around the graph."""
 
 import dataclasses
+import glob
 import logging
 import math
 import os
@@ -150,19 +151,30 @@ class _Loop:
     def _save(self) -> None:
         if not self._session.run(self._graph.finite):
             raise self._diverged("The weights are not finite")
-        self._checkpoint = self._saver.save(
-            self._session,
-            os.path.join(self._config.train_dir, "model.ckpt"),
-            global_step=self._step,
-            write_meta_graph=False,
-        )
+        path = os.path.join(self._config.train_dir, "model.ckpt")
+        try:
+            self._checkpoint = self._saver.save(
+                self._session, path, global_step=self._step, write_meta_graph=False
+            )
+        except tf.errors.OpError as error:  # A full disk, most likely.
+            for unfinished in glob.glob(f"{glob.escape(path)}-{self._step}.*tempstate*"):
+                os.remove(unfinished)
+            raise UserError(
+                f"Step {self._step} cannot be saved: {input_pipeline.first_cause(error)}."
+                f" {self._last_good()}"
+            ) from error
         _LOG.info("Saved %s", self._checkpoint)
 
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(
-            f"{what} at step {self._step} (learning rate {self._learning_rate:.4g}). The last good"
-            f" checkpoint is {self._checkpoint or 'none: nothing was saved before'}. Try a lower"
-            " --learning_rate or --clip_gradient_norm=1, and look for damaged pictures."
+            f"{what} at step {self._step} (learning rate {self._learning_rate:.4g})."
+            f" {self._last_good()} Try a lower --learning_rate or --clip_gradient_norm=1, and look"
+            " for damaged pictures."
+        )
+
+    def _last_good(self) -> str:
+        return (
+            f"The last good checkpoint is {self._checkpoint or 'none: nothing was saved before'}."
         )
 
 

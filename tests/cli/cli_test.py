@@ -78,6 +78,12 @@ def run(tmp_path):
             "error: missing.txt: No such file or directory\n",
             id="missing_file",
         ),
+        pytest.param(
+            ["open('/dev/full', 'w').write(' ' * 99999)"],
+            "error: No space left on device: make room and run it again.\n",
+            id="full_disk",
+            marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full"),
+        ),
     ],
 )
 def test_mistake_is_one_line(run, arguments, message):
