@@ -4,6 +4,8 @@ import dataclasses
 import os
 import pathlib
 
+from google.protobuf import text_format
+
 from checkpoints import latest, restore
 from compat import slim, tf
 from errors import UserError, require_at_least
@@ -101,8 +103,10 @@ def export(config: export_config.Export) -> Exported:
     graph_def, checkpoint_path = _graph_def(config, model)
     unfinished = path.with_name(path.name + ".part")
     try:
-        tf.io.write_graph(
-            graph_def, str(path.parent), unfinished.name, as_text=config.write_text_graphdef
+        unfinished.write_bytes(
+            text_format.MessageToBytes(graph_def)
+            if config.write_text_graphdef
+            else graph_def.SerializeToString(deterministic=True)
         )
         description_path = model_file.write_description(model, path)
         os.replace(unfinished, path)
