@@ -379,6 +379,9 @@ def _start_worker(stop) -> None:
 
 
 def _write_in_worker(folder: pathlib.Path, shard: PlannedShard) -> manifest.Shard:
+    if not multiprocessing.parent_process().is_alive():
+        os._exit(1)  # The next run may have begun already; its folder is not ours.
+
     def leave_when_stopped(_):
         if _stop.is_set():
             raise futures.CancelledError
@@ -395,6 +398,7 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
         options=plan.options,
     )
     labels.write_label_file(dict(enumerate(plan.class_names)), folder)
+    tfrecords.remove_partials(folder)  # Workers of a killed run may have outlived it by a moment.
     manifest.write(folder, complete)
     (folder / manifest.JOURNAL).unlink(missing_ok=True)
     return complete
