@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from checkpoints import latest
-from compat import tf
+from compat import first_cause, tf
 from errors import UserError
 
 _AVERAGE_SUFFIX = "/ExponentialMovingAverage"
@@ -43,8 +43,9 @@ class RestorePlan:
             tf.errors.NotFoundError,
             tf.errors.OutOfRangeError,
         ) as error:
-            problem = str(error.message).splitlines()[0]
-            raise UserError(f"Checkpoint {self.checkpoint_path} is damaged: {problem}") from error
+            raise UserError(
+                f"Checkpoint {self.checkpoint_path} is damaged: {first_cause(error)}"
+            ) from error
 
 
 def moving_averages(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:

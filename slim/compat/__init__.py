@@ -81,6 +81,15 @@ def _restore_contrib() -> None:
     tf.contrib = contrib
 
 
+def first_cause(error: tf.errors.OpError) -> str:
+    """Returns the line of TensorFlow's message that says what happened, without the graph."""
+    lines = [line.strip() for line in error.message.splitlines()]
+    details = [
+        line for line in lines if line and not line.startswith(("Detected", "Node:", "File"))
+    ]
+    return details[1] if details[0].startswith("Graph execution error") else details[0]
+
+
 _restore_names()
 _restore_modules()
 _enter_graph_mode()
@@ -89,4 +98,4 @@ import tf_slim as slim  # noqa: E402  # Only importable now that its names are b
 
 _restore_contrib()
 
-__all__ = ["slim", "tf"]
+__all__ = ["first_cause", "slim", "tf"]

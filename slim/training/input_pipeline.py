@@ -7,7 +7,7 @@ one, a function prepares the picture.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from compat import slim, tf
+from compat import first_cause, slim, tf
 from datasets.descriptor import data_files
 from errors import UserError
 from training import replayable
@@ -146,15 +146,6 @@ def find_damage(dataset: slim.dataset.Dataset) -> str | None:
                 problem = first_cause(error)
                 return f"Record {number} (from 0) of {name} is damaged: {problem}"
     return None
-
-
-def first_cause(error: tf.errors.OpError) -> str:
-    """Returns the line of TensorFlow's message that says what happened, without the graph."""
-    lines = [line.strip() for line in error.message.splitlines()]
-    details = [
-        line for line in lines if line and not line.startswith(("Detected", "Node:", "File"))
-    ]
-    return details[1] if details[0].startswith("Graph execution error") else details[0]
 
 
 def _filled_files(dataset: slim.dataset.Dataset) -> list[str]:

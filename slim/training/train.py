@@ -9,7 +9,7 @@ import tempfile
 import time
 
 from checkpoints import latest
-from compat import slim, tf
+from compat import first_cause, slim, tf
 from datasets import dataset_factory
 from errors import UserError
 from nets import nets_factory
@@ -160,8 +160,7 @@ class _Loop:
             for unfinished in glob.glob(f"{glob.escape(path)}-{self._step}.*tempstate*"):
                 os.remove(unfinished)
             raise UserError(
-                f"Step {self._step} cannot be saved: {input_pipeline.first_cause(error)}."
-                f" {self._last_good()}"
+                f"Step {self._step} cannot be saved: {first_cause(error)}. {self._last_good()}"
             ) from error
         _LOG.info("Saved %s", self._checkpoint)
 
