@@ -185,7 +185,7 @@ def test_killed_at_ten_random_points_and_run_again(num_workers, reference, tmp_p
     assert interrupted >= 8
 
 
-@pytest.mark.parametrize("tenths", range(4))
+@pytest.mark.parametrize("tenths", [1, 2, 3])  # At 0 the program itself is still importing.
 def test_interrupt_reaches_workers_that_are_just_starting_and_nobody_complains(tenths, tmp_path):
     """A terminal sends Ctrl-C to the program and to its workers alike."""
     process = start(tmp_path / "set", 2, tmp_path / "script.py")
