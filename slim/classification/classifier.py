@@ -54,7 +54,9 @@ class Classifier:
             self._encoded, channels=model.channels, expand_animations=False
         )
         picture.set_shape([None, None, model.channels])
-        preprocess = preprocessing_factory.get_preprocessing(model.preprocessing_name)
+        preprocess = preprocessing_factory.get_preprocessing(
+            model.preprocessing_name, use_grayscale=model.channels == 1
+        )
         self._preprocessed = preprocess(picture, model.image_size, model.image_size)
 
     def classify(

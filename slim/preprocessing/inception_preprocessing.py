@@ -202,8 +202,7 @@ def preprocess_for_eval(
     """
     with tf.name_scope(scope, "eval_image", [image, height, width]):
         image = tf.image.convert_image_dtype(image, tf.float32)
-        if use_grayscale:
-            image = channels.to_grayscale(image)
+        image = channels.to_grayscale(image) if use_grayscale else channels.to_rgb(image)
         if central_crop and central_fraction:
             image = tf.image.central_crop(image, central_fraction=central_fraction)
         if height and width:

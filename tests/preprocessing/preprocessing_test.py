@@ -92,6 +92,13 @@ def test_grey_pictures_stay_grey(name, is_training):
     assert output.std() > 0
 
 
+@pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])
+def test_training_and_evaluation_agree_on_the_channels_of_grey_pictures(name):
+    grey = picture("gray_28x28.png")
+    channels = {run(grey, name, 20, 20, is_training=mode)[0][0].shape[-1] for mode in (True, False)}
+    assert len(channels) == 1
+
+
 @pytest.mark.parametrize("case", GOLDEN["eval_with_unknown_input_size"], ids=case_id)
 def test_unknown_input_size(case):
     preprocess = preprocessing_factory.get_preprocessing(case["name"])
