@@ -76,6 +76,9 @@ def convert_archives(chosen):
         checksums=official,
         boxes=FLAGS.bounding_boxes,
     )
+    if request.missing() and (finished := convert.finished(chosen, whole=official)):
+        build_imagenet_data.report(finished, chosen)
+        return
     found = inventory.from_archives(archives.obtain(request, StatusLine()), whole=official)
     build_imagenet_data.convert_inventory(found, chosen)
 

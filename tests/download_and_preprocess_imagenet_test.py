@@ -77,6 +77,20 @@ def test_a_second_run_writes_nothing_and_says_so(reference, source):
     assert before == {path: path.stat().st_mtime_ns for path in reference.glob("[tv]*-of-*")}
 
 
+def test_a_second_run_needs_no_archives(data_dir, source):
+    gone = source / "elsewhere"
+    result = again(data_dir, gone)
+    assert result.stdout.splitlines()[-1] == LAST_LINE, result.stderr
+    assert "nothing was written" in result.stderr
+    whole = run(data_dir, f"--source={gone}", *SHARDS)
+    assert "lacks ILSVRC2012_devkit_t12.tar.gz" in failure(whole)
+    damage(data_dir / "train-00003-of-00008", "flipped bit")
+    result = again(data_dir, gone)
+    assert "lacks ILSVRC2012_devkit_t12.tar.gz" in failure(result)
+    assert re.search(r"train-00003-of-00008: record \d+ is damaged.*rebuild it", result.stderr)
+    assert (data_dir / "manifest.json").exists()
+
+
 def test_archives_in_raw_data_and_the_default_numbers_of_shards(reference, source, tmp_path):
     (tmp_path / "raw-data").symlink_to(source)
     result = run(tmp_path, "--archive_checksums=off")

@@ -127,7 +127,11 @@ def convert_inventory(found, chosen: Options) -> None:
     from datasets import progress
     from datasets.imagenet_conversion import convert
 
-    outcome = convert.convert(found, chosen, progress=progress.ProgressLog())
+    report(convert.convert(found, chosen, progress=progress.ProgressLog()), chosen)
+
+
+def report(outcome, chosen: Options) -> None:
+    """Prints what a conversion did and what is there now."""
     logging.info(outcome.summary(chosen.output_directory))
     total = sum(outcome.manifest.splits.values())
     print(f"Finished writing all {total} images in data set.")

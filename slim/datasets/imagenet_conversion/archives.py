@@ -79,6 +79,16 @@ class Request:
         """Whether `source` is a folder."""
         return self.source is not None and "://" not in self.source
 
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where archives that are there already lie."""
+        return pathlib.Path(self.source) if self.from_folder else self.raw_data
+
+    def missing(self) -> list[RemoteFile]:
+        """Returns the wanted archives that are not there yet."""
+        wanted = self.remotes().values()
+        return [remote for remote in wanted if not (self.folder / remote.name).is_file()]
+
     def remotes(self) -> dict[str, RemoteFile]:
         """Returns the wanted archives by their role, with what is to be asked of them."""
         unchecked = {} if self.checksums else {"size": None, "digest": None}
@@ -103,10 +113,9 @@ def obtain(request: Request, progress: Progress | None = None) -> Archives:
         which files to fetch by hand and where to put them.
     """
     remotes = request.remotes()
-    folder = pathlib.Path(request.source) if request.from_folder else request.raw_data
-    missing = _missing(remotes.values(), folder)
+    missing = request.missing()
     if missing and request.from_folder:
-        raise errors.UserError(f"The folder {folder} lacks {_names(missing)}.")
+        raise errors.UserError(f"The folder {request.folder} lacks {_names(missing)}.")
     credentials = None
     if missing:
         if request.source is None:
@@ -114,15 +123,11 @@ def obtain(request: Request, progress: Progress | None = None) -> Archives:
         _check_disk(request, missing)
     paths = {}
     for role, remote in remotes.items():
-        path = folder / remote.name
+        path = request.folder / remote.name
         if request.checksums or remote in missing:
             path = _fetch(request, remote, credentials, progress)
         paths[role] = os.fspath(path)
     return Archives(**paths)
-
-
-def _missing(remotes: Iterable[RemoteFile], folder: pathlib.Path) -> list[RemoteFile]:
-    return [remote for remote in remotes if not (folder / remote.name).is_file()]
 
 
 def _fetch(
@@ -146,8 +151,7 @@ def _fetch(
     except errors.UserError as error:
         if request.source is not None or (request.raw_data / remote.name).exists():
             raise
-        missing = _missing(request.remotes().values(), request.raw_data)
-        raise errors.UserError(f"{error} {_by_hand(request, missing)}") from error
+        raise errors.UserError(f"{error} {_by_hand(request, request.missing())}") from error
 
 
 def _credentials(request: Request, missing: list[RemoteFile]) -> download.Credentials:

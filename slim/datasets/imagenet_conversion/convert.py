@@ -1,7 +1,9 @@
 """Deals the pictures of an inventory out to shards and has them written."""
 
+import collections
 import functools
 import itertools
+import logging
 import pathlib
 import random
 from collections.abc import Iterable, Sequence
@@ -10,12 +12,15 @@ import errors
 from datasets import builder, manifest, tfrecords
 from datasets.imagenet_conversion import worker
 from datasets.imagenet_conversion.archives import RAW_DATA, SOURCES
-from datasets.imagenet_conversion.inventory import Inventory
+from datasets.imagenet_conversion.inventory import OFFICIAL_SIZES, Inventory
 from datasets.imagenet_conversion.options import Options
 from datasets.imagenet_conversion.source import Source
+from datasets.progress import ProgressLog
 
 DATASET = "imagenet"
 BOUNDING_BOXES = "imagenet_2012_bounding_boxes.csv"
+
+_LOG = logging.getLogger(__name__)
 
 # The options that shape the bytes.
 _IN_MANIFEST = ("train_shards", "validation_shards", "seed", "on_bad_image", "verify_images")
@@ -53,6 +58,27 @@ def convert(
     return outcome
 
 
+def finished(options: Options, *, whole: bool = True) -> builder.Outcome | None:
+    """Returns the set in the folder if it is complete, intact and made with these options.
+
+    That needs none of the archives, which many people delete once they are converted. With them,
+    `convert` makes sure that the set was made from these very pictures, too.
+
+    Args:
+      options: What is wanted.
+      whole: Whether it must be the whole challenge.
+    """
+    found = manifest.read(options.output_directory)
+    if not found or found.options != _manifest_options(options):
+        return None
+    if whole and _num_inputs(found) != OFFICIAL_SIZES:
+        return None
+    faults = list(manifest.verify(options.output_directory, ProgressLog("Checked", unit=None)))
+    for fault in faults:
+        _LOG.warning("%s The archives are needed to rebuild it.", fault)
+    return None if faults else builder.Outcome(found, ())
+
+
 def check_folder(directory: str, *, may_hold: Iterable[str] = ()) -> None:
     """Refuses to write among data that no conversion of ImageNet left there.
 
@@ -84,6 +110,10 @@ def check_folder(directory: str, *, may_hold: Iterable[str] = ()) -> None:
         raise errors.UserError(f"{folder} holds other data ({shown}). Choose an empty folder.")
 
 
+def _manifest_options(options: Options) -> dict[str, object]:
+    return {name: getattr(options, name) for name in _IN_MANIFEST}
+
+
 def _plan(inventory: Inventory, options: Options) -> builder.Plan:
     counts = {"train": options.train_shards, "validation": options.validation_shards}
     shards = []
@@ -100,7 +130,7 @@ def _plan(inventory: Inventory, options: Options) -> builder.Plan:
         dataset=DATASET,
         class_names=inventory.class_names,
         shards=tuple(shards),
-        options={name: getattr(options, name) for name in _IN_MANIFEST},
+        options=_manifest_options(options),
         needed_bytes=sum(source.size + _RECORD_OVERHEAD for source in sources),
         max_problems=options.max_bad_images,
         examples_per_worker=1,
@@ -127,14 +157,16 @@ def _shard(
 
 def _check_totals(inventory: Inventory, written: manifest.Manifest) -> None:
     """Compares what was written with what was to be, picture by picture left out."""
-    for split, sources in inventory.splits.items():
-        problems = [
-            problem for shard in written.shards if shard.split == split
-            for problem in shard.problems
-        ]  # fmt: skip
-        skipped = sum(action == "skipped" for _, _, action in problems)
-        if written.splits.get(split, 0) + skipped != len(sources):
-            raise RuntimeError(
-                f"{written.splits.get(split, 0)} records of {split} were written and {skipped} "
-                f"left out, of {len(sources)} pictures."
-            )
+    expected = {split: len(sources) for split, sources in inventory.splits.items()}
+    found = _num_inputs(written)
+    if found != expected:
+        raise RuntimeError(f"Of {expected} pictures, {found} were written or left out.")
+
+
+def _num_inputs(written: manifest.Manifest) -> dict[str, int]:
+    """Returns split -> number of pictures that its records were made from or that were left out."""
+    counts = collections.Counter()
+    for shard in written.shards:
+        skipped = sum(action == "skipped" for _, _, action in shard.problems)
+        counts[shard.split] += shard.records + skipped
+    return dict(counts)
