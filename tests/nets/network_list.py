@@ -10,7 +10,7 @@ from nets import nets_factory
 from tests import golden_files
 
 # From here on the tests of a network take minutes or gigabytes.
-_LARGE_PARAMETERS = 30_000_000
+_LARGE_PARAMETERS = 20_000_000
 _LARGE_VARIABLES = 500
 
 _HEADER = '''"""Every network with the size and tags of its tests.
