@@ -21,10 +21,12 @@ _FORMAT = flags.DEFINE_enum(
 
 def main(names):
     """Prints the networks named, or all."""
+    from datasets.progress import ProgressLog
     from nets import nets_factory, network_table
 
     networks = [nets_factory.get_network(name) for name in names or sorted(nets_factory.networks)]
-    print(network_table.FORMATS[_FORMAT.value](network_table.rows(networks)))
+    rows = network_table.rows(networks, progress=ProgressLog("Counted", unit="networks"))
+    print(network_table.FORMATS[_FORMAT.value](rows))
 
 
 if __name__ == "__main__":

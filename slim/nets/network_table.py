@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nets import graph_cost
 from nets.network import Network
@@ -64,9 +64,17 @@ class Row:
         }
 
 
-def rows(networks: Iterable[Network]) -> Iterator[Row]:
-    """Yields the rows of networks; each takes seconds, for its graph is built."""
-    for network in networks:
+def rows(
+    networks: Sequence[Network], progress: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Row]:
+    """Yields the rows of networks; each takes seconds, for its graph is built.
+
+    Args:
+      networks: The networks.
+      progress: Called with the number of finished rows and their total.
+    """
+    for done, network in enumerate(networks):
+        progress(done, len(networks))
         yield Row(network, *graph_cost.of_network(network))
 
 

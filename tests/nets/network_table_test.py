@@ -16,6 +16,13 @@ def rows():
     return list(network_table.rows(SMALL))
 
 
+def test_tells_how_far_it_is():
+    calls = []
+    for _ in network_table.rows(SMALL, progress=lambda *counts: calls.append(counts)):
+        pass
+    assert calls == [(0, 2), (1, 2)]
+
+
 def test_costs_by_hand():
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.float32, [1, 8, 8, 3])
