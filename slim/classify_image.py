@@ -23,6 +23,8 @@ def main(paths):
     if not paths:
         raise UserError("Name the pictures after the flags: classify_image --graph=... cat.jpg")
     report.require_format(config.format)
+    if config.output_file:  # A folder that cannot be made is told before the work, not after.
+        pathlib.Path(config.output_file).parent.mkdir(parents=True, exist_ok=True)
     with classifier.open_classifier(config) as opened:
         answers = list(opened.classify(paths, top_k=config.top_k, batch_size=config.batch_size))
     text = report.FORMATS[config.format](answers)

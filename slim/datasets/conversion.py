@@ -13,7 +13,7 @@ from datasets.record import DatasetRecord
 from downloads import download, verification
 from downloads.remote_file import RemoteFile
 from downloads.status import Progress
-from errors import UserError, unknown
+from errors import UserError, require_at_least, require_at_most, unknown
 
 # Fields that every data set takes and that leave the written bytes alone.
 _COMMON = {"dataset_name", "dataset_dir", "archive_checksums", "num_workers"}
@@ -24,7 +24,8 @@ _NOT_IN_MANIFEST = {
 }
 
 _CHOICES = {"archive_checksums": ("on", "off"), "on_bad_image": ("error", "skip", "repair")}
-_LEAST = {"num_workers": 0, "seed": 0, "num_shards": 1, "max_bad_images": 0}
+_MINIMUMS = {"num_workers": 0, "seed": 0, "num_shards": 1, "max_bad_images": 0}
+_MAXIMUMS = {"seed": 2**32 - 1}
 
 
 def convert(
@@ -101,10 +102,8 @@ def _check_options(config: Conversion, record: DatasetRecord) -> None:
             f"--validation_fraction must be at least 0 and less than 1. "
             f"Received: {config.validation_fraction}."
         )
-    for name, least in _LEAST.items():
-        value = getattr(config, name)
-        if value is not None and value < least:
-            raise UserError(f"--{name} must be at least {least}. Received: {value}.")
+    require_at_least(config, _MINIMUMS)
+    require_at_most(config, _MAXIMUMS)
 
 
 def _manifest_options(config: Conversion, record: DatasetRecord) -> dict[str, object]:

@@ -54,3 +54,11 @@ def require_at_least(settings: object, minimums: Mapping[str, float]) -> None:
         value = getattr(settings, name)
         if value is not None and not value >= minimum:  # A NaN compares false.
             raise UserError(f"--{name}={value} is not at least {minimum}.")
+
+
+def require_at_most(settings: object, maximums: Mapping[str, float]) -> None:
+    """Requires that no setting is above its maximum; the counterpart of `require_at_least`."""
+    for name, maximum in maximums.items():
+        value = getattr(settings, name)
+        if value is not None and not value <= maximum:
+            raise UserError(f"--{name}={value} is not at most {maximum}.")

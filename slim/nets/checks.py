@@ -85,7 +85,8 @@ def _size(inputs, what: str, minimum: int) -> None:
         return
     height, width = inputs.shape.as_list()[-3:-1]
     if any(side is not None and side < minimum for side in (height, width)):
+        given = "x".join("?" if side is None else str(side) for side in (height, width))
         raise errors.UserError(
-            f"{what} of {height}x{width} pixels are too small for this network; "
+            f"{what} of {given} pixels are too small for this network; "
             f"the minimum is {minimum}x{minimum}."
         )

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from errors import UserError, require_at_least
+from errors import UserError, require_at_least, require_at_most
 
 # Settings of distributed and of quantized training, which old command lines may carry.
 _UNSUPPORTED = (
@@ -15,6 +15,9 @@ _UNSUPPORTED = (
     "worker_replicas",
 )
 _MINIMUMS = {
+    "adadelta_rho": 0,
+    "adam_beta1": 0,
+    "adam_beta2": 0,
     "batch_size": 1,
     "clip_gradient_norm": 0,
     "cpu_threads": 0,
@@ -28,9 +31,18 @@ _MINIMUMS = {
     "num_epochs_per_decay": 0,
     "num_preprocessing_threads": 0,
     "num_readers": 1,
+    "rmsprop_decay": 0,
     "train_image_size": 1,
     "warmup_epochs": 0,
     "weight_decay": 0,
+}
+_MAXIMUMS = {
+    "adadelta_rho": 1,
+    "adam_beta1": 1,
+    "adam_beta2": 1,
+    "label_smoothing": 1,
+    "moving_average_decay": 1,
+    "rmsprop_decay": 1,
 }
 
 
@@ -174,6 +186,7 @@ class TrainConfig:
                     " process, on all its GPUs with --num_clones, and without quantization."
                 )
         require_at_least(self, _MINIMUMS)
+        require_at_most(self, _MAXIMUMS)
         if not self.dataset_dir:
             raise UserError("Name the folder of the converted data set: --dataset_dir=...")
 

@@ -48,6 +48,17 @@ def test_a_setting_left_out_or_large_enough_passes(value):
     errors.require_at_least(types.SimpleNamespace(rate=value), {"rate": 0})
 
 
+@pytest.mark.parametrize("value", [0, 1, -0.5, None])
+def test_a_setting_left_out_or_small_enough_passes(value):
+    errors.require_at_most(types.SimpleNamespace(rate=value), {"rate": 1})
+
+
+@pytest.mark.parametrize("value", [2, 1.001, math.nan])
+def test_a_setting_above_its_maximum(value):
+    with pytest.raises(errors.UserError, match=f"--rate={value} is not at most 1"):
+        errors.require_at_most(types.SimpleNamespace(size=5, rate=value), {"size": 9, "rate": 1})
+
+
 @pytest.mark.parametrize("value", [-1, -0.001, math.nan])
 def test_a_setting_below_its_minimum(value):
     with pytest.raises(errors.UserError, match=f"--rate={value} is not at least 0"):
