@@ -247,6 +247,21 @@ def test_damaged_archive_is_named(name, file, message, tmp_path):
     assert not (tmp_path / "set/manifest.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": -1}, "--seed=-1 is not at least 0"),
+        ({"seed": 2**32}, "--seed=4294967296 is not at most 4294967295"),
+        ({"num_workers": -1}, "--num_workers=-1 is not at least 0"),
+    ],
+)
+def test_impossible_settings(settings, message, tmp_path):
+    config = Conversion(dataset_name="digits", dataset_dir=os.fspath(tmp_path / "set"), **settings)
+    with pytest.raises(UserError, match=message):
+        conversion.convert(config)
+    assert not (tmp_path / "set").exists()
+
+
 def test_descriptor_takes_numbers_from_the_manifest(converted):
     for split, size in converted.outcome.manifest.splits.items():
         dataset = dataset_factory.get_dataset(converted.name, split, os.fspath(converted.folder))
