@@ -32,7 +32,7 @@ _MINIMUMS = {
     "num_preprocessing_threads": 0,
     "num_readers": 1,
     "rmsprop_decay": 0,
-    "seed": -(2**63),
+    "seed": -(2**31),
     "train_image_size": 1,
     "warmup_epochs": 0,
     "weight_decay": 0,
@@ -44,7 +44,7 @@ _MAXIMUMS = {
     "label_smoothing": 1,
     "moving_average_decay": 1,
     "rmsprop_decay": 1,
-    "seed": 2**63 - 1,
+    "seed": 2**32 - 1,
 }
 
 

@@ -20,7 +20,7 @@ from training.config import TrainConfig, scopes
         ({"label_smoothing": 1.5}, "--label_smoothing=1.5 is not at most 1"),
         ({"moving_average_decay": 9.0}, "--moving_average_decay=9.0 is not at most 1"),
         ({"adam_beta1": -0.9}, "--adam_beta1=-0.9 is not at least 0"),
-        ({"seed": 2**63}, f"--seed={2**63} is not at most {2**63 - 1}"),
+        ({"seed": 2**32}, "--seed=4294967296 is not at most 4294967295"),
         ({"master": "grpc://a"}, "--master=grpc://a is not supported yet"),
         ({"sync_replicas": True}, "--sync_replicas=True is not supported yet"),
         ({"quantize_delay": 100}, "--quantize_delay=100 is not supported yet"),
