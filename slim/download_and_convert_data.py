@@ -24,8 +24,9 @@ from errors import UserError
 
 def main(_):
     """Converts or verifies the data set that the flags name."""
-    from datasets import conversion, progress, verification
+    from datasets import conversion, verification
     from downloads.status import StatusLine
+    from progress import ProgressLog
 
     config = config_flags.read(Conversion)
     if flags.FLAGS.verify:
@@ -33,9 +34,7 @@ def main(_):
             raise UserError("--dataset_dir is needed.")
         print(verification.run(config.dataset_dir))
         return
-    outcome = conversion.convert(
-        config, progress=progress.ProgressLog(), download_progress=StatusLine()
-    )
+    outcome = conversion.convert(config, progress=ProgressLog(), download_progress=StatusLine())
     logging.info(outcome.summary(config.dataset_dir))
 
 

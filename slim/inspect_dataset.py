@@ -16,12 +16,10 @@ config_flags.define(Inspection)
 
 def main(_):
     """Inspects the data set that the flags name."""
-    from datasets import progress
     from inspection import report
+    from progress import ProgressLog
 
-    outcome = report.inspect(
-        config_flags.read(Inspection), progress=progress.ProgressLog("Read", "files")
-    )
+    outcome = report.inspect(config_flags.read(Inspection), progress=ProgressLog("Read", "files"))
     print("\n".join(outcome.summary()))
     return 0 if outcome.good else 1
 

@@ -21,8 +21,8 @@ _FORMAT = flags.DEFINE_enum(
 
 def main(names):
     """Prints the networks named, or all."""
-    from datasets.progress import ProgressLog
     from nets import nets_factory, network_table
+    from progress import ProgressLog
 
     networks = [nets_factory.get_network(name) for name in names or sorted(nets_factory.networks)]
     rows = network_table.rows(networks, progress=ProgressLog("Counted", unit="networks"))

@@ -124,10 +124,10 @@ def convert_folders(chosen: Options) -> None:
 
 def convert_inventory(found, chosen: Options) -> None:
     """Converts the pictures of an inventory and prints what is there now."""
-    from datasets import progress
     from datasets.imagenet_conversion import convert
+    from progress import ProgressLog
 
-    report(convert.convert(found, chosen, progress=progress.ProgressLog()), chosen)
+    report(convert.convert(found, chosen, progress=ProgressLog()), chosen)
 
 
 def report(outcome, chosen: Options) -> None:

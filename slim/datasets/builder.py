@@ -24,11 +24,10 @@ from concurrent import futures
 from typing import Any
 
 from datasets import labels, manifest, tfrecords
-from datasets.progress import ProgressLog
 from downloads import part_file
 from downloads.remote_file import RemoteFile
-from downloads.status import human_bytes
 from errors import UserError
+from progress import ProgressLog, human_bytes
 
 Progress = Callable[[int, int], None]
 

@@ -8,12 +8,12 @@ import shutil
 
 from datasets import builder, dataset_factory, manifest
 from datasets.conversion_options import DOWNLOADS, Conversion
-from datasets.progress import ProgressLog
 from datasets.record import DatasetRecord
 from downloads import download, verification
 from downloads.remote_file import RemoteFile
 from downloads.status import Progress
 from errors import UserError, require_at_least, require_at_most, unknown
+from progress import ProgressLog
 
 # Fields that every data set takes and that leave the written bytes alone.
 _COMMON = {"dataset_name", "dataset_dir", "archive_checksums", "num_workers"}

@@ -4,8 +4,8 @@ import logging
 import os
 
 from datasets import manifest
-from datasets.progress import ProgressLog
 from errors import UserError
+from progress import ProgressLog
 
 
 def run(dataset_dir: str | os.PathLike) -> str:

@@ -20,6 +20,7 @@ import errors
 from downloads import part_file, status, transfer, verification
 from downloads.remote_file import RemoteFile, printable
 from downloads.transfer import Credentials, Policy
+from progress import human_bytes
 
 __all__ = ["Credentials", "Policy", "RemoteFile", "fetch"]
 
@@ -107,7 +108,7 @@ class _Job:
             except KeyboardInterrupt:
                 _LOG.warning(
                     "Interrupted. %s of %s are kept in %s; the next run goes on from there.",
-                    status.human_bytes(self.part.length),
+                    human_bytes(self.part.length),
                     self.remote.name,
                     self.part.path,
                 )

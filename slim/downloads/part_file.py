@@ -13,7 +13,8 @@ import os
 from collections.abc import Iterator
 
 import errors
-from downloads import locks, status
+from downloads import locks
+from progress import human_bytes
 
 # How the system says that a disk is full, or that the user may have no more of it.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -157,8 +158,8 @@ def check_free_space(directory: str, needed: int) -> None:
     free = info.f_bavail * info.f_frsize
     if needed > free:
         raise errors.UserError(
-            f"Too little space in {directory}: {status.human_bytes(needed)} are needed, "
-            f"{status.human_bytes(free)} are free."
+            f"Too little space in {directory}: {human_bytes(needed)} are needed, "
+            f"{human_bytes(free)} are free."
         )
 
 

@@ -5,23 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 
-
-def human_bytes(count: float) -> str:
-    """Returns a number of bytes in the unit that leaves at most four digits: "228.8 MB"."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def human_seconds(seconds: float) -> str:
-    """Returns a duration as a person would say it: "42 s", "3 min 05 s", "2 h 10 min"."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+from progress import duration, human_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +41,7 @@ class Status:
             parts[0] += f" of {human_bytes(self.total)} ({100 * self.done / self.total:.0f} %)"
         parts.append(f"{human_bytes(self.rate)}/s")
         if not self.finished and self.seconds_left is not None:
-            parts.append(f"{human_seconds(self.seconds_left)} left")
+            parts.append(f"ETA {duration(self.seconds_left)}")
         return ", ".join(parts)
 
 

@@ -19,6 +19,7 @@ import urllib3
 import errors
 from downloads import part_file, status
 from downloads.remote_file import RemoteFile, printable
+from progress import duration, human_bytes
 
 _LOG = logging.getLogger(__name__)
 # Small enough that a connection that breaks takes little with it that was not yet written.
@@ -119,9 +120,7 @@ class _Transfer:
         if wait is None:
             wait = self.policy.backoff * 2 ** max(failures - 1, 0)
         wait = min(wait, self.policy.longest_wait)
-        _LOG.warning(
-            "%s: %s; trying again in %s.", self.remote.name, error, status.human_seconds(wait)
-        )
+        _LOG.warning("%s: %s; trying again in %s.", self.remote.name, error, duration(wait))
         time.sleep(wait)
 
     def _attempt(self) -> None:
@@ -252,7 +251,7 @@ class _Transfer:
             silence = f"{self.policy.stall_timeout:g} s"
             raise _TryAgainError(f"the server sent nothing for {silence}") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            length = status.human_bytes(self.part.length)
+            length = human_bytes(self.part.length)
             raise _TryAgainError(f"the connection broke after {length}") from error
 
 

@@ -10,13 +10,13 @@ import tempfile
 import time
 
 from checkpoints import latest, restore
-from cli import progress
 from compat import slim, tf
 from datasets import dataset_factory
 from errors import UserError, require_at_least
 from evaluation import config as evaluation_config
 from nets import nets_factory
 from preprocessing import preprocessing_factory
+from progress import eta
 from training import input_pipeline
 
 _LOG = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def _run(session, counts, config: evaluation_config.Evaluation, num_samples: int
             _LOG.info(
                 "%d of %d examples, %.0f images/s, ETA %s",
                 *(done, num_samples, done / (now - start)),
-                progress.eta(done, num_samples, now - start),
+                eta(done, num_samples, now - start),
             )
     unknown_labels = totals.pop("unknown_labels")
     if unknown_labels:

@@ -6,10 +6,10 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 
-from downloads.status import human_bytes
 from inspection import wording
 from inspection.samples import TILE, Sample
 from inspection.survey import Survey
+from progress import human_bytes
 
 _STYLE = os.path.join(os.path.dirname(__file__), "page.css")
 # Longer tables and lists are folded up, or cut after so many lines.

@@ -6,8 +6,8 @@ import logging
 import os
 import time
 
-from cli import progress
 from compat import tf
+from progress import duration
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Report(contextlib.AbstractContextManager):
         )
         if self._last_step:
             remaining = (self._last_step - step) * seconds / self._steps
-            line += f"  ETA {progress.duration(remaining)}"
+            line += f"  ETA {duration(remaining)}"
         _LOG.info("%s", line)
         with open(self._metrics_path, "a") as metrics:
             metrics.write(json.dumps({"step": step, **values}) + "\n")

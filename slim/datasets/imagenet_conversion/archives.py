@@ -11,7 +11,8 @@ from collections.abc import Iterable
 import errors
 from downloads import download, verification
 from downloads.remote_file import RemoteFile
-from downloads.status import Progress, human_bytes
+from downloads.status import Progress
+from progress import human_bytes
 
 BASE_URL = "https://image-net.org/data/ILSVRC/2012/"
 

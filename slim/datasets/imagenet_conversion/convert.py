@@ -15,7 +15,7 @@ from datasets.imagenet_conversion.archives import RAW_DATA, SOURCES
 from datasets.imagenet_conversion.inventory import OFFICIAL_SIZES, Inventory
 from datasets.imagenet_conversion.options import Options
 from datasets.imagenet_conversion.source import Source
-from datasets.progress import ProgressLog
+from progress import ProgressLog
 
 DATASET = "imagenet"
 BOUNDING_BOXES = "imagenet_2012_bounding_boxes.csv"
