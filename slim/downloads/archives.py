@@ -22,9 +22,9 @@ from typing import IO, BinaryIO, cast
 import errors
 from downloads import locks, part_file
 
-_CHUNK = 1 << 20
 # No header that describes a member is longer; what asks for more wants to fill the memory.
 _LONGEST_HEADER = 64 << 10
+_CHUNK = _LONGEST_HEADER
 # What may follow the end marker of a tar: programs pad their output to large records.
 _LONGEST_PADDING = 16 << 20
 _END_MARKER = bytes(tarfile.BLOCKSIZE)
@@ -176,8 +176,8 @@ def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> Non
             for member in archive:
                 if member.type not in _TAR_KINDS or member.issparse() or member.size < 0:
                     raise _RefusedError(f"its member {member.name!r} is no regular file or folder")
-                member.name = limits.admit(member.name, member.size, member.isdir())
-                archive.extract(member, directory, filter="data")
+                name = limits.admit(member.name, member.size, member.isdir())
+                _write(directory, name, archive.extractfile(member))
     except (tarfile.TarError, RecursionError) as error:
         raise _RefusedError(f"it is damaged or no tar, tar.gz or zip ({error})") from error
     if guarded.last != _END_MARKER:
@@ -195,11 +195,8 @@ def _unpack_zip(file: BinaryIO, directory: str, limits: _Limits) -> None:
         with zipfile.ZipFile(file) as archive:
             members = [(member, _admit_zipped(member, limits)) for member in archive.infolist()]
             for member, name in members:
-                path = os.path.join(directory, name)
-                os.makedirs(path if member.is_dir() else os.path.dirname(path), exist_ok=True)
-                if not member.is_dir():
-                    with _explain_damage(), archive.open(member) as source, open(path, "xb") as to:
-                        shutil.copyfileobj(source, to, _CHUNK)
+                with _explain_damage():
+                    _write(directory, name, None if member.is_dir() else archive.open(member))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise _RefusedError(f"it is damaged or encrypted ({error})") from error
 
@@ -209,6 +206,19 @@ def _admit_zipped(member: zipfile.ZipInfo, limits: _Limits) -> str:
         raise _RefusedError(f"its member {member.filename!r} is no regular file or folder")
     # The other name, `filename`, ends at the first NUL.
     return limits.admit(member.orig_filename, member.file_size, member.is_dir())
+
+
+def _write(directory: str, name: str, source: IO[bytes] | None) -> None:
+    """Writes a member, a folder if it has no source; of its header nothing but the name counts.
+
+    The filters of tarfile, which would keep owners and modes out too, are not in Python before
+    3.11.4, and have holes before 3.11.13.
+    """
+    path = os.path.join(directory, name)
+    os.makedirs(os.path.dirname(path) if source else path, exist_ok=True)
+    if source:
+        with source, open(path, "xb") as file:
+            shutil.copyfileobj(source, file, _CHUNK)
 
 
 def _open_folder(path: str) -> int:

@@ -99,9 +99,11 @@ def test_unpacks(place, make, exists):
     assert sorted(os.listdir(place)) == ["archive", "out", "x"]
 
 
-def test_setuid_and_world_writable_bits_are_dropped(place):
-    extract(place, tar_bytes([("a", b"x", {"mode": 0o6777})]))
-    assert (place / "out" / "a").stat().st_mode & 0o7777 == 0o755
+@pytest.mark.parametrize("mode", [0o6777, 0])
+def test_modes_in_the_archive_do_not_count(place, mode):
+    extract(place, tar_bytes([("a", b"x", {"mode": mode})]))
+    (place / "plain").touch()
+    assert (place / "out" / "a").stat().st_mode == (place / "plain").stat().st_mode
 
 
 ATTACKS = {
