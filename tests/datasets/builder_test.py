@@ -19,6 +19,7 @@ from errors import UserError
 
 NUM_SHARDS = 12
 RECORDS = 40
+PAUSE = 0.002  # Seconds between two records of a run that is to be interrupted.
 
 
 def records(index: int, count: int = RECORDS, pause: float = 0.0):
@@ -138,7 +139,7 @@ import functools, sys
 from tests.datasets import builder_test
 from datasets import builder
 if __name__ == "__main__":
-    slow = functools.partial(builder_test.records, pause=0.002)
+    slow = functools.partial(builder_test.records, pause=builder_test.PAUSE)
     try:
         print("begin", flush=True)
         builder.build(sys.argv[1], builder_test.make_plan(slow), num_workers=int(sys.argv[2]))
@@ -164,14 +165,14 @@ def start(folder: pathlib.Path, num_workers: int, script: pathlib.Path) -> subpr
 def test_killed_at_ten_random_points_and_run_again(num_workers, reference, tmp_path):
     """Ten points for each of two numbers of workers: twenty in all, spread over the whole run."""
     moments = random.Random(num_workers)
-    begin = time.monotonic()
-    assert start(tmp_path / "timing", num_workers, tmp_path / "script.py").wait() == 0
-    duration = time.monotonic() - begin
     interrupted = 0
-    for attempt in range(10):
-        folder = tmp_path / f"set{attempt}"
+    for finished in range(10):
+        folder = tmp_path / f"set{finished}"
         process = start(folder, num_workers, tmp_path / "script.py")
-        time.sleep(duration * (attempt + moments.random()) / 10)
+        process.stdout.readline()
+        while len(list(folder.glob("train-*"))) < finished and process.poll() is None:
+            time.sleep(0.001)
+        time.sleep(moments.random() * RECORDS * PAUSE)
         process.kill()
         interrupted += process.wait() == -signal.SIGKILL
         process.stdout.close()
