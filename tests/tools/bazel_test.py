@@ -42,7 +42,7 @@ def _run(machine, *arguments, **environ):
 
 @pytest.mark.parametrize("name", ["bazel-4.2.3", "bazel-4", "bazel", "bazelisk"])
 def test_finds_bazel(machine, name):
-    _install(machine, "python3", "exit 0")
+    _install(machine, "python3", "echo 3.11")
     bazel = _install(machine, name)
     result = _run(machine, "test", "//...")
     assert result.stdout == f"{bazel} test //...\n"
@@ -50,21 +50,21 @@ def test_finds_bazel(machine, name):
 
 
 def test_runs_what_the_caller_names(machine):
-    _install(machine, "python3", "exit 0")
+    _install(machine, "python3", "echo 3.11")
     _install(machine, "bazel-4")
     named = _install(machine, "downloaded")
     assert _run(machine, "info", BAZEL_REAL=str(named)).stdout == f"{named} info\n"
 
 
 def test_finds_another_where_the_named_one_is_missing(machine):
-    _install(machine, "python3", "exit 0")
+    _install(machine, "python3", "echo 3.11")
     bazel = _install(machine, "bazel-4")
     result = _run(machine, "info", BAZEL_REAL=str(machine / "bazel-4.2.3"))
     assert result.stdout == f"{bazel} info\n"
 
 
 def test_does_not_call_its_caller_again(machine):
-    _install(machine, "python3", "exit 0")
+    _install(machine, "python3", "echo 3.11")
     _install(machine, "bazel", f'BAZEL_REAL={machine}/missing exec {machine}/bash {_LAUNCHER} "$@"')
     result = _run(machine, "info")
     assert result.returncode == 1
@@ -79,11 +79,28 @@ def test_without_apt_says_in_one_line_what_to_do(machine):
     ]
 
 
+@pytest.mark.parametrize(
+    ("python", "fault"),
+    [("echo 3.10", "is Python 3.10"), ("echo 3.1", "is Python 3.1"), ("exit 1", "does not run")],
+)
+def test_another_python_is_one_line(machine, python, fault):
+    _install(machine, "python3", "echo 3.13")
+    _install(machine, "bazel-4")
+    other = _install(machine, "other", python)
+    result = _run(machine, "info", SLIM_PYTHON=str(other))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        f"tools/bazel: {other} {fault}; this project runs on Python 3.11, 3.12, 3.13; name one "
+        "with SLIM_PYTHON=/path/to/python3"
+    ]
+
+
 def _apt_get(machine):
     """An apt-get that installs a Bazel and a pip, and writes down what it was asked for."""
     body = f"""echo "$*" >> {machine}/apt.log
 [[ $1 == install ]] || exit 0
-echo '#!{machine}/bash' > {machine}/python3
+echo '#!{machine}/bash
+echo 3.11' > {machine}/python3
 echo '#!{machine}/bash
 echo installed "$*"' > {machine}/bazel-4
 chmod +x {machine}/python3 {machine}/bazel-4"""

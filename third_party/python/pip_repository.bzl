@@ -6,8 +6,6 @@ them, and `@pip//:requirements.bzl` with `requirement(name)`.
 
 _INTERPRETER_VARIABLE = "SLIM_PYTHON"
 
-_VERSIONS = ["3.11", "3.12", "3.13"]
-
 _PROBE = """
 import importlib.util, sys
 print(sys.executable, "%d.%d" % sys.version_info[:2], importlib.util.find_spec("pip") is not None, sep="\\n")
@@ -26,20 +24,24 @@ def requirement(name):
 '''
 
 def _find_python(repository_ctx):
-    """Returns the path of a Python that this project runs on, or fails with one line."""
+    """Returns the path of a Python that this project runs on, or fails with one line.
+
+    `tools/bazel` looks first, and needs fewer lines to say so; not every Bazel goes through it.
+    """
+    versions = repository_ctx.read(repository_ctx.attr._versions).strip().split(" ")
     wanted = repository_ctx.os.environ.get(_INTERPRETER_VARIABLE) or "python3"
     path = repository_ctx.which(wanted) if "/" not in wanted else wanted
     if not path:
         fail("%s is not on the PATH: install Python %s or name one with %s=/path/to/python3." %
-             (wanted, " or ".join(_VERSIONS), _INTERPRETER_VARIABLE))
+             (wanted, " or ".join(versions), _INTERPRETER_VARIABLE))
 
     probe = repository_ctx.execute([path, "-c", _PROBE])
     if probe.return_code:
         fail("%s does not run: %s" % (path, probe.stderr.strip()))
     executable, version, has_pip = probe.stdout.strip().split("\n")
-    if version not in _VERSIONS:
+    if version not in versions:
         fail("%s is Python %s, this project runs on %s: name one of these with %s=/path/to/python3." %
-             (path, version, ", ".join(_VERSIONS), _INTERPRETER_VARIABLE))
+             (path, version, ", ".join(versions), _INTERPRETER_VARIABLE))
     if has_pip != "True":
         fail("%s has no pip: install it, on Debian and Ubuntu with apt-get install -y python3-pip." % path)
     return executable
@@ -116,6 +118,7 @@ pip_repository = repository_rule(
         ),
         "_build_template": attr.label(default = "//third_party/python:pip.BUILD.tpl"),
         "_describe": attr.label(default = "//third_party/python:describe_distributions.py"),
+        "_versions": attr.label(default = "//third_party/python:versions.txt"),
     },
     environ = [_INTERPRETER_VARIABLE],
     doc = "Installs a lock file with the Python of the machine and declares what it installed.",
