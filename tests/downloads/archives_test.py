@@ -244,11 +244,13 @@ def test_refuses_a_folder_that_holds_something(place):
 
 
 def test_refuses_a_size_below_zero(place):
-    # tarfile would go back to the same header for ever, or read the rest of the file at once.
+    # tarfile would go back to the same header for ever, or read the rest of the file at once; that
+    # of Python 3.13.5 calls the offset invalid.
+    message = "no regular file|headers is too long|invalid offset"
     for kind in (tarfile.REGTYPE, tarfile.XHDTYPE):
         info = tarfile.TarInfo("a")
         info.type, info.size = kind, -1024
-        refuse(place, info.tobuf(tarfile.GNU_FORMAT) * 3, "no regular file|headers is too long")
+        refuse(place, info.tobuf(tarfile.GNU_FORMAT) * 3, message)
 
 
 def test_refuses_a_sparse_file(place):
