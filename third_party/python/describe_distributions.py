@@ -5,6 +5,7 @@ and folders at the top level that belong to it, and the distributions that it ne
 and the platform that run this program.
 """
 
+import csv
 import importlib.metadata
 import json
 import pathlib
@@ -28,11 +29,13 @@ def requirements_here(distribution: importlib.metadata.Distribution) -> list:
 def top_level(distribution: importlib.metadata.Distribution, directory: pathlib.Path) -> list[str]:
     """Returns the files and folders of `directory` that belong to a distribution.
 
-    Programs are named one by one, because all distributions share the folder `bin`.
+    Programs are named one by one, because all distributions share the folder `bin`. The record of
+    a wheel says that they go to `../../bin`, where `--target` does not put them; from Python 3.12
+    on `distribution.files` takes them for missing.
     """
     found = set()
-    for file in distribution.files or []:
-        parts = [part for part in file.parts if part != ".."]
+    for file, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        parts = [part for part in pathlib.PurePosixPath(file).parts if part != ".."]
         found.add("/".join(parts[:2]) if parts[0] == "bin" else parts[0])
     return sorted(name for name in found if (directory / name).exists() and name != "__pycache__")
 
