@@ -165,6 +165,36 @@ def test_names_that_are_there_stay_as_they_are():
     assert result.returncode == 0, result.stderr
 
 
+def test_base_classes_of_layers_are_chosen_once_until_the_mode_changes():
+    class V2:
+        pass
+
+    class V1(V2):
+        pass
+
+    class Layer(V2):
+        pass
+
+    chosen = []
+
+    def swap_class(cls, v2_cls, v1_cls, use_v2):
+        chosen.append((cls, use_v2))
+        cls.__bases__ = (v2_cls if use_v2 else v1_cls,)
+        return cls
+
+    swap = compat._once_per_mode(swap_class)
+    for use_v2, base in [(False, V1), (False, V1), (True, V2), (False, V1)]:
+        assert swap(Layer, V2, V1, use_v2) is Layer
+        assert Layer.__bases__ == (base,)
+    assert chosen == [(Layer, False), (Layer, True), (Layer, False)]
+
+
+@pytest.mark.parametrize("name", compat._BASE_CLASS_CHOOSERS)
+def test_choosers_of_base_classes_are_where_they_are_looked_for(name):
+    swap = importlib.import_module(name).swap_class
+    assert swap.__module__ == "compat"
+
+
 def test_a_contrib_that_is_there_stays_as_it_is():
     result = _run(
         "import sys, types, tensorflow as tf\n"
