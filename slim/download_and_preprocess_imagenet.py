@@ -67,7 +67,7 @@ def convert_archives(chosen):
     from datasets.imagenet_conversion import archives, convert, inventory
     from downloads.status import StatusLine
 
-    convert.check_folder(chosen.output_directory)
+    convert.check_folder(chosen)
     official = FLAGS.archive_checksums == "on"
     request = archives.Request(
         data_dir=chosen.output_directory,

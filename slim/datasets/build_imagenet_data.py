@@ -109,7 +109,7 @@ def convert_folders(chosen: Options) -> None:
     from datasets.imagenet_conversion import convert, inventory
 
     inputs = {
-        name: FLAGS[name].value
+        name: FLAGS[name].value and cli.user_path(FLAGS[name].value)
         for name in (
             "train_directory",
             "validation_directory",
@@ -118,7 +118,7 @@ def convert_folders(chosen: Options) -> None:
             "bounding_box_file",
         )
     }
-    convert.check_folder(chosen.output_directory, may_hold=filter(None, inputs.values()))
+    convert.check_folder(chosen, may_hold=filter(None, inputs.values()))
     convert_inventory(inventory.from_folders(**inputs), chosen)
 
 
@@ -139,7 +139,7 @@ def report(outcome, chosen: Options) -> None:
 
 def main(unused_argv):
     """Converts the pictures in the folders that the flags name."""
-    convert_folders(options(FLAGS.output_directory, FLAGS.num_threads))
+    convert_folders(options(cli.user_path(FLAGS.output_directory), FLAGS.num_threads))
 
 
 if __name__ == "__main__":

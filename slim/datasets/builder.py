@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent import futures
 from typing import Any
 
-from datasets import labels, manifest, tfrecords
+from datasets import journal, labels, manifest, tfrecords
 from downloads import part_file
 from downloads.remote_file import RemoteFile
 from errors import UserError
@@ -124,7 +124,7 @@ class Outcome:
         return (
             f"{os.fspath(dataset_dir)} holds {self.manifest.dataset}: {splits} pictures of "
             f"{self.manifest.num_classes} classes; "
-            f"{new if self.written else 'it was complete, nothing was written'}."
+            f"{new if self.written else 'all files were there, none was written'}."
             f"{bad}"
         )
 
@@ -203,12 +203,21 @@ def _full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
 def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:
     """Returns the shards that are there already, and journals them if any is missing.
 
-    From here on a damaged set counts as unfinished: its manifest gives way to the journal.
+    From here on a damaged set counts as unfinished: its manifest gives way to the journal. Files
+    of an unfinished run that the plan does not have, for it was to have more or fewer shards, go.
     """
     complete = manifest.read(folder)
     if complete:
         _check_same(folder, plan, complete)
-    noted = {shard.name: shard for shard in complete.shards} if complete else _journal(folder)
+    unfinished = None if complete else journal.read(folder)
+    if unfinished and unfinished.dataset != plan.dataset:
+        raise UserError(
+            f"{folder} holds a part of another data set, {unfinished.dataset}. "
+            "Choose another folder."
+        )
+    noted: Mapping[str, manifest.Shard] = unfinished.shards if unfinished else {}
+    if complete:
+        noted = {shard.name: shard for shard in complete.shards}
     entries = [
         noted[shard.name]
         for shard in plan.shards
@@ -218,8 +227,10 @@ def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:
     inspected = manifest.inspect(folder, entries, ProgressLog("Checked", unit=None))
     done = {shard.name: shard for shard, fault in inspected if not fault}
     if len(done) < len(plan.shards) or not complete:
-        lines = [_journal_line(shard) for shard in done.values()]
-        manifest.write_text(folder / manifest.JOURNAL, "".join(lines))
+        names = [shard.name for shard in plan.shards]
+        for name in (unfinished.files if unfinished else frozenset()).difference(names):
+            (folder / name).unlink(missing_ok=True)
+        journal.begin(folder, plan.dataset, names, done.values())
         (folder / manifest.FILENAME).unlink(missing_ok=True)
     return done
 
@@ -231,21 +242,6 @@ def _check_same(folder: pathlib.Path, plan: Plan, complete: manifest.Manifest) -
             f"{folder} holds a complete set, {complete.dataset}, made from other files or with "
             "other options. Choose another folder, or remove this one to make it anew."
         )
-
-
-def _journal_line(shard: manifest.Shard) -> str:
-    return json.dumps(dataclasses.asdict(shard)) + "\n"
-
-
-def _journal(folder: pathlib.Path) -> dict[str, manifest.Shard]:
-    """Returns the shards noted by a run that did not end; its last line may be torn."""
-    shards = {}
-    path = folder / manifest.JOURNAL
-    for line in path.read_text().splitlines() if path.exists() else ():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            shard = manifest.Shard.from_json(json.loads(line))
-            shards[shard.name] = shard
-    return shards
 
 
 def _check_disk(folder: pathlib.Path, plan: Plan, missing: list[PlannedShard]) -> None:
@@ -277,11 +273,11 @@ def _write_missing(
             _write(folder, shard, lambda n, base=count: progress(base + n, total))
             for shard in missing
         )
-    with contextlib.closing(finished), open(folder / manifest.JOURNAL, "a") as journal:
+    _check_problems(folder, plan, done)
+    with contextlib.closing(finished), open(journal.path(folder), "a", encoding="utf-8") as file:
         for shard in finished:
             done[shard.name] = shard
-            journal.write(_journal_line(shard))
-            journal.flush()
+            journal.note(file, shard)
             count += examples[shard.name]
             progress(count, total)
             _check_problems(folder, plan, done)
@@ -399,5 +395,5 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
     labels.write_label_file(dict(enumerate(plan.class_names)), folder)
     tfrecords.remove_partials(folder)  # Workers of a killed run may have outlived it by a moment.
     manifest.write(folder, complete)
-    (folder / manifest.JOURNAL).unlink(missing_ok=True)
+    journal.path(folder).unlink(missing_ok=True)
     return complete

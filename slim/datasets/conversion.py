@@ -6,7 +6,7 @@ import os
 import pathlib
 import shutil
 
-from datasets import builder, dataset_factory, manifest
+from datasets import builder, dataset_factory, journal, manifest
 from datasets.conversion_options import DOWNLOADS, Conversion
 from datasets.record import DatasetRecord
 from downloads import download, verification
@@ -116,12 +116,7 @@ def _complete(config: Conversion, record: DatasetRecord) -> manifest.Manifest | 
     found = manifest.read(config.dataset_dir)
     if not found or found.dataset != record.name:
         return None
-    wanted = _manifest_options(config, record)
-    if found.options != wanted:
-        raise UserError(
-            f"{config.dataset_dir} holds {record.name} made with {_as_flags(found.options)}, "
-            f"not {_as_flags(wanted)}. Choose another --dataset_dir or remove this one."
-        )
+    manifest.require_options(config.dataset_dir, found, _manifest_options(config, record))
     damaged = any(manifest.verify(config.dataset_dir, ProgressLog("Checked", unit=None)))
     return None if damaged else found
 
@@ -129,27 +124,19 @@ def _complete(config: Conversion, record: DatasetRecord) -> manifest.Manifest | 
 def _made_by_original(config: Conversion, record: DatasetRecord) -> bool:
     """Returns whether the folder has files of every split but neither manifest nor journal."""
     folder = pathlib.Path(config.dataset_dir)
-    if any((folder / name).exists() for name in (manifest.FILENAME, manifest.JOURNAL)):
+    if journal.occupant(folder):
         return False
     patterns = [record.file_pattern % split for split in record.splits]
     return bool(patterns) and all(any(folder.glob(pattern)) for pattern in patterns)
 
 
-def _as_flags(options: dict[str, object]) -> str:
-    return " ".join(f"--{name}={value}" for name, value in options.items())
-
-
 def _check_folder(config: Conversion, record: DatasetRecord) -> None:
     """Refuses to write among data that no conversion of this data set left there."""
     folder = pathlib.Path(config.dataset_dir)
-    if (folder / manifest.JOURNAL).exists():
-        return
-    found = manifest.read(folder)
+    found = journal.occupant(folder)
+    if found and found != record.name:
+        raise UserError(f"{folder} holds another data set, {found}. Choose another --dataset_dir.")
     if found:
-        if found.dataset != record.name:
-            raise UserError(
-                f"{folder} holds another data set, {found.dataset}. Choose another --dataset_dir."
-            )
         return
     # Archives may lie there, with what the download manager keeps beside them.
     ours = (os.path.basename(config.downloads), *(source.name for source in record.sources))

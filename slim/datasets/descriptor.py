@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from compat import slim, tf
-from datasets import dataset_utils, manifest
+from datasets import dataset_utils, journal, manifest
 from datasets.record import DatasetRecord
 from errors import UserError, unknown
 
@@ -94,7 +94,7 @@ def _contents(record: DatasetRecord, dataset_dir: str) -> manifest.Manifest | No
         if contents.dataset != record.name:
             raise UserError(f"{dataset_dir} holds {contents.dataset}, not {record.name}.")
         return contents
-    if pathlib.Path(dataset_dir, manifest.JOURNAL).exists():
+    if journal.path(dataset_dir).exists():
         raise UserError(f"The conversion in {dataset_dir} has not ended. {convert}")
     if not record.splits:
         raise UserError(f"{dataset_dir} has no {manifest.FILENAME}: no {record.name}. {convert}")

@@ -1,8 +1,8 @@
 """The manifest of a converted data set: what its files hold, written after all of them.
 
 A folder with a manifest is a complete set, and its own authority on split sizes and class names.
-A folder with a journal instead is a conversion that has not ended. A folder with neither was
-written by the original library, and is taken at its word with a warning.
+A folder with a journal instead (`journal`) is a conversion that has not ended. A folder with
+neither was written by the original library, and is taken at its word with a warning.
 """
 
 import dataclasses
@@ -16,7 +16,6 @@ from datasets import tfrecords
 from errors import UserError
 
 FILENAME = "manifest.json"
-JOURNAL = ".conversion.jsonl"
 
 # Raised whenever the same inputs give other bytes than before.
 WRITER_VERSION = 1
@@ -98,7 +97,10 @@ def write(dataset_dir: str | os.PathLike, manifest: Manifest) -> None:
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a text file that is complete or not there; names that are no UTF-8 survive."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with open(partial, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # Or a power cut could leave the name without the content.
     os.replace(partial, path)
 
 
@@ -122,8 +124,25 @@ def read(dataset_dir: str | os.PathLike) -> Manifest | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} is damaged ({error}). Remove it and convert the data set again."
+            f"{path} is damaged ({error}), so nothing says what the files beside it hold. Empty "
+            "the folder and convert the data set again."
         ) from error
+
+
+def require_options(
+    dataset_dir: str | os.PathLike, manifest: Manifest, wanted: Mapping[str, Any]
+) -> None:
+    """Raises `UserError` if a set was made with other options than those that are wanted."""
+    if manifest.options != wanted:
+        raise UserError(
+            f"{os.fspath(dataset_dir)} holds {manifest.dataset} made with "
+            f"{_as_flags(manifest.options)}, not {_as_flags(wanted)}. Choose another folder, or "
+            "remove this one to make it anew."
+        )
+
+
+def _as_flags(options: Mapping[str, Any]) -> str:
+    return " ".join(f"--{name}={value}" for name, value in options.items())
 
 
 def check(dataset_dir: str | os.PathLike, manifest: Manifest, split: str) -> None:

@@ -5,7 +5,7 @@ import os
 import re
 
 import errors
-from datasets import labels, manifest
+from datasets import journal, labels, manifest
 
 _SPLIT = re.compile(r"(?:^|[_.-])(train|training|validation|valid|val|eval|test)(?=$|[_.-])")
 _SHARD = re.compile(r"^(?P<stem>.+?)[-_]?(?P<number>\d+)-of-(?P<count>\d+)(?:\.\w+)?$")
@@ -95,7 +95,7 @@ def _by_name(dataset_dir: str) -> DataFiles:
             f"{dataset_dir} holds no data set: neither {manifest.FILENAME} nor files named "
             "like train-00000-of-00010 or digits_train.tfrecord. Check --dataset_dir."
         )
-    unfinished = os.path.exists(os.path.join(dataset_dir, manifest.JOURNAL))
+    unfinished = journal.path(dataset_dir).exists()
     remark = (
         "The conversion of this data set has not ended."
         if unfinished

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from datasets import builder, manifest, tfrecords
+from datasets import builder, journal, manifest, tfrecords
 from errors import UserError
 
 NUM_SHARDS = 12
@@ -232,13 +232,51 @@ def test_refuses_to_replace_a_set_made_from_other_inputs(tmp_path):
 def test_unfinished_run_with_other_inputs_is_written_anew(reference, tmp_path):
     with pytest.raises(UserError):
         builder.build(tmp_path, make_plan(failing, bad=8))
-    journal = tmp_path / manifest.JOURNAL
-    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    path = journal.path(tmp_path)
+    header, *lines = path.read_text().splitlines()
     assert len(lines) == 8
-    torn = "".join(json.dumps(line | {"inputs": "other"}) + "\n" for line in lines) + '{"name": "t'
-    journal.write_text(torn)
+    others = [json.dumps(json.loads(line) | {"inputs": "other"}) for line in lines]
+    path.write_text("\n".join([header, *others, '{"name": "t']))
     assert len(builder.build(tmp_path, make_plan()).written) == NUM_SHARDS
     assert digests(tmp_path) == reference
+
+
+def test_files_of_an_unfinished_run_that_are_not_planned_any_more_go(reference, tmp_path):
+    (tmp_path / "mine.txt").write_text("dear to someone")
+    more = dataclasses.replace(
+        make_plan(failing, bad=8),
+        shards=tuple(
+            dataclasses.replace(shard, name=f"train-{index:05d}-of-00099")
+            for index, shard in enumerate(make_plan(failing, bad=8).shards)
+        ),
+    )
+    with pytest.raises(UserError):
+        builder.build(tmp_path, more)
+    # Moved to its name by a process that was killed before it could note that.
+    (tmp_path / "train-00009-of-00099").write_bytes(b"")
+    assert len(list(tmp_path.glob("train-*-of-00099"))) == 9
+    builder.build(tmp_path, make_plan())
+    assert (tmp_path / "mine.txt").exists()
+    (tmp_path / "mine.txt").unlink()
+    assert digests(tmp_path) == reference
+
+
+def test_journal_cannot_name_files_elsewhere(tmp_path):
+    (tmp_path / "mine").write_text("dear to someone")
+    (tmp_path / "set").mkdir()
+    journal.begin(tmp_path / "set", "mnist", ["../mine", str(tmp_path / "mine")], [])
+    builder.build(tmp_path / "set", make_plan())
+    assert (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("header", "name"), [('{"dataset": "flowers", "files": []}', "flowers"), ("{", "unknown")]
+)
+def test_part_of_another_set_is_refused(header, name, tmp_path):
+    journal.path(tmp_path).write_text(header)
+    with pytest.raises(UserError, match=f"holds a part of another data set, {name}"):
+        builder.build(tmp_path, make_plan())
+    assert journal.path(tmp_path).read_text() == header
 
 
 def test_disk_too_small_is_said_before_anything_is_written(tmp_path):
@@ -266,6 +304,18 @@ def test_too_many_problems_stop_the_run(tmp_path):
     shards = [dataclasses.replace(s, inputs="mended") for s in make_plan().shards]
     builder.build(tmp_path, dataclasses.replace(make_plan(), shards=tuple(shards)))
     assert not (tmp_path / builder.REPORT).exists()
+
+
+def test_too_many_problems_stop_the_run_that_has_nothing_left_to_write_as_well(tmp_path):
+    plan = make_plan(with_problems, max_problems=NUM_SHARDS - 1)
+    for _ in range(2):
+        with pytest.raises(UserError, match="are unusable"):
+            builder.build(tmp_path, plan)
+    assert len(list(tmp_path.glob("train-*"))) == NUM_SHARDS
+    assert not (tmp_path / manifest.FILENAME).exists()
+    accepted = builder.build(tmp_path, dataclasses.replace(plan, max_problems=NUM_SHARDS))
+    assert accepted.written == ()
+    assert "none was written. Bad pictures: 12" in accepted.summary(tmp_path)
 
 
 @pytest.mark.parametrize("position", ["length", "length checksum", "payload", "payload checksum"])

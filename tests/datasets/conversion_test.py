@@ -281,7 +281,7 @@ def test_complete_set_is_left_alone(converted):
     before = digests(converted.folder)
     outcome = convert(converted.name, converted.source, converted.folder)
     assert outcome.written == ()
-    assert "nothing was written" in outcome.summary(converted.folder)
+    assert "none was written" in outcome.summary(converted.folder)
     assert digests(converted.folder) == before
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from compat import slim, tf
-from datasets import dataset_factory, descriptor, manifest
+from datasets import dataset_factory, descriptor, journal, manifest
 from errors import UserError
 from tests import golden_files
 
@@ -165,7 +165,7 @@ def test_refuses_another_data_set(tmp_path):
 
 
 def test_refuses_an_unfinished_conversion(tmp_path):
-    (tmp_path / manifest.JOURNAL).touch()
+    journal.path(tmp_path).touch()
     with pytest.raises(UserError, match="has not ended"):
         dataset_factory.get_dataset("mnist", "train", str(tmp_path))
 

@@ -3,7 +3,7 @@
 import pytest
 
 import errors
-from datasets import manifest
+from datasets import journal
 from inspection import files
 from tests.inspection import sets
 
@@ -56,7 +56,7 @@ def test_the_manifest_has_the_last_word(tmp_path):
 
 
 def test_an_unfinished_conversion_is_said_to_be_one(tmp_path):
-    (tmp_path / manifest.JOURNAL).touch()
+    journal.path(tmp_path).touch()
     (tmp_path / "train.tfrecord").touch()
     assert files.find(str(tmp_path)).remarks == ("The conversion of this data set has not ended.",)
 

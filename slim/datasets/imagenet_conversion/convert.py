@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 import errors
-from datasets import builder, manifest, tfrecords
+from datasets import builder, journal, manifest, tfrecords
 from datasets.imagenet_conversion import worker
 from datasets.imagenet_conversion.archives import RAW_DATA, SOURCES
 from datasets.imagenet_conversion.inventory import OFFICIAL_SIZES, Inventory
@@ -47,15 +47,28 @@ def convert(
     Raises:
       UserError: if the folder or a picture cannot be used, or a worker failed.
     """
-    folder = pathlib.Path(options.output_directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    boxes = pathlib.Path(options.output_directory, BOUNDING_BOXES)
     if inventory.bounding_boxes is not None:
-        manifest.write_text(folder / BOUNDING_BOXES, inventory.bounding_boxes)
+        _require_same(boxes, inventory.bounding_boxes)
     outcome = builder.build(
-        folder, _plan(inventory, options), num_workers=options.num_workers, progress=progress
+        options.output_directory,
+        _plan(inventory, options),
+        num_workers=options.num_workers,
+        progress=progress,
     )
     _check_totals(inventory, outcome.manifest)
+    if inventory.bounding_boxes is not None:
+        manifest.write_text(boxes, inventory.bounding_boxes)
     return outcome
+
+
+def _require_same(path: pathlib.Path, text: str) -> None:
+    """Refuses to replace a file of the user's by one that says something else."""
+    if path.exists() and path.read_bytes() != text.encode():
+        raise errors.UserError(
+            f"{path} holds other boxes than the archive. Move it away, or keep the boxes out of "
+            "the records with --nobounding_boxes."
+        )
 
 
 def finished(options: Options, *, whole: bool = True) -> builder.Outcome | None:
@@ -67,33 +80,44 @@ def finished(options: Options, *, whole: bool = True) -> builder.Outcome | None:
     Args:
       options: What is wanted.
       whole: Whether it must be the whole challenge.
+
+    Raises:
+      UserError: if it is complete but only a part of the challenge where the whole is wanted.
     """
     found = manifest.read(options.output_directory)
-    if not found or found.options != _manifest_options(options):
+    if not found:
         return None
-    if whole and _num_inputs(found) != OFFICIAL_SIZES:
-        return None
+    sizes = _num_inputs(found)
+    if whole and sizes != OFFICIAL_SIZES:
+        shown = ", ".join(f"{size} of {split}" for split, size in sizes.items())
+        raise errors.UserError(
+            f"{options.output_directory} holds a part of ImageNet, {shown}. If that is meant, say "
+            "--archive_checksums=off; else choose another folder."
+        )
     faults = list(manifest.verify(options.output_directory, ProgressLog("Checked", unit=None)))
     for fault in faults:
         _LOG.warning("%s The archives are needed to rebuild it.", fault)
     return None if faults else builder.Outcome(found, ())
 
 
-def check_folder(directory: str, *, may_hold: Iterable[str] = ()) -> None:
+def check_folder(options: Options, *, may_hold: Iterable[str] = ()) -> None:
     """Refuses to write among data that no conversion of ImageNet left there.
 
     Args:
-      directory: The folder to write into; it need not exist.
+      options: What is wanted; the folder to write into need not exist.
       may_hold: Paths of inputs, which may lie in it.
 
     Raises:
-      UserError: if the folder holds anything else than archives, inputs and earlier output.
+      UserError: if the folder holds anything else than archives, inputs and earlier output, or a
+        complete set made with other options.
     """
-    folder = pathlib.Path(directory)
-    found = manifest.read(folder)
-    if found and found.dataset != DATASET:
-        raise errors.UserError(f"{folder} holds another data set, {found.dataset}.")
-    if found or (folder / manifest.JOURNAL).exists():
+    folder = pathlib.Path(options.output_directory)
+    found = journal.occupant(folder)
+    if found and found != DATASET:
+        raise errors.UserError(f"{folder} holds another data set, {found}. Choose another folder.")
+    if complete := manifest.read(folder):
+        manifest.require_options(folder, complete, _manifest_options(options))
+    if found:
         return
     ours = {RAW_DATA, BOUNDING_BOXES, *(remote.name for remote in SOURCES.values())}
     inputs = {path.resolve() for path in map(pathlib.Path, may_hold)}

@@ -32,7 +32,8 @@ class Inventory:
       splits: Split -> its pictures, sorted by file name. The order of the splits is the order
         in which they are written.
       class_names: Name of each class by label.
-      bounding_boxes: Text of the bounding-box CSV file; None where the user has that file.
+      bounding_boxes: Text of the bounding-box CSV file to be written; None where the user has
+        that file, or wants no boxes.
     """
 
     splits: Mapping[str, Sequence[Source]]
@@ -52,10 +53,11 @@ def from_archives(archives: Archives, *, whole: bool = True) -> Inventory:
         missing from the whole.
     """
     classes = imagenet_classes.by_wordnet_id()
-    csv = _boxes_csv(archives.boxes, classes, whole) if archives.boxes else ""
+    csv = _boxes_csv(archives.boxes, classes, whole) if archives.boxes else None
     _LOG.info("Listing the pictures of %s and %s.", archives.validation, archives.train)
     validation = _validation_sources(archives, classes)
-    train = _train_sources(archives, classes, process_bounding_boxes.parse_csv(csv.splitlines()))
+    found_boxes = process_bounding_boxes.parse_csv((csv or "").splitlines())
+    train = _train_sources(archives, classes, found_boxes)
     inventory = Inventory(
         splits={"validation": _sorted(validation), "train": _sorted(train)},
         class_names=tuple(imagenet_classes.labels_to_names().values()),

@@ -8,7 +8,7 @@ import pytest
 
 import errors
 from compat import tf
-from datasets import imagenet_classes, manifest, tfrecords
+from datasets import imagenet_classes, journal, manifest, tfrecords
 from datasets.imagenet_conversion import archives, convert, inventory, worker
 from datasets.imagenet_conversion.options import Options
 from tests.datasets.imagenet_conversion import fake_ilsvrc
@@ -301,11 +301,15 @@ def test_an_error_of_any_kind_names_its_picture(source, tmp_path, monkeypatch):
     assert not (tmp_path / "manifest.json").exists()
 
 
+def with_missing_picture(found: inventory.Inventory) -> inventory.Inventory:
+    """Returns the inventory with a picture that is not there any more."""
+    gone = found.splits["train"][7]._replace(path="/nowhere/gone.JPEG", offset=None)
+    train = [*found.splits["train"][:7], gone, *found.splits["train"][8:]]
+    return dataclasses.replace(found, splits={**found.splits, "train": train})
+
+
 def test_a_picture_that_is_gone_ends_the_run_with_its_name(source, tmp_path):
-    found = listed(source)
-    missing = found.splits["train"][7]._replace(path=str(tmp_path / "gone.JPEG"), offset=None)
-    train = [*found.splits["train"][:7], missing, *found.splits["train"][8:]]
-    found = dataclasses.replace(found, splits={**found.splits, "train": train})
+    found = with_missing_picture(listed(source))
     with pytest.raises(errors.UserError, match=r"gone\.JPEG cannot be read: No such file"):
         convert.convert(found, Options(output_directory=str(tmp_path / "set"), train_shards=8))
     assert not (tmp_path / "set/manifest.json").exists()
@@ -330,14 +334,61 @@ OTHER_DATA = {
 def test_a_folder_with_other_data_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"dear to someone")
     with pytest.raises(errors.UserError, match=rf"holds other data \({name}\)"):
-        convert.check_folder(str(tmp_path))
+        convert.check_folder(Options(output_directory=str(tmp_path)))
     assert (tmp_path / name).read_bytes() == b"dear to someone"
 
 
-def test_a_folder_with_another_complete_set_is_refused(tmp_path):
-    manifest.write(tmp_path, manifest.Manifest(dataset="flowers", class_names=("a",), shards=()))
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_folder_with_another_set_is_refused(tmp_path, complete):
+    if complete:
+        found = manifest.Manifest(dataset="flowers", class_names=("a",), shards=())
+        manifest.write(tmp_path, found)
+    else:
+        journal.begin(tmp_path, "flowers", ["a"], [])
     with pytest.raises(errors.UserError, match="holds another data set, flowers"):
-        convert.check_folder(str(tmp_path))
+        convert.check_folder(Options(output_directory=str(tmp_path)))
+
+
+def test_other_options_are_refused_before_anything_is_downloaded(reference):
+    with pytest.raises(errors.UserError, match=r"--train_shards=8 .*, not --train_shards=9 "):
+        convert.check_folder(
+            Options(output_directory=str(reference), train_shards=9, validation_shards=2)
+        )
+
+
+def test_a_part_is_not_taken_for_the_whole_nor_are_archives_fetched_to_replace_it(reference):
+    wanted = Options(output_directory=str(reference), train_shards=8, validation_shards=2)
+    assert convert.finished(wanted, whole=False)
+    with pytest.raises(errors.UserError, match=r"holds a part of ImageNet.*archive_checksums=off"):
+        convert.finished(wanted)
+
+
+def test_boxes_in_the_folder_are_replaced_neither_by_others_nor_by_none(
+    source, reference, tmp_path
+):
+    (tmp_path / convert.BOUNDING_BOXES).write_text("n01440764_1.JPEG,0,0,1,1\n")
+    with pytest.raises(errors.UserError, match="holds other boxes than the archive"):
+        converted(source, tmp_path)
+    assert (tmp_path / convert.BOUNDING_BOXES).read_text() == "n01440764_1.JPEG,0,0,1,1\n"
+
+    before = digests(reference)
+    request = archives.Request(data_dir="", source=str(source), checksums=False, boxes=False)
+    without = inventory.from_archives(archives.obtain(request), whole=False)
+    options = Options(output_directory=str(reference), train_shards=8, validation_shards=2)
+    with pytest.raises(errors.UserError, match="made from other files"):
+        convert.convert(without, options)
+    assert digests(reference) == before
+
+
+def test_an_unfinished_run_into_other_shards_leaves_no_shard_behind(source, reference, tmp_path):
+    with pytest.raises(errors.UserError, match="cannot be read"):
+        convert.convert(
+            with_missing_picture(listed(source)),
+            Options(output_directory=str(tmp_path), train_shards=30, validation_shards=2),
+        )
+    assert list(tmp_path.glob("train-*-of-00030"))
+    converted(source, tmp_path)
+    assert digests(tmp_path) == digests(reference)
 
 
 def test_archives_and_inputs_may_lie_in_the_folder(source, tmp_path):
@@ -345,8 +396,9 @@ def test_archives_and_inputs_may_lie_in_the_folder(source, tmp_path):
     challenge.write(tmp_path / "raw-data")
     challenge.write(tmp_path)
     (tmp_path / "synsets.txt").write_text("n01440764\n")
-    convert.check_folder(str(tmp_path), may_hold=[str(tmp_path / "synsets.txt")])
-    convert.check_folder(str(tmp_path / "does not exist"))
+    options = Options(output_directory=str(tmp_path))
+    convert.check_folder(options, may_hold=[str(tmp_path / "synsets.txt")])
+    convert.check_folder(Options(output_directory=str(tmp_path / "does not exist")))
 
 
 def test_a_subset_does_not_pass_for_the_whole(source, caplog):

@@ -1,7 +1,6 @@
 """A conversion that is killed, or whose workers are, and how much memory it takes."""
 
 import hashlib
-import json
 import os
 import pathlib
 import random
@@ -12,7 +11,7 @@ import time
 
 import pytest
 
-from datasets import manifest
+from datasets import journal, manifest
 from tests.datasets.imagenet_conversion import fake_ilsvrc
 from tools.benchmarks import imagenet_conversion_benchmark as benchmark
 
@@ -86,9 +85,8 @@ def test_killed_at_any_moment_it_continues_to_the_same_bytes(source, undisturbed
 
 def noted(folder) -> set[str]:
     """Returns the shards that are noted as finished."""
-    journal = folder / manifest.JOURNAL
-    lines = journal.read_text().splitlines() if journal.exists() else []
-    return {json.loads(line)["name"] for line in lines if line.endswith("}")}
+    found = journal.read(folder)
+    return set(found.shards) if found else set()
 
 
 def workers_of(process: subprocess.Popen) -> list[int]:
