@@ -6,6 +6,7 @@ import io
 from PIL import Image, UnidentifiedImageError
 
 from compat import tf
+from datasets.imagenet_conversion import image_header
 
 # (xmin, ymin, xmax, ymax) as shares of width and height.
 Box = tuple[float, float, float, float]
@@ -74,9 +75,11 @@ def open_picture(encoded: bytes, *, decode: bool = True) -> Image.Image:
 
     Args:
       encoded: The bytes of its file.
-      decode: Whether to decode its pixels, which finds damage that its header does not show.
+      decode: Whether to decode its pixels, which finds damage that header and end do not show.
     """
     try:
+        if image_header.is_jpeg_or_png(encoded):
+            image_header.inspect(encoded)  # TensorFlow minds a missing end, Pillow does not.
         picture = Image.open(io.BytesIO(encoded))
         if decode:
             picture.load()

@@ -1,7 +1,9 @@
 """The pictures that are shown: which ones, and how they look with their boxes."""
 
+import contextlib
 import dataclasses
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -84,17 +86,22 @@ def _load(survey: Survey, rows: list[list[tuple[int, str, Place]]]) -> list[list
         for number, record in enumerate(records):
             if number in numbers:
                 found[Place(name, number)] = examples.parse(record)
-    return [
-        [_sample(survey, label, split, place, found[place]) for label, split, place in row]
+    loaded = [
+        [sample for choice in row for sample in _samples(survey, *choice, found[choice[-1]])]
         for row in rows
     ]
+    return [row for row in loaded if row]
 
 
-def _sample(
+def _samples(
     survey: Survey, label: int, split: str, place: Place, example: examples.Example
-) -> Sample:
-    with examples.open_picture(example.encoded) as picture:
-        return Sample(
+) -> Iterator[Sample]:
+    """Yields the sample, or nothing if the picture has damage that its header does not show."""
+    with (
+        contextlib.suppress(examples.DamageError),
+        examples.open_picture(example.encoded) as picture,
+    ):
+        yield Sample(
             place=place,
             split=split,
             label=label,

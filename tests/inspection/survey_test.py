@@ -2,7 +2,7 @@
 
 import pytest
 
-from inspection import files, survey
+from inspection import files, samples, survey
 from tests.inspection import sets
 
 
@@ -34,14 +34,22 @@ def test_counts(tmp_path):
     assert found.total.sizes == {(40, 30): 10, (8, 8): 1}
 
 
-CUT = sets.picture(3, 200, 200)[:-600]
+CUT_GIF = sets.picture(3, 200, 200, "GIF")[:-600]
+PNG = sets.picture(3, kind="PNG")
 FAULTS = {
     # A record, and what must be said about it.
     "no_example": (b"\xff\xff\xff", "is no tf.train.Example"),
     "no_picture": (sets.record(None, 1), "holds no picture"),
     "empty_picture": (sets.record(b"", 1), "holds no picture"),
     "text_for_picture": (sets.record(b"<html>", 1), "has a picture that cannot be read"),
-    "cut_jpeg": (sets.record(CUT, 1), "has a picture that cannot be read"),
+    "cut_jpeg": (sets.record(sets.picture(3)[:-600], 1), "has a picture that cannot be read"),
+    "jpeg_without_its_end": (sets.record(sets.picture(3)[:-2], 1), "its end marker is missing"),
+    "png_without_its_end": (sets.record(PNG[:-12], 1), "its end is missing"),
+    "png_with_a_flipped_bit": (
+        sets.record(PNG.replace(b"IDATx", b"IDATy"), 1),
+        "its part b'IDAT' is damaged",
+    ),
+    "cut_gif": (sets.record(CUT_GIF, 1), "has a picture that cannot be read"),
     "no_label": (sets.record(sets.picture(4), None), "has no label"),
     "label_too_large": (sets.record(sets.picture(5), 2), "has the label 2, which no class has"),
     "negative_label": (sets.record(sets.picture(6), -1), "has the label -1"),
@@ -74,9 +82,12 @@ def test_names_a_bad_record(tmp_path, record, fault):
     assert found.splits["train"].records == 3
 
 
-def test_headers_show_no_damage_further_on(tmp_path):
-    sets.write(tmp_path, {"train-0": [sets.record(CUT, 1)]})
-    assert take(tmp_path, decode=False).problems == ()
+def test_headers_show_no_damage_further_on_and_such_a_picture_is_not_shown(tmp_path):
+    sets.write(tmp_path, {"train-0": [sets.record(CUT_GIF, 1), good(0)]})
+    found = take(tmp_path, decode=False)
+    assert found.problems == ()
+    (row,) = samples.choose(found, 5)
+    assert [sample.place.record for sample in row] == [1]
 
 
 DAMAGE = {

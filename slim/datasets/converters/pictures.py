@@ -55,7 +55,7 @@ def prepare(data: bytes, *, turn: bool = True, repair: bool = False) -> Picture:
       BadPictureError: It is damaged, too large, or no picture.
     """
     with _explained(), _tolerance(repair):
-        if data.startswith(b"\xff\xd8") and not repair:
+        if image_header.is_jpeg_or_png(data) and not repair:
             image_header.inspect(data)  # Finds a missing end that Pillow would not mind.
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         # A header may claim 65,500 x 65,500 pixels in front of no data at all.

@@ -1,16 +1,18 @@
 """What a picture's first bytes say about it, and whether its last ones are there.
 
 Nothing is decoded: the marker segments of a JPEG are walked up to its picture data, which takes
-some microseconds for a picture that takes milliseconds to decode.
+some microseconds for a picture that takes milliseconds to decode; so are the chunks of a PNG.
 """
 
 import struct
+import zlib
 from typing import NamedTuple
 
 # What Pillow takes for the largest honest picture. A header may claim 65,500 x 65,500 pixels in
 # front of no data at all; the claim is checked before any of it is believed.
 MAX_PIXELS = 89_478_485
 
+_JPEG_SIGNATURE = b"\xff\xd8"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The other kinds of picture that people store under any name, by their first bytes.
 _OTHER_SIGNATURES = {b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP", b"II*\0": "TIFF"}
@@ -44,11 +46,16 @@ class ImageHeader(NamedTuple):
     components: int
 
 
+def is_jpeg_or_png(data: bytes) -> bool:
+    """Returns whether the bytes claim to be a picture that `inspect` knows."""
+    return data.startswith((_JPEG_SIGNATURE, _PNG_SIGNATURE))
+
+
 def inspect(data: bytes) -> ImageHeader:
     """Returns what the header of a JPEG or PNG picture says.
 
-    A JPEG is also checked for the marker that ends it, which a picture cut off anywhere lacks;
-    what follows that marker is of no concern.
+    A JPEG is also checked for the marker that ends it, which a picture cut off anywhere lacks, a
+    PNG for the checksums of all its parts; what follows the end is of no concern.
 
     Args:
       data: The bytes of the picture's file.
@@ -56,7 +63,7 @@ def inspect(data: bytes) -> ImageHeader:
     Raises:
       BadPictureError: if it is empty, of another kind, cut off, too large or not decodable.
     """
-    if data.startswith(b"\xff\xd8"):
+    if data.startswith(_JPEG_SIGNATURE):
         header = _inspect_jpeg(data)
     elif data.startswith(_PNG_SIGNATURE):
         header = _inspect_png(data)
@@ -119,4 +126,19 @@ def _inspect_png(data: bytes) -> ImageHeader:
     if len(data) < 24 or data[12:16] != b"IHDR":
         raise BadPictureError("it is cut off within its header")
     width, height = struct.unpack_from(">II", data, 16)
+    _check_chunks(data)
     return ImageHeader("PNG", height, width, 0)
+
+
+def _check_chunks(data: bytes) -> None:
+    """Walks the chunks of a PNG up to the last: length, type, content, checksum of the last two."""
+    position = len(_PNG_SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        length = int.from_bytes(data[position : position + 4], "big")
+        kind, end = data[position + 4 : position + 8], position + 8 + length
+        if end + 4 > len(data):
+            raise BadPictureError("it is cut off: its end is missing")
+        if zlib.crc32(data[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise BadPictureError(f"its part {kind!r} is damaged")
+        position = end + 4

@@ -92,7 +92,10 @@ BAD = {
     "jpeg cut at 50 %": (cut(JPEG, 0.5), "cut off", REPAIRED),
     "jpeg cut at 99 %": (cut(JPEG, 0.99), "cut off", REPAIRED),
     "jpeg without its last byte": (JPEG[:-1], "cut off", REPAIRED),
-    "png cut at 50 %": (cut(PNG, 0.5), "cannot be decoded", REPAIRED),
+    "png cut at 50 %": (cut(PNG, 0.5), "cut off", REPAIRED),
+    "png without its end": (PNG[:-12], "cut off", REPAIRED),
+    "png without its last byte": (PNG[:-1], "cut off", REPAIRED),
+    "png with a false checksum": (PNG[:-13] + b"?" + PNG[-12:], "is damaged", REPAIRED),
     "huge jpeg header": (claiming(65500, 65500)["jpeg"], "its header claims", SKIPPED),
     "huge png header": (claiming(65500, 65500)["png"], "its header claims", SKIPPED),
 }

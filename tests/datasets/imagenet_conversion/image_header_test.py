@@ -68,6 +68,12 @@ BAD = {
         JPEG.replace(struct.pack(">HHB", 24, 32, 3), struct.pack(">HHB", 24, 32, 2)),
         "2 colour components",
     ),
+    "PNG without its end": (encode(PICTURE, "PNG")[:-12], "its end is missing"),
+    "PNG without its last byte": (encode(PICTURE, "PNG")[:-1], "its end is missing"),
+    "PNG with a flipped bit": (
+        encode(PICTURE, "PNG").replace(b"IDATx", b"IDATy"),
+        "its part b'IDAT' is damaged",
+    ),
     "PNG cut within its header": (encode(PICTURE, "PNG")[:20], "cut off within its header"),
 }
 
