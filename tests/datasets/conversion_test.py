@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import pytest
@@ -350,6 +351,24 @@ def test_downloads_from_a_server(tmp_path):
         )
     assert outcome.manifest.splits == {"train": 60, "test": 20}
     assert not (tmp_path / "set/.downloads").exists()
+
+
+def test_what_another_archive_left_unpacked_is_not_taken_for_this_one(tmp_path):
+    source = fake_data.make("flowers", tmp_path / "source")
+    archive = source.folder / "flower_photos.tgz"
+    with tarfile.open(archive) as tar:
+        members = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}
+    good = archive.read_bytes()
+    victim = next(name for name in members if name.endswith(".jpg"))
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, data in members.items():
+            fake_data.add_to_tar(tar, name, data[:-5] if name == victim else data)
+    with pytest.raises(UserError, match=f"{victim}' cannot be used"):
+        convert("flowers", source, tmp_path / "set")
+    archive.write_bytes(good)
+    convert("flowers", source, tmp_path / "set")
+    convert("flowers", source, tmp_path / "other")
+    assert digests(tmp_path / "set") == digests(tmp_path / "other")
 
 
 def test_listing_order_does_not_matter(tmp_path):

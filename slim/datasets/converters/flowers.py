@@ -1,5 +1,6 @@
 """Converts flowers: one folder of JPEG files per class."""
 
+import hashlib
 import os
 
 from datasets import builder
@@ -17,7 +18,10 @@ _NUM_SHARDS = 5
 def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     """Plans both splits: the seed picks 350 pictures for validation, the rest is for training."""
     (archive,) = (fetch(remote) for remote in record.sources)
-    unpacked = os.path.join(config.downloads, "unpacked")
+    # What another archive left unpacked is not to be taken for this one.
+    with open(archive, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    unpacked = os.path.join(config.downloads, f"unpacked-{digest}")
     if not os.path.isdir(unpacked):  # It appears only when whole.
         archives.extract(archive, unpacked)
     root = os.path.join(unpacked, _FOLDER)
@@ -41,17 +45,21 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
         dataset="flowers",
         class_names=record.class_names,
         shards=tuple(shards),
-        needed_bytes=sum(file.size for file in files),
+        needed_bytes=os.path.getsize(archive),  # Packed JPEG files take what they take unpacked.
         max_problems=config.max_bad_images,
     )
 
 
 def _labelled(record: DatasetRecord, root: str, archive: str) -> list[LabelledFile]:
-    paths = list(labelled_files.walk(root)) if os.path.isdir(root) else []
-    names = sorted({path.partition("/")[0] for path, _ in paths})
+    walk = labelled_files.walk(root) if os.path.isdir(root) else ()
+    paths = [path for path in walk if labelled_files.is_picture(path)]
+    names = sorted({path.partition("/")[0] for path in paths})
     if tuple(names) != record.class_names:
         raise UserError(
             f"{archive} does not hold the classes {', '.join(record.class_names)} in a "
             f"folder {_FOLDER}."
         )
-    return [LabelledFile(path, names.index(path.partition("/")[0]), size) for path, size in paths]
+    digests = labelled_files.digests(root, paths)
+    return [
+        LabelledFile(path, names.index(path.partition("/")[0]), digests[path]) for path in paths
+    ]

@@ -28,8 +28,10 @@ _SPLITS = {
 }
 _PICTURES_PER_SHARD = 1000
 
-# A picture as found: path, size, class name, split or "" for one that is to be chosen.
-_Found = tuple[str, int, str, str]
+# A picture as found: path, class name, split or "" for one that is to be chosen.
+_Found = tuple[str, str, str]
+
+_LOG = logging.getLogger(__name__)
 
 
 def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
@@ -42,12 +44,14 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
         )
     found = _from_csv(config) if config.labels_csv else _from_folders(config.source)
     class_names = _class_names(found, config)
-    members: dict[str, list[_Found]] = {name: [] for name in class_names}
-    for entry in found:
-        members[entry[2]].append(entry)
+    digests = labelled_files.digests(config.source, [path for path, _, _ in found])
+    labels = {name: label for label, name in enumerate(class_names)}
+    members: dict[str, list[tuple[LabelledFile, str]]] = {name: [] for name in class_names}
+    for path, name, split in found:
+        members[name].append((LabelledFile(path, labels[name], digests[path]), split))
     splits: dict[str, list[LabelledFile]] = {}
-    for label, name in enumerate(class_names):
-        for split, file in _divided(members[name], label, config):
+    for name in class_names:
+        for split, file in _divided(members[name], config):
             splits.setdefault(split, []).append(file)
     shards = [
         shard
@@ -66,29 +70,56 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
         dataset="image_folder",
         class_names=class_names,
         shards=tuple(shards),
-        needed_bytes=sum(size for _, size, _, _ in found),
+        needed_bytes=sum(_size(config.source, path) for path, _, _ in found),
         max_problems=config.max_bad_images,
     )
+
+
+def _size(root: str, path: str) -> int:
+    file = pathlib.Path(root, path)
+    return file.stat().st_size if file.exists() else 0  # A broken link is told of later.
 
 
 def _from_folders(root: str) -> list[_Found]:
     """Takes classes, and splits if there are folders for them, from the paths of the pictures."""
     paths = sorted(labelled_files.walk(root))
-    loose = [path for path, _ in paths if "/" not in path]
-    if loose:
-        logging.getLogger(__name__).warning(
-            "%d pictures stand in no class folder and are left out; the first is %r.",
-            len(loose),
-            loose[0],
-        )
-    paths = [(path, size) for path, size in paths if "/" in path]
-    tops = {path.partition("/")[0] for path, _ in paths}
-    # Only with a class folder below every split folder can "train" be meant as a split.
-    by_split = tops <= _SPLITS.keys() and all(path.count("/") > 1 for path, _ in paths)
-    if by_split:
-        parts = [(path, size, path.split("/")) for path, size in paths]
-        return [(path, size, names[1], _SPLITS[names[0]]) for path, size, names in parts]
-    return [(path, size, path.partition("/")[0], "") for path, size in paths]
+    pictures = list(filter(labelled_files.is_picture, paths))
+    # Split folders have class folders with pictures in them; without, "train" is a class.
+    tops = {path.split("/")[0].lower() for path in pictures if "/" in path}
+    by_split = tops <= _SPLITS.keys() and any(path.count("/") > 1 for path in pictures)
+    depth = 2 if by_split else 1  # Of the folders that hold pictures.
+    found = []
+    for path in pictures:
+        names = path.split("/")
+        if len(names) > depth:
+            split = _SPLITS[names[0].lower()] if by_split else ""
+            found.append((path, names[depth - 1], split))
+    _warn_of_the_rest(root, paths, pictures, found, depth)
+    return found
+
+
+def _warn_of_the_rest(
+    root: str, paths: list[str], pictures: list[str], found: list[_Found], depth: int
+) -> None:
+    """Says what is left out: pictures outside of classes, files of other kinds, empty classes."""
+    loose = [path for path in pictures if path.count("/") < depth]
+    others = [path for path in paths if not labelled_files.is_picture(path)]
+    suffixes = ", ".join(labelled_files.PICTURE_SUFFIXES)
+    filled = {"/".join(path.split("/")[:depth]) for path, _, _ in found}
+    folders = {
+        path.relative_to(root).as_posix()
+        for path in pathlib.Path(root).glob("/".join("*" * depth))
+        if path.is_dir() and labelled_files.is_visible(path.name)
+    }
+    for left_out, what in (
+        (loose, "stand in no class folder"),
+        (others, f"are no pictures by their names ({suffixes})"),
+        (sorted(folders - filled), "are folders without a picture"),
+    ):
+        if left_out:
+            _LOG.warning(
+                "Left out, for they %s: %d; the first is %r.", what, len(left_out), left_out[0]
+            )
 
 
 def _from_csv(config: Conversion) -> list[_Found]:
@@ -123,13 +154,13 @@ def _from_row(row: list[str], place: str, root: str) -> _Found:
     if not picture.is_file():
         raise UserError(f"{place}: there is no file {os.fspath(picture)!r}.")
     path = pathlib.PurePath(path).as_posix()
-    return path, picture.stat().st_size, label.strip(), _SPLITS.get(split, "")
+    return path, label.strip(), _SPLITS.get(split, "")
 
 
 def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]:
     """Returns the classes in the order of their labels, which is that of the alphabet."""
     where = config.labels_csv or config.source
-    names = tuple(sorted({class_name for _, _, class_name, _ in found}))
+    names = tuple(sorted({class_name for _, class_name, _ in found}))
     if not names:
         suffixes = ", ".join(labelled_files.PICTURE_SUFFIXES)
         raise UserError(f"{where} holds no pictures in class folders ({suffixes}).")
@@ -145,12 +176,11 @@ def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]
 
 
 def _divided(
-    members: list[_Found], label: int, config: Conversion
+    members: list[tuple[LabelledFile, str]], config: Conversion
 ) -> Iterable[tuple[str, LabelledFile]]:
     """Yields each picture of one class with its split."""
     undecided = []
-    for path, size, _, split in members:
-        file = LabelledFile(path, label, size)
+    for file, split in members:
         if split:
             yield split, file
         else:

@@ -4,18 +4,21 @@ Order and split follow a digest of seed and path, never a listing or a generator
 files give the same bytes on every machine, and a new file moves few of the others.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
+from concurrent import futures
 
 from datasets import builder, serialization
 from datasets.conversion_options import Conversion
 from datasets.converters import pictures
 from datasets.imagenet_conversion.image_header import BadPictureError
 from errors import UserError
+from progress import ProgressLog
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
@@ -27,12 +30,12 @@ class LabelledFile:
     Attributes:
       path: Relative to the folder of pictures, with forward slashes.
       label: Number of its class.
-      size: Bytes.
+      digest: See `digests`.
     """
 
     path: str
     label: int
-    size: int
+    digest: str
 
 
 def shuffled(files: Sequence[LabelledFile], seed: int) -> list[LabelledFile]:
@@ -50,26 +53,64 @@ def split_evenly(items: Sequence, parts: int) -> list[Sequence]:
     return [items[length * part : length * (part + 1)] for part in range(parts)]
 
 
-def walk(root: str | os.PathLike) -> Iterator[tuple[str, int]]:
-    """Yields path, relative and with forward slashes, and size of each picture below a folder.
+def walk(root: str | os.PathLike) -> Iterator[str]:
+    """Yields the path of each file below a folder, relative and with forward slashes.
 
-    Hidden files and folders are left out; linked folders are followed, once each.
+    Hidden files and folders are left out. Linked folders are followed after all others: a file
+    that can be reached on several ways is yielded once, and never under the name of a link if it
+    has another.
     """
-    root, seen = pathlib.Path(root), set()
+    root, seen, pending = pathlib.Path(root), set(), [os.fspath(root)]
 
     def fail(error: OSError):
         raise error
 
-    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=fail):
-        if os.path.realpath(folder) in seen:
-            subfolders.clear()
-            continue
-        seen.add(os.path.realpath(folder))
-        subfolders[:] = [name for name in subfolders if not name.startswith((".", "__MACOSX"))]
-        for name in names:
-            if name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith("."):
-                path = pathlib.Path(folder, name)
-                yield path.relative_to(root).as_posix(), path.stat().st_size
+    while pending:
+        for folder, subfolders, names in os.walk(pending.pop(0), onerror=fail):
+            if os.path.realpath(folder) in seen:
+                subfolders.clear()
+                continue
+            seen.add(os.path.realpath(folder))
+            subfolders[:] = sorted(filter(is_visible, subfolders))
+            linked = (os.path.join(folder, name) for name in subfolders)
+            pending += filter(os.path.islink, linked)  # Which this walk does not enter.
+            for name in sorted(filter(is_visible, names)):
+                yield pathlib.Path(folder, name).relative_to(root).as_posix()
+
+
+def is_visible(name: str) -> bool:
+    """Returns whether a file or folder is meant for people."""
+    return not name.startswith((".", "__MACOSX"))
+
+
+def is_picture(path: str) -> bool:
+    """Returns whether a file calls itself a picture."""
+    return path.lower().endswith(PICTURE_SUFFIXES)
+
+
+def digests(root: str | os.PathLike, paths: Sequence[str]) -> dict[str, str]:
+    """Returns path -> digest of the content of each file; of nothing, if it cannot be read.
+
+    Reading all pictures once more is quick beside decoding them, and nothing less shows whether
+    what an earlier run wrote was made from the same.
+    """
+
+    def digest(path: str) -> str:
+        data = b""
+        with contextlib.suppress(OSError):
+            data = pathlib.Path(root, path).read_bytes()
+        return hashlib.sha256(data).hexdigest()[:16]
+
+    found = {}
+    progress = ProgressLog("Read")
+    pool = futures.ThreadPoolExecutor()
+    try:
+        for path, value in zip(paths, pool.map(digest, paths), strict=True):
+            found[path] = value
+            progress(len(found), len(paths))
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C is not to wait for what has not begun.
+    return found
 
 
 def plan_shards(
@@ -114,8 +155,9 @@ def _records(
     root: str, files: Sequence[LabelledFile], on_bad_image: str, own_pictures: bool
 ) -> Iterator[bytes | builder.Problem]:
     for file in files:
-        data = pathlib.Path(root, file.path).read_bytes()
+        data = b""
         try:
+            data = _read(pathlib.Path(root, file.path))
             picture = pictures.prepare(data, turn=own_pictures)
         except BadPictureError as error:
             if on_bad_image == "error":
@@ -129,6 +171,13 @@ def _records(
             yield builder.Problem(file.path, str(error), "repaired" if picture else "skipped")
         if picture:
             yield _record(file, picture, own_pictures)
+
+
+def _read(path: pathlib.Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadPictureError(f"it cannot be read: {error.strerror}") from error
 
 
 def _repaired(data: bytes, own_pictures: bool) -> pictures.Picture | None:

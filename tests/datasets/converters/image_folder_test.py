@@ -106,13 +106,24 @@ def test_linked_folders_are_followed_once(tmp_path):
     assert set(assignments(tmp_path)) == {"a/3.jpg", "b/1.jpg", "b/2.jpg"}
 
 
-def test_folders_that_are_splits(tmp_path):
-    put(tmp_path / "source", "train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "test/b/x/4.jpg")
+def test_a_linked_folder_never_gives_its_name_to_pictures_that_have_another(tmp_path):
+    put(tmp_path / "source", "b/1.jpg", "c/2.jpg")
+    (tmp_path / "source/a").mkdir()
+    os.symlink(tmp_path / "source/b", tmp_path / "source/a/link")
+    os.symlink(tmp_path / "source/c", tmp_path / "source/b/link")
+    convert(tmp_path, validation_fraction=0.0)
+    assert assignments(tmp_path) == {"b/1.jpg": ("train", 0), "c/2.jpg": ("train", 1)}
+
+
+@pytest.mark.parametrize("stray", [[], ["train/stray.jpg"], ["stray.jpg", "test/stray.jpg"]])
+def test_folders_that_are_splits(stray, tmp_path):
+    paths = ["Train/a/1.jpg", "Train/b/2.jpg", "VAL/a/3.jpg", "test/b/x/4.jpg"]
+    put(tmp_path / "source", *paths, *stray)
     convert(tmp_path)
     assert assignments(tmp_path) == {
-        "train/a/1.jpg": ("train", 0),
-        "train/b/2.jpg": ("train", 1),
-        "val/a/3.jpg": ("validation", 0),
+        "Train/a/1.jpg": ("train", 0),
+        "Train/b/2.jpg": ("train", 1),
+        "VAL/a/3.jpg": ("validation", 0),
         "test/b/x/4.jpg": ("test", 1),
     }
 
@@ -266,7 +277,52 @@ def test_changed_pictures_are_not_taken_for_the_converted_ones(tmp_path):
     assert convert(tmp_path, source=os.fspath(tmp_path / "moved")).manifest == before.manifest
 
 
-def test_warns_of_pictures_outside_the_class_folders(tmp_path, caplog):
-    put(tmp_path / "source", "a/1.jpg", "b/2.jpg", "loose.jpg")
+LEFT_OUT = {
+    # Paths beside a/1.jpg and b/2.jpg -> what is said of them.
+    "outside the class folders": (
+        ["z.jpg", "loose.jpg"],
+        "they stand in no class folder: 2; the first is 'loose.jpg'",
+    ),
+    "of another kind": (
+        ["a/3.heic", "c/without_suffix"],
+        "no pictures by their names (.jpg, .jpeg, .png, .gif, .bmp, .webp): 2; the first is "
+        "'a/3.heic'",
+    ),
+    "a class without pictures": (["c/notes.txt"], "folders without a picture: 1; the first is 'c'"),
+}
+
+
+@pytest.mark.parametrize(("paths", "message"), LEFT_OUT.values(), ids=LEFT_OUT)
+def test_says_what_is_left_out(paths, message, tmp_path, caplog):
+    put(tmp_path / "source", "a/1.jpg", "b/2.jpg", *paths)
+    convert(tmp_path, validation_fraction=0.0)
+    assert message in caplog.text
+    assert set(assignments(tmp_path)) == {"a/1.jpg", "b/2.jpg"}
+
+
+def test_nothing_is_said_of_hidden_files(tmp_path, caplog):
+    put(tmp_path / "source", "a/1.jpg", "b/2.jpg", ".DS_Store", ".git/x/y", "__MACOSX/a/1.jpg")
     convert(tmp_path)
-    assert "1 pictures stand in no class folder" in caplog.text
+    assert not caplog.text
+
+
+def test_content_tells_whether_a_picture_has_changed(tmp_path):
+    put(tmp_path / "source", *many(4, "a", "b"))
+    convert(tmp_path)
+    other = PICTURE[:-3] + bytes([PICTURE[-3] ^ 1]) + PICTURE[-2:]
+    (tmp_path / "source/a/000.jpg").write_bytes(other)  # Of the same size.
+    with pytest.raises(UserError, match="made from other files or with other options"):
+        convert(tmp_path)
+
+
+def test_a_broken_link_is_a_bad_picture(tmp_path):
+    put(tmp_path / "source", *many(4, "a", "b"))
+    os.symlink("/nowhere/1.jpg", tmp_path / "source/a/broken.jpg")
+    with pytest.raises(UserError, match=r"a/broken\.jpg' cannot be used: it cannot be read: No su"):
+        convert(tmp_path)
+    convert(tmp_path, on_bad_image="skip")
+    assert (
+        "a/broken.jpg,it cannot be read: No such file or directory,skipped"
+        in (tmp_path / "set/bad_images.csv").read_text()
+    )
+    assert set(assignments(tmp_path)) == set(many(4, "a", "b"))
