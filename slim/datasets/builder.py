@@ -158,9 +158,20 @@ def build(
       UserError: The folder holds another set, the disk is too small or gets full, too many inputs
         are unusable, or a worker failed. The finished shards stay for the next run.
     """
+    with exclusive(dataset_dir):
+        return build_exclusively(dataset_dir, plan, num_workers=num_workers, progress=progress)
+
+
+def build_exclusively(
+    dataset_dir: str | os.PathLike,
+    plan: Plan,
+    *,
+    num_workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Outcome:
+    """Does what `build` does, for a caller that has the folder to itself (`exclusive`)."""
     folder = pathlib.Path(dataset_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder), _full_disk_explained(folder):
+    with _full_disk_explained(folder):
         tfrecords.remove_partials(folder)
         done = _keep_intact(folder, plan)
         missing = [shard for shard in plan.shards if shard.name not in done]
@@ -173,8 +184,17 @@ def build(
 
 
 @contextlib.contextmanager
-def _lock(folder: pathlib.Path) -> Iterator[None]:
-    """Keeps a second conversion out of the folder; the system frees it when a process dies."""
+def exclusive(dataset_dir: str | os.PathLike) -> Iterator[None]:
+    """Makes a folder and keeps other conversions out; one that stays empty goes again.
+
+    The system frees the folder when the process dies.
+
+    Raises:
+      UserError: Another process is converting a data set into it.
+    """
+    folder = pathlib.Path(dataset_dir)
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -185,6 +205,9 @@ def _lock(folder: pathlib.Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+        if is_new:
+            with contextlib.suppress(OSError):  # It is filled, as it should be.
+                folder.rmdir()
 
 
 @contextlib.contextmanager

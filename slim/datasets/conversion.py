@@ -71,12 +71,13 @@ def convert(
                 f"{error} If another version of it is meant, say --archive_checksums=off."
             ) from error
 
-    plan = converter.plan(record, config, fetch)
-    plan = dataclasses.replace(plan, options=_manifest_options(config, record))
-    outcome = builder.build(
-        folder, plan, num_workers=config.num_workers or os.cpu_count(), progress=progress
-    )
-    shutil.rmtree(folder / DOWNLOADS, ignore_errors=True)
+    with builder.exclusive(folder):  # From the first download to the removal of the last.
+        plan = converter.plan(record, config, fetch)
+        plan = dataclasses.replace(plan, options=_manifest_options(config, record))
+        outcome = builder.build_exclusively(
+            folder, plan, num_workers=config.num_workers or os.cpu_count(), progress=progress
+        )
+        shutil.rmtree(folder / DOWNLOADS, ignore_errors=True)
     return outcome
 
 
@@ -102,6 +103,13 @@ def _check_options(config: Conversion, record: DatasetRecord) -> None:
             f"--validation_fraction must be at least 0 and less than 1. "
             f"Received: {config.validation_fraction}."
         )
+    if not 0 <= config.small_object_area_threshold <= 1:
+        raise UserError(
+            f"--small_object_area_threshold must be from 0 to 1. Received: "
+            f"{config.small_object_area_threshold}."
+        )
+    if not pathlib.PurePath(config.coco_dirname).parts:
+        raise UserError(f"--coco_dirname must name a folder. Received: {config.coco_dirname!r}.")
     require_at_least(config, _MINIMUMS)
     require_at_most(config, _MAXIMUMS)
 
@@ -139,7 +147,8 @@ def _check_folder(config: Conversion, record: DatasetRecord) -> None:
     if found:
         return
     # Archives may lie there, with what the download manager keeps beside them.
-    ours = (os.path.basename(config.downloads), *(source.name for source in record.sources))
+    scratch = pathlib.PurePath(config.downloads_name).parts[0]
+    ours = (scratch, *(source.name for source in record.sources))
     others = sorted(path.name for path in folder.glob("*") if not path.name.startswith(ours))
     if others:
         raise UserError(

@@ -55,5 +55,9 @@ class Conversion:
     @property
     def downloads(self) -> str:
         """Where archives are put, inside `dataset_dir`; COCO's 19 GB stay there for another try."""
-        name = self.coco_dirname if self.dataset_name == "visualwakewords" else DOWNLOADS
-        return os.path.join(self.dataset_dir, name)
+        return os.path.join(self.dataset_dir, self.downloads_name)
+
+    @property
+    def downloads_name(self) -> str:
+        """The part of `downloads` below `dataset_dir`."""
+        return self.coco_dirname if self.dataset_name == "visualwakewords" else DOWNLOADS

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import tempfile
 import urllib.parse
 from collections.abc import Sequence
@@ -112,4 +111,8 @@ def _download_and_unpack(url: str, dataset_dir: str | os.PathLike) -> None:
     # is there.
     with tempfile.TemporaryDirectory(dir=dataset_dir, prefix=".unpacked-") as folder:
         archives.extract(archive, folder, max_members=_MAX_MEMBERS, max_bytes=_MAX_BYTES)
-        shutil.copytree(folder, dataset_dir, copy_function=os.replace, dirs_exist_ok=True)
+        for place, _, names in os.walk(folder):
+            target = os.path.join(dataset_dir, os.path.relpath(place, folder))
+            os.makedirs(target, exist_ok=True)
+            for name in names:
+                os.replace(os.path.join(place, name), os.path.join(target, name))

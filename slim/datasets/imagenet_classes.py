@@ -6,8 +6,11 @@ name its classes without the challenge's development kit and without a network.
 """
 
 import functools
+import os
 import pathlib
 from typing import NamedTuple
+
+from errors import UserError
 
 BACKGROUND = "background"
 
@@ -34,6 +37,18 @@ def classes() -> tuple[ImagenetClass, ...]:
 def by_wordnet_id() -> dict[str, ImagenetClass]:
     """Returns every class under its WordNet id."""
     return {entry.wordnet_id: entry for entry in classes()}
+
+
+def read_synsets(path: str | os.PathLike) -> list[str]:
+    """Returns the WordNet ids of a file that holds one a line.
+
+    Raises:
+      UserError: The file is no text.
+    """
+    try:
+        return pathlib.Path(path).read_text(encoding="ascii").split()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{os.fspath(path)} holds no synsets, one a line: {error}.") from error
 
 
 def labels_to_names() -> dict[int, str]:

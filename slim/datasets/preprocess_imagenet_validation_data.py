@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import cli
+from datasets import imagenet_classes
 from errors import UserError
 
 
@@ -50,8 +51,8 @@ def main(arguments):
         print("Usage: preprocess_imagenet_validation_data DIR LABELS_FILE", file=sys.stderr)
         return -1
     directory, labels_file = arguments
-    synsets = pathlib.Path(labels_file).read_text(encoding="ascii").split()
     try:
+        synsets = imagenet_classes.read_synsets(labels_file)
         moved = sort_into_folders(directory, synsets)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

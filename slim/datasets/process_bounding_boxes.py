@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import cli
 import errors
+from datasets import imagenet_classes
 
 _MISSING = -1  # What `GetInt` returns for a number that is not there.
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -232,10 +233,12 @@ def main(arguments):
     directory, *synsets_file = arguments
     synsets = None
     if synsets_file:
-        synsets = frozenset(pathlib.Path(*synsets_file).read_text(encoding="ascii").split())
+        synsets = frozenset(imagenet_classes.read_synsets(*synsets_file))
     selection = Selection(synsets)
     for line in csv_lines(directory, selection):
         print(line)
+    if not selection.files:
+        raise errors.UserError(f"{directory} holds no annotations (<synset>/*.xml).")
     print(f"{selection.summary()}\nFinished.", file=sys.stderr)
     return 0
 

@@ -7,18 +7,20 @@ determinism, unique keys.
 import dataclasses
 import hashlib
 import io
+import json
 import os
 import pathlib
 import subprocess
 import sys
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from compat import slim, tf
-from datasets import conversion, dataset_factory, manifest, tfrecords
+from datasets import builder, conversion, dataset_factory, manifest, tfrecords
 from datasets.conversion_options import Conversion
 from errors import UserError
 from tests import golden_files
@@ -246,6 +248,60 @@ def test_damaged_archive_is_named(name, file, message, tmp_path):
     with pytest.raises(UserError, match=f"{file} {message}"):
         convert(name, source, tmp_path / "set")
     assert not (tmp_path / "set/manifest.json").exists()
+
+
+ANNOTATIONS = {
+    "of a picture that is not listed": (
+        lambda coco: coco["images"].pop(0),
+        "not hold annotations as COCO publishes them .KeyError: 1",
+    ),
+    "of a picture without width": (
+        lambda coco: coco["images"][0].update(width=0),
+        "not hold annotations as COCO publishes them .ZeroDivisionError",
+    ),
+    "something else": (lambda coco: coco.pop("categories"), "KeyError: 'categories'"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), ANNOTATIONS.values(), ids=ANNOTATIONS)
+def test_annotations_that_cannot_be_used(change, message, tmp_path):
+    source = fake_data.make("visualwakewords", tmp_path / "source")
+    path = source.folder / "annotations_trainval2014.zip"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            coco = json.loads(data)
+            change(coco)
+            archive.writestr(name, json.dumps(coco))
+    with pytest.raises(UserError, match=message):
+        convert("visualwakewords", source, tmp_path / "set")
+    assert not (tmp_path / "set/manifest.json").exists()
+
+
+VISUAL_WAKE_WORDS = {
+    "coco_train_url": ("http://127.0.0.1/pictures/", "--coco_train_url must be the URL of a zip"),
+    "small_object_area_threshold": (float("nan"), "must be from 0 to 1. Received: nan"),
+    "coco_dirname": ("", "--coco_dirname must name a folder. Received: ''"),
+}
+
+
+@pytest.mark.parametrize("flag", VISUAL_WAKE_WORDS)
+def test_options_of_visual_wake_words_that_cannot_be_used(flag, tmp_path):
+    value, message = VISUAL_WAKE_WORDS[flag]
+    source = fake_data.make("visualwakewords", tmp_path / "source")
+    with pytest.raises(UserError, match=message):
+        convert("visualwakewords", source, tmp_path / "set", **{flag: value})
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_second_conversion_is_refused_before_it_fetches_anything(tmp_path):
+    source = fake_data.make("flowers", tmp_path / "source")
+    with builder.exclusive(tmp_path / "set"):
+        with pytest.raises(UserError, match="Another process is converting"):
+            convert("flowers", source, tmp_path / "set")
+        assert not list((tmp_path / "set").iterdir())
+    assert not (tmp_path / "set").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import io
+import stat
 import tarfile
 import zipfile
 
@@ -113,11 +114,13 @@ def archive(kind: str) -> bytes:
 )
 def test_download_and_uncompress(kind, function, tmp_path):
     (tmp_path / "other").mkdir()
+    tmp_path.chmod(0o705)
     with fault_server.serve({f"a.{kind}": archive(kind)}) as server:
         function(server.url(f"a.{kind}"), str(tmp_path))
         function(server.url(f"a.{kind}"), str(tmp_path))  # Again, as in the original.
     assert (tmp_path / "folder/a.txt").read_text() == "hello"
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"folder", "other"}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o705
 
 
 def test_download_url(tmp_path):

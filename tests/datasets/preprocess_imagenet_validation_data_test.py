@@ -106,6 +106,14 @@ def test_a_missing_picture_moves_nothing(unsorted):
         script.sort_into_folders(unsorted / "pictures", CHALLENGE.truth)
 
 
+def test_labels_that_are_no_text(unsorted):
+    (unsorted / "labels.txt").write_bytes(b"\x89PNG\xff")
+    result = run(unsorted / "pictures", unsorted / "labels.txt")
+    assert result.returncode == 255
+    assert result.stderr.startswith("error: ")
+    assert "holds no synsets, one a line" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [(), ("a",), ("a", "b", "c")], ids=["none", "one", "three"])
 def test_a_wrong_number_of_arguments(arguments):
     result = run(*arguments)

@@ -84,6 +84,22 @@ def test_a_wrong_number_of_arguments_ends_with_the_original_exit_code(arguments)
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_a_folder_without_annotations_is_an_error(folder, tmp_path):
+    result = run(tmp_path / folder)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.endswith("holds no annotations (<synset>/*.xml).\n")
+
+
+def test_a_file_of_synsets_that_is_no_text(cases, tmp_path):
+    (tmp_path / "synsets").write_bytes(b"\x89PNG\xff")
+    result = run(cases, tmp_path / "synsets")
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) <= 2
+    assert "holds no synsets, one a line" in result.stderr
+
+
 def test_the_published_functions_read_elements_by_name_and_index():
     root = ElementTree.parse(
         io.StringIO("<a><n>one</n><xmin>-1</xmin><o><n>two</n><xmin>7</xmin></o></a>")

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import pathlib
+import urllib.parse
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,21 +23,22 @@ _NUM_SHARDS = {"train": 100, "val": 10}
 
 def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
     """Plans 100 shards of training pictures and 10 of validation pictures."""
-    annotations, *pictures = (
-        fetch(dataclasses.replace(remote, name=url.rpartition("/")[2], urls=(url,)))
-        for remote, url in zip(
+    remotes = [
+        dataclasses.replace(remote, name=_file_name(flag, url), urls=(url,))
+        for remote, (flag, url) in zip(
             record.sources,
-            (config.coco_annotations_url, config.coco_train_url, config.coco_validation_url),
+            {
+                "coco_annotations_url": config.coco_annotations_url,
+                "coco_train_url": config.coco_train_url,
+                "coco_validation_url": config.coco_validation_url,
+            }.items(),
             strict=True,
         )
-    )
+    ]
+    annotations, *pictures = map(fetch, remotes)
     shards = []
     for archive, (split, num_shards) in zip(pictures, _NUM_SHARDS.items(), strict=True):
-        labelled = coco.filter_annotations(
-            _annotations(annotations, f"annotations/instances_{split}2014.json"),
-            config.small_object_area_threshold,
-            config.foreground_class_of_interest,
-        )
+        labelled = _labelled(annotations, f"annotations/instances_{split}2014.json", config)
         names = builder.shard_names(f"{split}.record-%05d-of-%05d", num_shards)
         for index, name in enumerate(names):
             images = labelled["images"][index::num_shards]
@@ -67,12 +69,28 @@ def _opened(archive: str) -> Iterator[zipfile.ZipFile]:
         raise UserError(f"{archive} is damaged or another archive: {error}.") from error
 
 
-def _annotations(archive: str, member: str) -> dict[str, Any]:
+def _labelled(archive: str, member: str, config: Conversion) -> dict[str, Any]:
     with _opened(archive) as opened, opened.open(member) as file:
         try:
-            return json.load(file)
+            annotations = json.load(file)
         except ValueError as error:
             raise UserError(f"{archive}: {member} is no JSON: {error}.") from error
+    try:
+        return coco.filter_annotations(
+            annotations, config.small_object_area_threshold, config.foreground_class_of_interest
+        )
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise UserError(
+            f"{archive}: {member} does not hold annotations as COCO publishes them "
+            f"({type(error).__name__}: {error})."
+        ) from error
+
+
+def _file_name(flag: str, url: str) -> str:
+    name = urllib.parse.urlsplit(url).path.rpartition("/")[2]
+    if not name:
+        raise UserError(f"--{flag} must be the URL of a zip archive. Received: {url!r}.")
+    return name
 
 
 def _records(
