@@ -24,7 +24,8 @@ def preprocess_for_train(
       image: Tensor [height, width, channels], 0 to 255.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
-      padding: Black pixels to add on each side before the random crop.
+      padding: Black pixels to add on each side before the random crop; more where the picture
+        would still be smaller than the result.
       add_image_summaries: Whether to show the picture, before and after, in TensorBoard.
       use_grayscale: Whether to turn colour into grey.
 
@@ -37,12 +38,24 @@ def preprocess_for_train(
         image = channels.to_grayscale(image)
     if padding > 0:
         image = tf.pad(image, [[padding, padding], [padding, padding], [0, 0]])
+    image = _at_least(image, output_height, output_width)
     image = tf.image.random_crop(image, [output_height, output_width, image.shape[-1]])
     image = tf.image.random_flip_left_right(image)
     _summarize("distorted_image", image, add_image_summaries)
     image = tf.image.random_brightness(image, max_delta=63)
     image = tf.image.random_contrast(image, lower=0.2, upper=1.8)
     return tf.image.per_image_standardization(image)
+
+
+def _at_least(image, height, width):
+    """Pads a picture with black on all sides where it is smaller than that."""
+    missing = tf.maximum([height, width] - tf.shape(image)[:2], 0)
+    before = missing // 2
+    sides = tf.pad(tf.stack([before, missing - before], axis=1), [[0, 1], [0, 0]])
+    depth = image.shape[-1]
+    image = tf.pad(image, sides)
+    image.set_shape([None, None, depth])
+    return image
 
 
 def preprocess_for_eval(

@@ -29,13 +29,16 @@ def preprocess_for_train(
       image: Tensor [height, width, channels], 0 to 255.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
-      resize_side_min: Least length of the smaller side in pixels.
-      resize_side_max: Greatest length of the smaller side in pixels.
+      resize_side_min: Least length of the smaller side in pixels; never less than the result's.
+      resize_side_max: Greatest length of the smaller side in pixels; never less than the least.
       use_grayscale: Whether to turn colour into grey.
 
     Returns:
       A float32 tensor [output_height, output_width, channels] around zero.
     """
+    # At the sizes of the paper, up to 256 pixels, the crop always fits.
+    resize_side_min = max(resize_side_min, output_height, output_width)
+    resize_side_max = max(resize_side_max, resize_side_min)
     side = tf.random_uniform([], resize_side_min, resize_side_max + 1, tf.int32)
     image = _resize_smaller_side(channels.to_rgb(image), side)
     image = tf.image.random_crop(image, [output_height, output_width, 3])
@@ -49,22 +52,19 @@ def preprocess_for_eval(image, output_height, output_width, resize_side, use_gra
       image: Tensor [height, width, channels], 0 to 255.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
-      resize_side: Length of the smaller side in pixels before the crop.
+      resize_side: Length of the smaller side in pixels before the crop; never less than the
+        result's.
       use_grayscale: Whether to turn colour into grey.
 
     Returns:
       A float32 tensor [output_height, output_width, channels] around zero.
     """
+    resize_side = max(resize_side, output_height, output_width)
     image = _resize_smaller_side(channels.to_rgb(image), resize_side)
     shape = tf.shape(image)
-    enough = tf.Assert(
-        tf.reduce_all(shape[:2] >= [output_height, output_width]),
-        ["The resized picture is smaller than the crop; give a greater resize_side.", shape],
-    )
-    with tf.control_dependencies([enough]):
-        top = (shape[0] - output_height) // 2
-        left = (shape[1] - output_width) // 2
-        image = tf.slice(image, [top, left, 0], [output_height, output_width, 3])
+    top = (shape[0] - output_height) // 2
+    left = (shape[1] - output_width) // 2
+    image = tf.slice(image, [top, left, 0], [output_height, output_width, 3])
     image.set_shape([output_height, output_width, 3])
     return _subtract_mean(image, use_grayscale)
 

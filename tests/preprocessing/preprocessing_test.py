@@ -84,6 +84,22 @@ def test_height_and_width_are_not_swapped(name, is_training, use_grayscale):
 
 @pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])
 @pytest.mark.parametrize("is_training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("size", [(64, 90), (331, 300), (600, 520)], ids=str)
+def test_any_size_comes_out_of_any_picture(name, is_training, size):
+    """The original could not enlarge beyond 256 pixels (VGG) or the picture's own size (CifarNet).
+
+    It failed in the middle of training, at the first picture that was too small.
+    """
+    outputs, static_shape = run(picture("rgb_64x48.png"), name, *size, 3, is_training=is_training)
+    assert static_shape == [*size, 3]
+    for output in outputs:
+        assert output.shape == (*size, 3)
+        assert np.isfinite(output).all()
+        assert output.std() > 0
+
+
+@pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])
+@pytest.mark.parametrize("is_training", [False, True], ids=["evaluation", "training"])
 def test_grey_pictures_stay_grey(name, is_training):
     (output,), _ = run(
         picture("gray_28x28.png"), name, 20, 20, is_training=is_training, use_grayscale=True
