@@ -100,6 +100,11 @@ def run(
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(_EXIT_INTERRUPTED)
+    except Exception as error:
+        # TensorFlow's error goes by its name, for not every script loads TensorFlow.
+        if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):
+            raise
+        _fail("Out of memory. A smaller --batch_size or smaller pictures take less.")
 
 
 def _define_shared_flags() -> None:

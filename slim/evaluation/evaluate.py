@@ -131,15 +131,20 @@ def _counts(config: evaluation_config.Evaluation, dataset) -> dict[str, tf.Tenso
     last_class = tf.cast(logits.shape[-1] - 1, labels.dtype)
     known = tf.clip_by_value(labels, 0, last_class)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=known, logits=logits)
+    # Of classes that are equally likely the first counts. `tf.nn.in_top_k` counts all of them: a
+    # network that always says the same of every class would be right every time.
+    likeliest = tf.math.top_k(logits, min(_TOP_K, logits.shape[-1])).indices
+    right = tf.equal(tf.cast(likeliest, labels.dtype), labels[:, tf.newaxis])
 
-    def hits(k):
-        return tf.reduce_sum(tf.cast(tf.nn.in_top_k(logits, labels, k), tf.int64))
+    def count(events):
+        return tf.reduce_sum(tf.cast(events, tf.int64))
 
     return {
         "num_examples": tf.size(labels),
-        "unknown_labels": tf.reduce_sum(tf.cast(tf.not_equal(labels, known), tf.int32)),
-        "accuracy": hits(1),
-        "recall_at_5": hits(_TOP_K),
+        "unknown_labels": count(tf.not_equal(labels, known)),
+        "not_finite": count(tf.logical_not(tf.math.is_finite(losses))),
+        "accuracy": count(right[:, :1]),
+        "recall_at_5": count(right),
         "loss": tf.reduce_sum(tf.cast(losses, tf.float64)),
     }
 
@@ -154,7 +159,8 @@ def _run(session, counts, config: evaluation_config.Evaluation, num_samples: int
     """Adds up the counts of all batches.
 
     Raises:
-      UserError: If there are fewer or more examples than the split is said to hold.
+      UserError: If there are fewer or more examples than the split is said to hold, labels that
+        the network has no class for, or outputs that are not finite.
     """
     totals = dict.fromkeys(counts, 0)
     start = reported = time.monotonic()
@@ -181,6 +187,12 @@ def _run(session, counts, config: evaluation_config.Evaluation, num_samples: int
         raise UserError(
             f"With --labels_offset={config.labels_offset}, {unknown_labels} of "
             f"{totals['num_examples']} labels are outside the classes of the network."
+        )
+    not_finite = totals.pop("not_finite")
+    if not_finite:
+        raise UserError(
+            f"Of {totals['num_examples']} pictures {not_finite} get outputs that are not finite "
+            f"numbers. The weights of {config.checkpoint_path} cannot be used."
         )
     if config.max_num_batches is None and totals["num_examples"] != num_samples:
         raise UserError(

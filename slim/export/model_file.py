@@ -57,8 +57,20 @@ def description_path(graph_path: str | pathlib.Path) -> pathlib.Path:
 
 
 def write_description(model: ModelDescription, graph_path: str | pathlib.Path) -> pathlib.Path:
-    """Writes the description beside the graph and returns its path."""
+    """Writes the description beside the graph and returns its path.
+
+    Raises:
+      UserError: If another file than a description stands there.
+    """
     path = description_path(graph_path)
+    if path.exists():
+        try:
+            read_description(graph_path)
+        except UserError as error:
+            raise UserError(
+                f"{path}, where the description of the graph goes, is another file. Choose another "
+                "--output_file."
+            ) from error
     text = json.dumps(dataclasses.asdict(model), indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path

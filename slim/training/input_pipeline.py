@@ -14,6 +14,9 @@ from training import replayable
 
 AUTOTUNE = tf.data.AUTOTUNE
 
+# What reading or decoding a damaged record ends in.
+DAMAGE_ERRORS = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
+
 # Encoded examples among which the next one is picked; the files come in random order as well.
 _SHUFFLE_BUFFER = 4096
 
@@ -117,7 +120,7 @@ def damage_named(dataset: slim.dataset.Dataset) -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+    except DAMAGE_ERRORS as error:
         damage = find_damage(dataset)
         if damage is None:
             raise
@@ -142,7 +145,7 @@ def find_damage(dataset: slim.dataset.Dataset) -> str | None:
                     number += 1
             except tf.errors.OutOfRangeError:
                 continue
-            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            except DAMAGE_ERRORS as error:
                 problem = first_cause(error)
                 return f"Record {number} (from 0) of {name} is damaged: {problem}"
     return None

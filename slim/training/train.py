@@ -113,7 +113,11 @@ class _Loop:
         with Report(config.train_dir, images_per_step, config.max_number_of_steps) as report:
             while not self._is_last() and self._stop.signal_number is None:
                 with_summaries = time.monotonic() >= summaries_due
-                loss = self._run_step(report, with_summaries)
+                try:
+                    loss = self._run_step(report, with_summaries)
+                except input_pipeline.DAMAGE_ERRORS:  # It has not touched the weights.
+                    self._save_unless_saved(step)
+                    raise
                 if with_summaries:
                     summaries_due = time.monotonic() + config.save_summaries_secs
                 if self._step % config.log_every_n_steps == 0 or self._is_last():
@@ -121,8 +125,7 @@ class _Loop:
                 if time.monotonic() >= save_due:
                     self._save()
                     save_due = time.monotonic() + config.save_interval_secs
-        if self._step > step and latest.step_of(self._checkpoint or "") != self._step:
-            self._save()
+        self._save_unless_saved(step)
         _LOG.info("Stopped at step %d; newest checkpoint: %s", self._step, self._checkpoint)
         return Result(self._step, loss, self._checkpoint, self._stop.exit_code)
 
@@ -136,9 +139,13 @@ class _Loop:
         fetches = [graph.loss, graph.learning_rate, graph.input_seconds, graph.label_range]
         if with_summaries:
             fetches.append(graph.summaries)
-        loss, self._learning_rate, input_seconds, label_range, *summaries = self._session.run(
-            fetches
-        )
+        try:
+            values = self._session.run(fetches)
+        except tf.errors.InvalidArgumentError as error:
+            if "summary histogram" not in error.message:
+                raise
+            raise self._diverged("Activations or weights are not finite") from error
+        loss, self._learning_rate, input_seconds, label_range, *summaries = values
         self._step += 1
         _check_labels(*label_range, graph.num_classes, self._config.labels_offset)
         if not math.isfinite(loss):
@@ -147,6 +154,10 @@ class _Loop:
         for summary in summaries:
             report.add_summaries(self._step, summary)
         return float(loss)
+
+    def _save_unless_saved(self, first_step: int) -> None:
+        if self._step > first_step and latest.step_of(self._checkpoint or "") != self._step:
+            self._save()
 
     def _save(self) -> None:
         if not self._session.run(self._graph.finite):

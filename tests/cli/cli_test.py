@@ -23,6 +23,9 @@ def main(arguments):
         from compat import tf
         with tf.Session() as session:
             print(session.run(tf.constant(6) * flags.FLAGS.factor))
+            side = tf.placeholder(tf.int32, [])
+            if arguments:
+                session.run(tf.random_uniform([side, side, side]), {side: arguments[0]})
     else:
         logging.info("in %s", os.getcwd())
         logging.warning("careful")
@@ -133,6 +136,13 @@ def test_tensorflow_is_quiet_unless_asked(run):
     quiet = run("--factor=7", RUN_TENSORFLOW="1")
     assert (quiet.stdout, quiet.stderr) == ("42\n", "")
     assert run("--factor=7", "--verbose", RUN_TENSORFLOW="1").stderr
+
+
+def test_memory_that_is_not_enough_is_one_line(run):
+    result = run("20000", RUN_TENSORFLOW="1")  # 32 TB.
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: Out of memory. A smaller --batch_size")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_user_path(monkeypatch):

@@ -141,6 +141,30 @@ def test_labels_outside_the_network_s_classes_are_counted(setup, tmp_path):
         evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": checkpoint}, labels_offset=1))
 
 
+def _save_with_logits(folder, row):
+    """Saves a LeNet whose outputs are the same for every picture."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        nets_factory.get_network_fn("lenet", 10)(tf.placeholder(tf.float32, [1, 28, 28, 1]))
+        session.run(tf.global_variables_initializer())
+        weights, biases = tf.trainable_variables("LeNet/fc4")
+        session.run([weights.assign(tf.zeros_like(weights)), biases.assign(row)])
+        return tf.train.Saver().save(session, str(folder / "model.ckpt"))
+
+
+def test_a_network_that_finds_all_classes_equally_likely_is_not_always_right(setup, tmp_path):
+    checkpoint = _save_with_logits(tmp_path, [0.0] * 10)
+    metrics = evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": checkpoint}))
+    assert metrics.accuracy == pytest.approx(0.1, abs=0.02)
+    assert metrics.recall_at_5 == pytest.approx(0.5, abs=0.05)
+    assert metrics.loss == pytest.approx(np.log(10), rel=1e-6)
+
+
+def test_outputs_that_are_not_finite_are_an_error(setup, tmp_path):
+    checkpoint = _save_with_logits(tmp_path, [0.0] * 9 + [np.nan])
+    with pytest.raises(UserError, match="Of 360 pictures 360 get outputs that are not finite"):
+        evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": checkpoint}))
+
+
 def test_a_damaged_record_is_an_error_naming_the_file(setup, tmp_path):
     folder = pathlib.Path(small_models.convert_digits(tmp_path / "digits"))
     shard = folder / "digits_validation.tfrecord"

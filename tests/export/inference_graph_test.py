@@ -131,6 +131,15 @@ def test_a_failed_export_leaves_the_older_one(tmp_path, checkpoint, monkeypatch)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lenet.json", "lenet.pb"]
 
 
+@pytest.mark.parametrize("text", ["no JSON", '{"accuracy": 0.9}', "[]"])
+def test_a_file_that_has_the_name_of_the_description_is_not_overwritten(tmp_path, text):
+    (tmp_path / "lenet.json").write_text(text)
+    with pytest.raises(UserError, match=r"lenet\.json, where the description .* is another file"):
+        inference_graph.export(_config(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["lenet.json"]
+    assert (tmp_path / "lenet.json").read_text() == text
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

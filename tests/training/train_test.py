@@ -37,7 +37,7 @@ def dataset(tmp_path_factory):
 def run(dataset, tmp_path):
     """Returns a function that trains and returns the result and the variables' values."""
 
-    def train_tiny(folder, steps, network=tiny_network.NETWORK, **settings):
+    def train_tiny(folder, steps, network=tiny_network.NETWORK, dataset=dataset, **settings):
         config = TrainConfig(**{
             "train_dir": str(tmp_path / folder),
             "dataset_dir": "unused",
@@ -280,6 +280,26 @@ def test_poisoned_picture_stops_the_run_before_anything_is_written(
     assert _steps(tmp_path / "run") == [4, 3, 2, 1]
     assert [line["step"] for line in _metrics(tmp_path / "run")] == [1, 2, 3, 4]
     assert all(np.isfinite(value).all() for value in _values(str(newest)).values())
+
+
+def test_poisoned_picture_at_a_step_with_summaries(run, dataset, monkeypatch, tmp_path):
+    _poison(monkeypatch, _brightness_in_batch(dataset, 0))
+    with pytest.raises(train.DivergedError, match="not finite at step 0"):
+        run("run", 8)
+    assert _steps(tmp_path / "run") == []
+
+
+def test_damaged_record_costs_no_step(run, tmp_path):
+    dataset = tiny_dataset.write(str(tmp_path / "data"), _EXAMPLES, num_classes=_CLASSES)
+    number = int(_brightness_in_batch(dataset, 4))
+    path = str(tmp_path / f"data/part-{number % 3}")
+    records = list(tf.python_io.tf_record_iterator(path))
+    with tf.python_io.TFRecordWriter(path) as writer:
+        for index, record in enumerate(records):
+            writer.write(record.replace(b"IEND", b"DEAD") if index == number // 3 else record)
+    with pytest.raises(UserError, match=rf"Record {number // 3} .* of {path} is damaged"):
+        run("run", 8, dataset=dataset)
+    assert _steps(tmp_path / "run") == [4]
 
 
 def test_absurd_learning_rate_stops_the_run(run, tmp_path):
