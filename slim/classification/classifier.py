@@ -8,7 +8,9 @@ import numpy as np
 from google.protobuf import message
 
 from classification import config as classification_config
-from compat import tf
+from compat import first_cause, tf
+from datasets.converters import pictures
+from datasets.imagenet_conversion.image_header import BadPictureError
 from errors import UserError, require_at_least
 from export import describe, inference_graph, model_file
 from preprocessing import preprocessing_factory
@@ -65,7 +67,8 @@ class Classifier:
         """Yields each picture file with its likeliest classes, the likeliest first.
 
         Args:
-          paths: Picture files: JPEG, PNG, GIF (its first frame) or BMP.
+          paths: Picture files: JPEG, PNG, GIF or WebP (the first frame) or BMP. Photographs are
+            turned upright, as `image_folder` does when it converts them.
           top_k: How many classes to name.
           batch_size: How many pictures go through the network at once.
 
@@ -89,15 +92,16 @@ class Classifier:
     def _read(self, path: str) -> np.ndarray:
         try:
             with open(path, "rb") as file:
-                return self._session.run(self._preprocessed, {self._encoded: file.read()})
+                picture = pictures.prepare(file.read())
+            return self._session.run(self._preprocessed, {self._encoded: picture.encoded})
         except IsADirectoryError as error:
             raise UserError(f"{path} is a folder; name the pictures in it: {path}/*") from error
         except OSError as error:
             raise UserError(f"Cannot read the picture {path}: {error.strerror}.") from error
+        except BadPictureError as error:
+            raise UserError(f"{path} cannot be used: {error}.") from error
         except tf.errors.InvalidArgumentError as error:
-            raise UserError(
-                f"{path} cannot be decoded as a picture (JPEG, PNG, GIF or BMP)."
-            ) from error
+            raise UserError(f"{path} cannot be used: {first_cause(error)}.") from error
 
 
 @contextlib.contextmanager

@@ -156,12 +156,34 @@ def test_refuses_a_graph_without_weights(tmp_path, pictures):
         _classify(pictures, graph=path)
 
 
+def test_pictures_of_all_kinds_and_turned_photographs_say_the_same(tmp_path, graph, pictures):
+    picture = Image.open(pictures[0]).convert("L")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # To be turned by a quarter, clockwise, before it is shown.
+    picture.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "0.png", exif=turned)
+    picture.convert("RGB").save(tmp_path / "1.webp", lossless=True)
+    picture.save(tmp_path / "2.gif", save_all=True, append_images=[picture.rotate(90)])
+    picture.convert("RGB").save(tmp_path / "3.bmp")
+    picture.convert("RGBA").save(tmp_path / "4.png")
+    ((_, expected),) = _classify(pictures[:1], graph=graph)
+    for _, guesses in _classify(sorted(map(str, tmp_path.iterdir())), graph=graph):
+        assert [guess.index for guess in guesses] == [guess.index for guess in expected]
+        np.testing.assert_allclose(
+            [guess.probability for guess in guesses],
+            [guess.probability for guess in expected],
+            rtol=0.01,
+        )
+
+
 def test_refuses_what_is_no_picture(tmp_path, graph):
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.jpg").write_text("not a picture")
+    Image.new("RGB", (99, 99)).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-9])
     for path, message in [
-        (tmp_path / "empty.png", r"empty\.png cannot be decoded"),
-        (tmp_path / "text.jpg", r"text\.jpg cannot be decoded"),
+        (tmp_path / "empty.png", r"empty\.png cannot be used: it is no JPEG, PNG, GIF, BMP or W"),
+        (tmp_path / "text.jpg", r"text\.jpg cannot be used: it is no JPEG, PNG, GIF, BMP or WebP"),
+        (tmp_path / "cut.jpg", r"cut\.jpg cannot be used: it is cut off: its end marker is miss"),
         (tmp_path / "missing.png", r"missing\.png: No such file"),
         (tmp_path, "is a folder"),
     ]:
