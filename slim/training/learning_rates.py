@@ -34,11 +34,11 @@ def build(config: TrainConfig, num_samples: int, step: tf.Tensor) -> tf.Tensor:
     """
     if config.learning_rate_decay_type not in _DECAYS:
         raise unknown("learning_rate_decay_type", config.learning_rate_decay_type, _DECAYS)
-    steps_per_epoch = num_samples / config.batch_size
-    decay_steps = max(1, int(steps_per_epoch * config.num_epochs_per_decay))
+    # Multiplied before it is divided, so that a whole number of steps is not rounded to one less.
+    decay_steps = max(1, int(num_samples * config.num_epochs_per_decay / config.batch_size))
     learning_rate = _DECAYS[config.learning_rate_decay_type](config, step, decay_steps)
     if config.warmup_epochs:
-        warmup_steps = steps_per_epoch * config.warmup_epochs
+        warmup_steps = num_samples * config.warmup_epochs / config.batch_size
         rising = config.learning_rate * tf.cast(step, tf.float32) / warmup_steps
         learning_rate = tf.minimum(rising, learning_rate)
     return learning_rate

@@ -44,6 +44,12 @@ def test_schedule(settings, steps, expected):
     np.testing.assert_allclose(_rates(steps, **settings), expected, rtol=1e-5)
 
 
+def test_whole_number_of_steps_is_kept():
+    """1357 / 10 * 30 is a little less than 4071."""
+    rates = _rates([4070, 4071], num_samples=1357, num_epochs_per_decay=30.0)
+    np.testing.assert_allclose(rates, [0.5, 0.47], rtol=1e-5)
+
+
 def test_epoch_shorter_than_a_batch_decays_each_step():
     np.testing.assert_allclose(_rates([0, 1], num_samples=3), [0.5, 0.47], rtol=1e-5)
 
