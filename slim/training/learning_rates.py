@@ -5,12 +5,10 @@ from errors import unknown
 from training.config import TrainConfig
 
 _DECAYS = {
+    # Whole numbers are divided: TensorFlow multiplies by the reciprocal, which at the very step of
+    # a decay may give a little less than 1.
     "exponential": lambda config, step, decay_steps: tf.train.exponential_decay(
-        config.learning_rate,
-        step,
-        decay_steps,
-        config.learning_rate_decay_factor,
-        staircase=True,
+        config.learning_rate, step // decay_steps, 1, config.learning_rate_decay_factor
     ),
     "fixed": lambda config, step, decay_steps: tf.constant(config.learning_rate),
     "polynomial": lambda config, step, decay_steps: tf.train.polynomial_decay(
