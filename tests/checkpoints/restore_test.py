@@ -164,3 +164,14 @@ def test_damaged_data_is_one_clear_error(tmp_path):
         (tmp_path / "model.ckpt.data-00000-of-00001").write_bytes(b"")
         with pytest.raises(UserError, match=r"is damaged: (?!Graph execution error)"):
             restore.plan(variables, saved).restore(session)
+
+
+def test_single_file_of_the_first_tensorflow(tmp_path):
+    """Most of the published checkpoints are such files."""
+    path = str(tmp_path / "vgg_16.ckpt")
+    saved = np.random.RandomState(0).normal(size=[3, 3, 1, 4]).astype(np.float32)
+    with tf.Session() as session:
+        session.run(tf.raw_ops.Save(filename=path, tensor_names=["net/conv/weights"], data=[saved]))
+        variable = tf.get_variable("net/conv/weights", saved.shape)
+        restore.plan([variable], path).restore(session)
+        np.testing.assert_array_equal(session.run(variable), saved)
