@@ -109,6 +109,16 @@ def resnet_v1_block(scope, base_depth, num_units, stride):
     return resnet.block(bottleneck, scope, base_depth, num_units, stride)
 
 
+def _resnet_v1(num_layers, *, inputs, min_base_depth, depth_multiplier, **arguments):
+    """Builds one of the four networks from all arguments of its function.
+
+    Two of the functions were published with `spatial_squeeze` in another place: each has a
+    signature of its own.
+    """
+    blocks = resnet.blocks(num_layers, resnet_v1_block, depth_multiplier, min_base_depth)
+    return resnet_v1(inputs, blocks, **arguments)
+
+
 def resnet_v1_50(
     inputs,
     num_classes=None,
@@ -123,18 +133,7 @@ def resnet_v1_50(
     scope="resnet_v1_50",
 ):
     """Builds ResNet-50; see `resnet.blocks` and `resnet.resnet` for the arguments."""
-    return resnet_v1(
-        inputs,
-        resnet.blocks(50, resnet_v1_block, depth_multiplier, min_base_depth),
-        num_classes,
-        is_training,
-        global_pool=global_pool,
-        output_stride=output_stride,
-        spatial_squeeze=spatial_squeeze,
-        store_non_strided_activations=store_non_strided_activations,
-        reuse=reuse,
-        scope=scope,
-    )
+    return _resnet_v1(50, **locals())
 
 
 def resnet_v1_101(
@@ -151,18 +150,7 @@ def resnet_v1_101(
     scope="resnet_v1_101",
 ):
     """Builds ResNet-101; see `resnet.blocks` and `resnet.resnet` for the arguments."""
-    return resnet_v1(
-        inputs,
-        resnet.blocks(101, resnet_v1_block, depth_multiplier, min_base_depth),
-        num_classes,
-        is_training,
-        global_pool=global_pool,
-        output_stride=output_stride,
-        spatial_squeeze=spatial_squeeze,
-        store_non_strided_activations=store_non_strided_activations,
-        reuse=reuse,
-        scope=scope,
-    )
+    return _resnet_v1(101, **locals())
 
 
 def resnet_v1_152(
@@ -179,18 +167,7 @@ def resnet_v1_152(
     scope="resnet_v1_152",
 ):
     """Builds ResNet-152; see `resnet.blocks` and `resnet.resnet` for the arguments."""
-    return resnet_v1(
-        inputs,
-        resnet.blocks(152, resnet_v1_block, depth_multiplier, min_base_depth),
-        num_classes,
-        is_training,
-        global_pool=global_pool,
-        output_stride=output_stride,
-        spatial_squeeze=spatial_squeeze,
-        store_non_strided_activations=store_non_strided_activations,
-        reuse=reuse,
-        scope=scope,
-    )
+    return _resnet_v1(152, **locals())
 
 
 def resnet_v1_200(
@@ -207,18 +184,7 @@ def resnet_v1_200(
     scope="resnet_v1_200",
 ):
     """Builds ResNet-200; see `resnet.blocks` and `resnet.resnet` for the arguments."""
-    return resnet_v1(
-        inputs,
-        resnet.blocks(200, resnet_v1_block, depth_multiplier, min_base_depth),
-        num_classes,
-        is_training,
-        global_pool=global_pool,
-        output_stride=output_stride,
-        spatial_squeeze=spatial_squeeze,
-        store_non_strided_activations=store_non_strided_activations,
-        reuse=reuse,
-        scope=scope,
-    )
+    return _resnet_v1(200, **locals())
 
 
 resnet_v1_50.default_image_size = resnet_v1.default_image_size

@@ -88,106 +88,42 @@ def resnet_v2_block(scope, base_depth, num_units, stride):
     return resnet.block(bottleneck, scope, base_depth, num_units, stride)
 
 
-def resnet_v2_50(
-    inputs,
-    num_classes=None,
-    is_training=True,
-    global_pool=True,
-    output_stride=None,
-    spatial_squeeze=True,
-    reuse=None,
-    scope="resnet_v2_50",
-):
-    """Builds ResNet-50; see `resnet.resnet` for the arguments."""
-    return resnet_v2(
+def _variant(num_layers):
+    """Returns the function that builds the network with this many layers."""
+    name = f"resnet_v2_{num_layers}"
+
+    def network(
         inputs,
-        resnet.blocks(50, resnet_v2_block),
-        num_classes,
-        is_training,
-        global_pool=global_pool,
-        output_stride=output_stride,
-        spatial_squeeze=spatial_squeeze,
-        reuse=reuse,
-        scope=scope,
-    )
+        num_classes=None,
+        is_training=True,
+        global_pool=True,
+        output_stride=None,
+        spatial_squeeze=True,
+        reuse=None,
+        scope=name,
+    ):
+        return resnet_v2(
+            inputs,
+            resnet.blocks(num_layers, resnet_v2_block),
+            num_classes,
+            is_training,
+            global_pool=global_pool,
+            output_stride=output_stride,
+            spatial_squeeze=spatial_squeeze,
+            reuse=reuse,
+            scope=scope,
+        )
+
+    network.__name__ = network.__qualname__ = name
+    network.__doc__ = f"Builds ResNet-{num_layers}; see `resnet.resnet` for the arguments."
+    network.default_image_size = resnet_v2.default_image_size
+    return network
 
 
-def resnet_v2_101(
-    inputs,
-    num_classes=None,
-    is_training=True,
-    global_pool=True,
-    output_stride=None,
-    spatial_squeeze=True,
-    reuse=None,
-    scope="resnet_v2_101",
-):
-    """Builds ResNet-101; see `resnet.resnet` for the arguments."""
-    return resnet_v2(
-        inputs,
-        resnet.blocks(101, resnet_v2_block),
-        num_classes,
-        is_training,
-        global_pool=global_pool,
-        output_stride=output_stride,
-        spatial_squeeze=spatial_squeeze,
-        reuse=reuse,
-        scope=scope,
-    )
-
-
-def resnet_v2_152(
-    inputs,
-    num_classes=None,
-    is_training=True,
-    global_pool=True,
-    output_stride=None,
-    spatial_squeeze=True,
-    reuse=None,
-    scope="resnet_v2_152",
-):
-    """Builds ResNet-152; see `resnet.resnet` for the arguments."""
-    return resnet_v2(
-        inputs,
-        resnet.blocks(152, resnet_v2_block),
-        num_classes,
-        is_training,
-        global_pool=global_pool,
-        output_stride=output_stride,
-        spatial_squeeze=spatial_squeeze,
-        reuse=reuse,
-        scope=scope,
-    )
-
-
-def resnet_v2_200(
-    inputs,
-    num_classes=None,
-    is_training=True,
-    global_pool=True,
-    output_stride=None,
-    spatial_squeeze=True,
-    reuse=None,
-    scope="resnet_v2_200",
-):
-    """Builds ResNet-200; see `resnet.resnet` for the arguments."""
-    return resnet_v2(
-        inputs,
-        resnet.blocks(200, resnet_v2_block),
-        num_classes,
-        is_training,
-        global_pool=global_pool,
-        output_stride=output_stride,
-        spatial_squeeze=spatial_squeeze,
-        reuse=reuse,
-        scope=scope,
-    )
-
-
-resnet_v2_50.default_image_size = resnet_v2.default_image_size
-resnet_v2_101.default_image_size = resnet_v2.default_image_size
-resnet_v2_152.default_image_size = resnet_v2.default_image_size
-resnet_v2_200.default_image_size = resnet_v2.default_image_size
+resnet_v2_50 = _variant(50)
+resnet_v2_101 = _variant(101)
+resnet_v2_152 = _variant(152)
+resnet_v2_200 = _variant(200)
 
 # Published weights -> their accuracy on ImageNet in percent, best guess and best five.
 _ACCURACY = {

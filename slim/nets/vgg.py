@@ -33,136 +33,63 @@ def _layers(depths, fc_conv_padding):
     yield layer("fc7", slim.conv2d, 4096, [1, 1])
 
 
-def _vgg(
-    name,
-    inputs,
-    num_classes,
-    is_training,
-    dropout_keep_prob,
-    spatial_squeeze,
-    reuse,
-    scope,
-    fc_conv_padding,
-    global_pool,
-):
-    """Builds one of the networks of `_DEPTHS`.
+def _variant(name):
+    """Returns the function that builds one of the networks of `_DEPTHS`."""
 
-    Args:
-      name: The network.
-      inputs: Images [batch, height, width, channels], 224 x 224 x 3 for ImageNet.
-      num_classes: Number of classes; None or 0 leaves the classifier out.
-      is_training: Whether dropout is on.
-      dropout_keep_prob: Share of activations that dropout keeps.
-      spatial_squeeze: Whether to drop the height and width, both 1, of the logits.
-      reuse: Whether to use the variables of an earlier call with the same scope.
-      scope: Name of the variable scope.
-      fc_conv_padding: "VALID" gives one prediction for 224 x 224, "SAME" one for every 32 x 32.
-      global_pool: Whether to average the features over all positions; then images of any size
-        from 224 x 224 ("SAME": 32 x 32) give one prediction.
-
-    Returns:
-      Logits [batch, num_classes], [batch, h, w, num_classes] unless squeezed, or the features
-      [batch, h, w, 4096] without a classifier; and a dict from `<scope>/<layer>` to outputs.
-
-    Raises:
-      errors.UserError: for images of another rank or size, or another padding.
-    """
-    checks.choice("fc_conv_padding", fc_conv_padding, _MIN_IMAGE_SIZE)
-    checks.images(inputs, _MIN_IMAGE_SIZE[fc_conv_padding])
-    with tf.variable_scope(scope, name, [inputs], reuse=reuse) as variable_scope:
-        return fully_convolutional(
-            inputs,
-            _layers(_DEPTHS[name], fc_conv_padding),
-            num_classes,
-            is_training=is_training,
-            dropout_keep_prob=dropout_keep_prob,
-            spatial_squeeze=spatial_squeeze,
-            global_pool=global_pool,
-            scope=variable_scope,
-        )
-
-
-def vgg_a(
-    inputs,
-    num_classes=1000,
-    is_training=True,
-    dropout_keep_prob=0.5,
-    spatial_squeeze=True,
-    reuse=None,
-    scope="vgg_a",
-    fc_conv_padding="VALID",
-    global_pool=False,
-):
-    """VGG with 11 layers, configuration A; see `_vgg` for the arguments."""
-    return _vgg(
-        "vgg_a",
+    def vgg(
         inputs,
-        num_classes,
-        is_training,
-        dropout_keep_prob,
-        spatial_squeeze,
-        reuse,
-        scope,
-        fc_conv_padding,
-        global_pool,
-    )
+        num_classes=1000,
+        is_training=True,
+        dropout_keep_prob=0.5,
+        spatial_squeeze=True,
+        reuse=None,
+        scope=name,
+        fc_conv_padding="VALID",
+        global_pool=False,
+    ):
+        """Builds VGG: with 11 layers that have weights (vgg_a), with 16, or with 19.
+
+        Args:
+          inputs: Images [batch, height, width, channels], 224 x 224 x 3 for ImageNet.
+          num_classes: Number of classes; None or 0 leaves the classifier out.
+          is_training: Whether dropout is on.
+          dropout_keep_prob: Share of activations that dropout keeps.
+          spatial_squeeze: Whether to drop the height and width, both 1, of the logits.
+          reuse: Whether to use the variables of an earlier call with the same scope.
+          scope: Name of the variable scope.
+          fc_conv_padding: "VALID" gives one prediction for 224 x 224, "SAME" one for every 32 x 32.
+          global_pool: Whether to average the features over all positions; then images of any size
+            from 224 x 224 ("SAME": 32 x 32) give one prediction.
+
+        Returns:
+          Logits [batch, num_classes], [batch, h, w, num_classes] unless squeezed, or the features
+          [batch, h, w, 4096] without a classifier; and a dict from `<scope>/<layer>` to outputs.
+
+        Raises:
+          errors.UserError: for images of another rank or size, or another padding.
+        """
+        checks.choice("fc_conv_padding", fc_conv_padding, _MIN_IMAGE_SIZE)
+        checks.images(inputs, _MIN_IMAGE_SIZE[fc_conv_padding])
+        with tf.variable_scope(scope, name, [inputs], reuse=reuse) as variable_scope:
+            return fully_convolutional(
+                inputs,
+                _layers(_DEPTHS[name], fc_conv_padding),
+                num_classes,
+                is_training=is_training,
+                dropout_keep_prob=dropout_keep_prob,
+                spatial_squeeze=spatial_squeeze,
+                global_pool=global_pool,
+                scope=variable_scope,
+            )
+
+    vgg.__name__ = vgg.__qualname__ = name
+    vgg.default_image_size = 224
+    return vgg
 
 
-def vgg_16(
-    inputs,
-    num_classes=1000,
-    is_training=True,
-    dropout_keep_prob=0.5,
-    spatial_squeeze=True,
-    reuse=None,
-    scope="vgg_16",
-    fc_conv_padding="VALID",
-    global_pool=False,
-):
-    """VGG with 16 layers, configuration D; see `_vgg` for the arguments."""
-    return _vgg(
-        "vgg_16",
-        inputs,
-        num_classes,
-        is_training,
-        dropout_keep_prob,
-        spatial_squeeze,
-        reuse,
-        scope,
-        fc_conv_padding,
-        global_pool,
-    )
-
-
-def vgg_19(
-    inputs,
-    num_classes=1000,
-    is_training=True,
-    dropout_keep_prob=0.5,
-    spatial_squeeze=True,
-    reuse=None,
-    scope="vgg_19",
-    fc_conv_padding="VALID",
-    global_pool=False,
-):
-    """VGG with 19 layers, configuration E; see `_vgg` for the arguments."""
-    return _vgg(
-        "vgg_19",
-        inputs,
-        num_classes,
-        is_training,
-        dropout_keep_prob,
-        spatial_squeeze,
-        reuse,
-        scope,
-        fc_conv_padding,
-        global_pool,
-    )
-
-
-vgg_a.default_image_size = 224
-vgg_16.default_image_size = 224
-vgg_19.default_image_size = 224
+vgg_a = _variant("vgg_a")
+vgg_16 = _variant("vgg_16")
+vgg_19 = _variant("vgg_19")
 
 
 def vgg_arg_scope(weight_decay=0.0005):
