@@ -9,17 +9,22 @@ from nets.network import Network
 _CONVOLUTIONS = ("Conv2D", "Conv3D")
 
 
-def of_network(network: Network) -> tuple[int, int]:
+def of_network(network: Network, **kwargs) -> tuple[int, int]:
     """Returns the parameters and multiply-adds of classifying one picture or clip.
 
     Auxiliary heads, which only training needs, do not count; nor do the moving averages of batch
     normalization.
+
+    Args:
+      network: The network, at its default image size.
+      **kwargs: Further arguments of the network function.
     """
     size = network.default_image_size
     frames = [] if network.num_frames is None else [network.num_frames]
     network_fn = nets_factory.get_network_fn(network.name, network.num_classes)
     with tf.Graph().as_default() as graph:
-        network_fn(tf.placeholder(tf.float32, [1, *frames, size, size, network.channels]))
+        images = tf.placeholder(tf.float32, [1, *frames, size, size, network.channels])
+        network_fn(images, **kwargs)
         return num_parameters(network.aux_scopes), multiply_adds(graph, network.aux_scopes)
 
 

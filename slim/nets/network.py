@@ -20,6 +20,8 @@ class Checkpoint:
       top1: Share of the validation pictures whose best guess was right, in percent, one crop.
       top5: The same for the best five guesses.
       depth_multiplier: Width multiplier the network has to be built with.
+      finegrain_classification_mode: Whether it has to be built with this argument: its last layer
+        keeps the width that it has in the network of multiplier 1.
       quantized: Whether it was trained with simulated 8-bit arithmetic.
     """
 
@@ -29,12 +31,23 @@ class Checkpoint:
     top1: float | None = None
     top5: float | None = None
     depth_multiplier: float = 1.0
+    finegrain_classification_mode: bool = False
     quantized: bool = False
 
     @property
     def archive(self) -> str:
         """File name of the archive."""
         return self.url.rpartition("/")[2]
+
+    @property
+    def arguments(self) -> dict:
+        """Arguments of the network function that give its layers the widths of these weights."""
+        arguments = {}
+        if self.depth_multiplier != 1:
+            arguments["depth_multiplier"] = self.depth_multiplier
+        if self.finegrain_classification_mode:
+            arguments["finegrain_classification_mode"] = True
+        return arguments
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -190,6 +190,7 @@ def _checkpoints(*multipliers: float):
             top1=top1,
             top5=top5,
             depth_multiplier=multiplier,
+            finegrain_classification_mode=multiplier < 1,
         )
         for multiplier in multipliers
         for size, (top1, top5) in _ACCURACIES[multiplier].items()

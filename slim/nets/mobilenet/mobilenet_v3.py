@@ -337,6 +337,7 @@ def _network(name, builder, url, *accuracies, scope="MobilenetV3"):
                 num_classes=1001,
                 top1=top1,
                 depth_multiplier=multiplier,
+                finegrain_classification_mode=multiplier < 1,
                 quantized=arithmetic == "uint8",
             )
             for multiplier, arithmetic, top1 in accuracies
