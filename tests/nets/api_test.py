@@ -8,6 +8,7 @@ import operator
 import pytest
 
 from compat import slim, tf
+from nets.mobilenet import mobilenet_v3
 from tests import golden_files
 from tests.nets import golden_calls
 
@@ -31,9 +32,10 @@ CLASSES = [(module, name) for module, facts in MODULES.items() for name in facts
 def is_described_by(value, text):
     """Returns whether a default or bound value is what the reference file writes as `text`."""
     if isinstance(text, str) and text.startswith(("nets.", "slim.", "tf.", "conv_defs:")):
-        # What has no name of its own, or is a table of layers, is compared where it is used.
-        if "<" in text or text.startswith("conv_defs:"):
+        if "<" in text:  # What has no name of its own is compared where it is used.
             return value is not None
+        if text.startswith("conv_defs:"):
+            return value is getattr(mobilenet_v3, text.removeprefix("conv_defs:"))
         package, _, path = text.partition(".")
         if package == "nets":
             return value is golden_calls.resolve(text)
@@ -51,9 +53,9 @@ def check_partial(function, golden):
     """Requires a function with some of its arguments given."""
     assert isinstance(function, functools.partial)
     assert function.func is golden_calls.resolve(golden["partial_of"])
-    changed = set(golden.get("changed_defaults", {}))
-    assert set(function.keywords) - changed == set(golden["bound_kwargs"]) - changed
-    for name, text in golden["bound_kwargs"].items():
+    bound = {**golden.get("changed_defaults", {}), **golden["bound_kwargs"]}
+    assert function.keywords.keys() == bound.keys()
+    for name, text in bound.items():
         assert is_described_by(function.keywords[name], text), name
 
 
@@ -71,6 +73,7 @@ def test_function(module, name):
     for (text, parameter), (_, *default) in zip(ours, golden["signature"], strict=True):
         assert (parameter.default is parameter.empty) == (not default), text
         assert not default or is_described_by(parameter.default, *default), text
+        assert parameter.kind is not parameter.KEYWORD_ONLY, text
     assert hasattr(function, "_key_op") == golden.get("arg_scoped", False)
 
 
@@ -81,8 +84,10 @@ def test_class(module, name):
     if "fields" in golden:
         assert list(cls._fields) == golden["fields"]
     for method, signature in golden["methods"].items():
-        names = [[p] for p in inspect.signature(getattr(cls, method)).parameters]
-        assert names == [row[:1] for row in signature]
+        ours = inspect.signature(getattr(cls, method)).parameters.values()
+        assert [
+            [p.name] if p.default is p.empty else [p.name, repr(p.default)] for p in ours
+        ] == signature
 
 
 def test_factory_maps():
