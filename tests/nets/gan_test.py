@@ -51,6 +51,7 @@ def test_graph(name):
     assert graph_facts.num_elements(tf.trainable_variables()) == golden["num_parameters"]
     assert graph_facts.shapes(end_points) == golden["end_points"]
     assert net.op.name == golden["output_op_name"]
+    assert net.shape.as_list() == golden["output_shape"]
     assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == golden["n_update_ops"]
     assert len(tf.losses.get_regularization_losses()) == golden["n_regularization_losses"]
     assert graph_facts.batch_norm() == golden["batch_norm"]
@@ -63,12 +64,15 @@ def test_graph(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_evaluation_graph(name):
     golden = golden_files.load(f"variables/{name}.json")
-    _, _, end_points = build(golden, is_training=False)
+    _, net, end_points = build(golden, is_training=False)
 
     in_training = {name for name, _ in golden["trainable"] + golden["non_trainable"]}
     names = {variable.op.name for variable in tf.global_variables()}
     assert names == in_training - set(golden["variables_only_in_training"])
     assert graph_facts.shapes(end_points) == golden["end_points_eval"]
+    assert net.op.name == golden["output_op_name_eval"]
+    assert net.shape.as_list() == golden["output_shape_eval"]
+    assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == golden["n_update_ops_eval"]
 
 
 @pytest.mark.parametrize("name", [n for n in NETWORKS if "default" not in n])
