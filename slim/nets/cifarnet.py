@@ -55,9 +55,10 @@ def cifarnet(
       from the names of the layers to their outputs.
 
     Raises:
-      errors.UserError: for images of another rank or too small.
+      errors.UserError: for images of another rank, too small or of unknown size.
     """
     checks.images(images, _MIN_IMAGE_SIZE)
+    checks.known_size(images)
     with (
         tf.variable_scope(scope, "CifarNet"),
         slim.arg_scope([slim.dropout], keep_prob=dropout_keep_prob, is_training=is_training),

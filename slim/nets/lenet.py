@@ -45,9 +45,10 @@ def lenet(
       from the names of the layers to their outputs.
 
     Raises:
-      errors.UserError: for images of another rank or too small.
+      errors.UserError: for images of another rank, too small or of unknown size.
     """
     checks.images(images, _MIN_IMAGE_SIZE)
+    checks.known_size(images)
     with tf.variable_scope(scope, "LeNet"):
         net, end_points = build(images, _FEATURES)
         if not num_classes:

@@ -10,6 +10,7 @@ import errors
 from compat import slim
 from nets import (
     alexnet,
+    checks,
     cifarnet,
     i3d,
     inception_resnet_v2,
@@ -88,9 +89,11 @@ def get_network_fn(
       network. It has the attributes of the network function, `default_image_size` among them.
 
     Raises:
-      errors.UserError: if there is no network of that name.
+      errors.UserError: if there is no network of that name, or `num_classes` is negative or no
+        whole number.
     """
     network = get_network(name)
+    checks.num_classes(num_classes)
     arg_scope = network.arg_scope(weight_decay=weight_decay)
 
     @functools.wraps(network.builder)

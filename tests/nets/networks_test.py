@@ -23,6 +23,11 @@ def test_unknown_network():
         nets_factory.get_network_fn("lenet5", num_classes=10)
 
 
+def test_wrong_number_of_classes():
+    with pytest.raises(errors.UserError, match="num_classes.*received -1"):
+        nets_factory.get_network_fn("lenet", num_classes=-1)
+
+
 def test_function_of_the_factory_tells_the_image_size():
     assert nets_factory.get_network_fn("lenet", 10).default_image_size == 28
 

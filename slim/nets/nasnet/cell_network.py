@@ -137,10 +137,7 @@ def build_network(
     """
     is_imagenet = stem == "imagenet"
     checks.images(images, IMAGENET_MIN_IMAGE_SIZE if is_imagenet else CIFAR_MIN_IMAGE_SIZE)
-    if not images.shape[1:3].is_fully_defined():
-        raise errors.UserError(
-            f"Networks of cells need images of known height and width; received {images.shape}."
-        )
+    checks.known_size(images)
     if not is_training:
         config = dataclasses.replace(config, drop_path_keep_prob=1.0)
     if config.data_format == nasnet_utils.DATA_FORMAT_NCHW:
