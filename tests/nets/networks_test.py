@@ -24,7 +24,7 @@ def test_unknown_network():
 
 
 def test_wrong_number_of_classes():
-    with pytest.raises(errors.UserError, match="num_classes.*received -1"):
+    with pytest.raises(errors.UserError, match=r"num_classes.*received -1"):
         nets_factory.get_network_fn("lenet", num_classes=-1)
 
 
