@@ -107,6 +107,20 @@ def test_bounded_activations():
     assert evaluate(output).max() <= 6
 
 
+@pytest.mark.parametrize("depth", [8, 12], ids=["identity", "convolution"])
+def test_bounded_activations_bound_both_sides_of_the_sum(depth):
+    """Eight bits have to hold the shortcut and the residual, not only their sum."""
+    arguments = {"stride": 1, "use_bounded_activations": True, "scope": "unit"}
+    with slim.arg_scope(resnet_utils.resnet_arg_scope(use_batch_norm=False)):
+        resnet_v1.bottleneck(tf.random_uniform([1, 4, 4, 8], -100, 100), depth, 2, **arguments)
+    (addition,) = [op for op in tf.get_default_graph().get_operations() if op.name == "unit/add"]
+    shortcut, residual = evaluate([*addition.inputs])
+    assert np.abs(residual).max() <= 6
+    if depth != 8:  # The input itself is what the unit before has bounded.
+        assert shortcut.min() >= 0
+        assert shortcut.max() <= 6
+
+
 def test_several_predictions_cannot_be_squeezed():
     with pytest.raises(errors.UserError, match=r"2x2 predictions.*global_pool=True"):
         resnet_v1.resnet_v1_50(tf.zeros([1, 64, 64, 3]), num_classes=10, global_pool=False)
