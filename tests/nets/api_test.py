@@ -90,6 +90,42 @@ def test_class(module, name):
         ] == signature
 
 
+def settings(value):
+    """Returns what an arg scope sets, with functions and initializers as what they hold."""
+    if isinstance(value, dict):
+        return sorted((str(key), str(settings(held))) for key, held in value.items())
+    if hasattr(value, "get_config"):
+        return type(value), settings(value.get_config())
+    if inspect.isfunction(value):
+        return value.__qualname__, [cell.cell_contents for cell in value.__closure__ or ()]
+    return value
+
+
+ARG_SCOPES = [
+    (module, name, row[0])
+    for module, name in FUNCTIONS
+    if name.endswith("_arg_scope") and name != "safe_arg_scope"
+    for row in MODULES[module]["functions"][name]["signature"]
+]
+
+
+@pytest.mark.parametrize(("module", "name", "argument"), ARG_SCOPES)
+def test_every_argument_of_an_arg_scope_makes_a_difference(module, name, argument):
+    arg_scope = getattr(importlib.import_module(module), name)
+    default = inspect.signature(arg_scope).parameters[argument].default
+    match default:
+        case bool():
+            other = not default
+        case float():
+            other = default / 2 + 0.1
+        case str():
+            other = None
+        case _:
+            other = tf.nn.sigmoid
+    assert settings(arg_scope(**{argument: other})) != settings(arg_scope())
+    assert settings(arg_scope(**{argument: default})) == settings(arg_scope())
+
+
 def test_factory_maps():
     for table, golden in MODULES["nets.nets_factory"]["constants"].items():
         ours = getattr(importlib.import_module("nets.nets_factory"), table)

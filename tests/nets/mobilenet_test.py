@@ -168,6 +168,15 @@ def test_large_images_need_a_way_to_one_prediction():
         mobilenet_v1.mobilenet_v1(images(512, 512))
 
 
+@pytest.mark.parametrize(("regularize_depthwise", "penalties"), [(False, 2), (True, 3)])
+def test_depthwise_weights_of_v1_decay_where_asked(regularize_depthwise, penalties):
+    with slim.arg_scope(
+        mobilenet_v1.mobilenet_v1_arg_scope(regularize_depthwise=regularize_depthwise)
+    ):
+        mobilenet_v1.mobilenet_v1_base(images(), final_endpoint="Conv2d_1_pointwise")
+    assert len(tf.losses.get_regularization_losses()) == penalties
+
+
 def test_safe_arg_scope_without_arguments_changes_nothing():
     with lib.safe_arg_scope([slim.batch_norm], decay=None) as scope:
         assert scope is None
