@@ -41,6 +41,16 @@ def test_record_is_complete(network):
     assert callable(preprocessing_factory.get_preprocessing(network.preprocessing))
 
 
+def test_preprocessing_by_name_is_that_of_the_record(network):
+    by_name, by_record = (
+        preprocessing_factory.get_preprocessing(name).func
+        for name in (network.name, network.preprocessing)
+    )
+    # Of these the original names another one than their published weights were trained with.
+    differs = network.name.startswith("resnet_v2")
+    assert (by_name is not by_record) == differs
+
+
 def test_the_records_hold_every_published_checkpoint():
     published = {row["url"]: row for row in golden_files.load("checkpoints.json")}
     held = {
