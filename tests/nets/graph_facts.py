@@ -50,6 +50,15 @@ def batch_norm() -> dict:
     return facts
 
 
+def dropout_keep_probs() -> set[float]:
+    """Returns the shares of activations that the dropouts in the graph keep."""
+    return {
+        round(1.0 - float(tf.get_static_value(op.inputs[1])), 6)
+        for op in tf.get_default_graph().get_operations()
+        if op.type == "GreaterEqual" and "dropout" in op.name.lower()
+    }
+
+
 def regularized_variables() -> dict[str, list[str]]:
     """Returns the scale of each l2 penalty in the graph with the variables it falls on."""
     found = collections.defaultdict(list)

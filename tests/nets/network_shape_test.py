@@ -14,6 +14,16 @@ from tests.nets import graph_facts
 
 WEIGHT_DECAY = 4e-5  # What the reference numbers were measured with.
 
+# What the dropout of networks keeps that take it from their arg scope or configuration.
+KEEP_PROBS = {
+    "mobilenet_v2": 0.8,
+    "mobilenet_v3": 0.8,
+    "mobilenet_edgetpu": 0.8,
+    "nasnet_large": 0.5,
+    "nasnet_mobile": 0.5,
+    "pnasnet": 0.5,
+}
+
 # Two images of a single pixel have so little variance that each batch normalization of a deep
 # network multiplies the gradient a hundredfold, beyond what float32 holds.
 MIN_SIZE_OF_GRADIENTS = 33
@@ -41,6 +51,14 @@ def build(network, shape, num_classes, is_training=False, **kwargs):
 def resized(shape, height, width):
     """Returns the shape of images or clips with another height and width."""
     return [*shape[:-3], height, width, shape[-1]]
+
+
+def keep_probs(network):
+    """Returns what the dropouts of a network keep in training: nothing, or one share."""
+    argument = inspect.signature(network.builder).parameters.get("dropout_keep_prob")
+    if argument:
+        return {argument.default}
+    return {share for name, share in KEEP_PROBS.items() if network.name.startswith(name)}
 
 
 def variable_names(variables):
@@ -88,6 +106,7 @@ def test_training_graph(network, golden):
         assert len(tf.get_collection(collection)) == size, collection
 
     assert graph_facts.batch_norm() == golden["batch_norm"]
+    assert graph_facts.dropout_keep_probs() == keep_probs(network)
     expected = golden["initializers"]
     for variable in slim.get_model_variables():
         name = variable.op.name
@@ -104,6 +123,7 @@ def test_evaluation_graph(network, golden):
     assert graph_facts.shapes(end_points) == golden["end_points_eval"]
     assert net.op.name == golden["output_op_name_eval"]
     assert net.shape.as_list() == golden["output_shape_eval"]
+    assert not graph_facts.dropout_keep_probs()
     assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == golden["n_update_ops_eval"]
     assert len(tf.losses.get_regularization_losses()) == golden["n_regularization_losses_eval"]
 
@@ -118,6 +138,7 @@ def test_record(network, golden):
 
     variables = dict(golden["trainable"])
     assert variables[network.first_conv][-2] == network.channels
+    assert bool(network.aux_scopes) == ("AuxLogits" in golden["end_points"])
     for scope in network.aux_scopes + network.classifier_scopes:
         assert any(name.startswith(f"{scope}/") for name in variables), scope
 
