@@ -65,6 +65,7 @@ def plan(
     ignore_missing: bool = False,
     *,
     classifier_scopes: Sequence[str] = (),
+    all_needed: bool = False,
 ) -> RestorePlan:
     """Plans how to restore variables, or says everything that stands in the way.
 
@@ -78,13 +79,15 @@ def plan(
       ignore_missing: Whether to leave alone what the checkpoint lacks or has in another shape.
       classifier_scopes: Scopes whose shapes depend on the number of classes (`Network` has
         them); the error message proposes to exclude them.
+      all_needed: Whether nothing may be left out, as in every program but training; the error
+        message then proposes no flag that leaves something out.
 
     Raises:
       UserError: If there is no such checkpoint, or if it does not fit; lists every variable that
         is missing, extra or of another shape, and the flag that would help.
     """
     checkpoint_path = latest.find(checkpoint_path)
-    saved = _saved_shapes(checkpoint_path)
+    saved = saved_shapes(checkpoint_path)
     if not isinstance(variables, Mapping):
         variables = {variable.op.name: variable for variable in variables}
     excluded = [name for name in variables if in_scopes(name, exclude_scopes)]
@@ -98,16 +101,24 @@ def plan(
     if (missing or reshaped) and not ignore_missing:
         known = {*variables, *(variable.op.name for variable in variables.values())}
         extra = [name for name in saved if name not in known and not _is_slot(name, known)]
-        raise UserError(
-            _mismatch(checkpoint_path, missing, reshaped, extra, tuple(classifier_scopes))
+        remedies = (
+            _remedies_where_all_is_needed(missing, reshaped)
+            if all_needed
+            else _remedies_of_training(missing, reshaped, tuple(classifier_scopes))
         )
+        raise UserError(_mismatch(checkpoint_path, missing, reshaped, extra, remedies))
     left_out = [*missing, *reshaped]
     restored = {name: variable for name, variable in wanted.items() if name not in left_out}
     saver = tf.train.Saver(restored, name="restore") if restored else None
     return RestorePlan(checkpoint_path, restored, excluded, left_out, saver)
 
 
-def _saved_shapes(checkpoint_path: str) -> dict[str, list[int]]:
+def saved_shapes(checkpoint_path: str) -> dict[str, list[int]]:
+    """Returns the shape of each variable in a checkpoint, by name.
+
+    Raises:
+      UserError: If it cannot be read.
+    """
     try:
         return tf.train.NewCheckpointReader(checkpoint_path).get_variable_to_shape_map()
     except latest.READ_ERRORS as error:
@@ -125,7 +136,7 @@ def _mismatch(
     missing: Sequence[str],
     reshaped: Mapping[str, tuple[list[int], list[int]]],
     extra: Sequence[str],
-    classifier_scopes: tuple[str, ...],
+    remedies: Sequence[str],
 ) -> str:
     lines = [f"Checkpoint {checkpoint_path} does not fit the network."]
     for title, entries in (
@@ -141,24 +152,43 @@ def _mismatch(
     ):
         if entries:
             lines += [f"{title} ({len(entries)}):", *(f"  {entry}" for entry in entries)]
-    lines += [f"- {remedy}" for remedy in _remedies(missing, reshaped, classifier_scopes)]
+    lines += [f"- {remedy}" for remedy in remedies]
     return "\n".join(lines)
 
 
-def _remedies(
+def _remedies_where_all_is_needed(
+    missing: Sequence[str], reshaped: Mapping[str, tuple[list[int], list[int]]]
+) -> list[str]:
+    """Returns which flags would help to evaluate, export or use a network."""
+    if missing and all(name.endswith(_AVERAGE_SUFFIX) for name in missing):
+        return ["It holds no moving averages: leave out --moving_average_decay."]
+    return [
+        *_background_class_remedies(reshaped),
+        "Nothing can be left out here: give the --model_name, the data set and the"
+        " --labels_offset that the checkpoint was trained with.",
+    ]
+
+
+def _background_class_remedies(
+    reshaped: Mapping[str, tuple[list[int], list[int]]],
+) -> list[str]:
+    widths = {(was[-1], is_[-1]) for was, is_ in reshaped.values() if was and is_}
+    if not any(abs(was - is_) == 1 for was, is_ in widths):
+        return []
+    return [
+        "If the checkpoint was trained with one class more or less (ImageNet with or without a"
+        " background class), the number of classes must be made equal: --labels_offset=1 takes"
+        " one class away, --labels_offset=0 keeps it."
+    ]
+
+
+def _remedies_of_training(
     missing: Sequence[str],
     reshaped: Mapping[str, tuple[list[int], list[int]]],
     classifier_scopes: tuple[str, ...],
 ) -> list[str]:
-    """Returns which flags would help, the most likely first."""
-    remedies = []
-    widths = {(was[-1], is_[-1]) for was, is_ in reshaped.values() if was and is_}
-    if any(abs(was - is_) == 1 for was, is_ in widths):
-        remedies.append(
-            "If the checkpoint was trained with one class more or less (ImageNet with or without a"
-            " background class), the number of classes must be made equal: --labels_offset=1 takes"
-            " one class away, --labels_offset=0 keeps it."
-        )
+    """Returns which flags of the training program would help, the most likely first."""
+    remedies = _background_class_remedies(reshaped)
     if reshaped:
         scopes = classifier_scopes
         if not scopes or not all(in_scopes(name, scopes) for name in reshaped):

@@ -70,7 +70,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
         plan = restore.plan(
             _variables(config),
             checkpoint_path,
-            classifier_scopes=nets_factory.get_network(config.model_name).classifier_scopes,
+            all_needed=True,
         )
         _LOG.info("Evaluating %s", checkpoint_path)
         with tf.Session() as session, input_pipeline.damage_named(dataset):

@@ -1,7 +1,6 @@
 """Puts together what has to be known to use a network, from its record and its data set."""
 
-from checkpoints import latest
-from compat import tf
+from checkpoints import latest, restore
 from datasets import dataset_factory
 from errors import UserError
 from export.model_file import ModelDescription
@@ -70,8 +69,7 @@ def _channels(network: Network, checkpoint_path: str | None) -> int:
     """Returns how many channels the weights were trained on, else those of the network's record."""
     if not checkpoint_path:
         return network.channels
-    reader = tf.train.NewCheckpointReader(latest.find(checkpoint_path))
-    kernel = reader.get_variable_to_shape_map().get(network.first_conv)
+    kernel = restore.saved_shapes(latest.find(checkpoint_path)).get(network.first_conv)
     return kernel[-2] if kernel else network.channels
 
 

@@ -67,11 +67,10 @@ def restore_weights(
             if moving_average_decay
             else tf.global_variables()
         )
-        network = nets_factory.get_network(model.model_name)
         plan = restore.plan(
             variables,
             latest.find(checkpoint_path),
-            classifier_scopes=network.classifier_scopes,
+            all_needed=True,
         )
         plan.restore(session)
     return plan.checkpoint_path

@@ -105,6 +105,22 @@ def test_background_class_proposes_labels_offset(checkpoint):
         restore.plan(_network(1000), checkpoint)
 
 
+def test_programs_that_need_all_weights_propose_no_flag_they_do_not_have(checkpoint):
+    with pytest.raises(UserError) as caught:
+        restore.plan(_network(1000, **{"net/new/biases": [4]}), checkpoint, all_needed=True)
+    remedies = str(caught.value).partition("\n- ")[2]
+    assert "--labels_offset=1" in remedies
+    assert "--model_name" in remedies
+    assert "--ignore_missing_vars" not in remedies
+    assert "--checkpoint_exclude_scopes" not in remedies
+
+
+def test_missing_moving_averages_propose_to_leave_them_out(checkpoint):
+    averages = restore.moving_averages(_network())
+    with pytest.raises(UserError, match=r"leave out --moving_average_decay\.$"):
+        restore.plan(averages, checkpoint, all_needed=True)
+
+
 def test_excluded_scopes_keep_their_values(checkpoint):
     variables = _network(5)
     plan = restore.plan(variables, checkpoint, exclude_scopes=["net/logits"])

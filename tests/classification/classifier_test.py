@@ -118,9 +118,10 @@ def test_an_unknown_format_names_the_nearest():
         ({"graph": "/nonexistent.pb"}, "/nonexistent.json is missing"),
         ({"checkpoint_path": "/nonexistent"}, "--model_name"),
         ({"checkpoint_path": "/nonexistent", "model_name": "lenet"}, "/nonexistent"),
+        ({"checkpoint_path": __file__, "model_name": "lenet"}, "cannot be read"),
         ({"checkpoint_path": "CHECKPOINT", "model_name": "lenet"}, r"\[1024, 1001\] here"),
     ],
-    ids=["nothing", "both", "no_graph", "no_model", "no_checkpoint", "other_classes"],
+    ids=["nothing", "both", "no_graph", "no_model", "no_checkpoint", "text", "other_classes"],
 )
 def test_refuses_what_cannot_classify(checkpoint, graph, config, message):
     real = {"GRAPH": graph, "CHECKPOINT": checkpoint}

@@ -149,6 +149,7 @@ def test_a_file_that_has_the_name_of_the_description_is_not_overwritten(tmp_path
         ({"model_name": "lennet"}, "Did you mean 'lenet'"),
         ({"dataset_name": "digit"}, "Did you mean 'digits'"),
         ({"checkpoint_path": "/nonexistent"}, "/nonexistent"),
+        ({"checkpoint_path": __file__}, f"Checkpoint {__file__} cannot be read"),
         ({"labels_offset": 1}, r"\[1024, 10\] in the checkpoint, \[1024, 9\] here"),
         ({"labels_offset": 10}, "--labels_offset=10 leaves none of the 10 classes"),
         ({"image_size": -1}, "--image_size=-1 is not at least 1"),
