@@ -9,6 +9,9 @@ from errors import UserError
 
 _AVERAGE_SUFFIX = "/ExponentialMovingAverage"
 
+# What a training run saves that belongs to no single variable: its step, and Adam's two powers.
+_TRAINING_STATE = ("global_step", "beta1_power", "beta2_power")
+
 
 @dataclasses.dataclass(frozen=True)
 class RestorePlan:
@@ -100,7 +103,9 @@ def plan(
     }
     if (missing or reshaped) and not ignore_missing:
         known = {*variables, *(variable.op.name for variable in variables.values())}
-        extra = [name for name in saved if name not in known and not _is_slot(name, known)]
+        extra = [
+            name for name in saved if name not in known and not _is_slot(name, {*known, *saved})
+        ]
         remedies = (
             _remedies_where_all_is_needed(missing, reshaped)
             if all_needed
@@ -127,8 +132,8 @@ def saved_shapes(checkpoint_path: str) -> dict[str, list[int]]:
 
 
 def _is_slot(name: str, variables: Iterable[str]) -> bool:
-    """Returns whether a saved name is a companion of a variable: momentum, moving average, …"""
-    return name == "global_step" or name.rpartition("/")[0] in variables
+    """Returns whether a saved name is what training keeps of itself, or beside a variable."""
+    return name in _TRAINING_STATE or name.rpartition("/")[0] in variables
 
 
 def _mismatch(

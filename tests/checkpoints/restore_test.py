@@ -15,6 +15,10 @@ _SAVED = {
     "net/logits/weights": [4, 1001],
     "net/logits/biases": [1001],
     "global_step": [],
+    "net/old/biases/Adam": [4],
+    "net/old/biases/Adam_1": [4],
+    "beta1_power": [],
+    "beta2_power": [],
 }
 
 
