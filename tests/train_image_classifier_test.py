@@ -186,7 +186,10 @@ def _newest_step(train_dir):
             {"preprocessing_name": "lenett"},
             "Unknown preprocessing 'lenett'. Did you mean 'lenet'? Allowed: ",
         ),
-        ({"train_dir": f"{__file__}/run"}, f"{__file__}/run: Not a directory\n"),
+        (
+            {"train_dir": f"{__file__}/run"},
+            f"--train_dir={__file__}/run is no folder that can be written to: Not a directory. ",
+        ),
         (
             {"learning_rat": 1},
             "Unknown command line flag 'learning_rat'. Did you mean: learning_rate, ",

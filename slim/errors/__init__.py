@@ -6,6 +6,8 @@ keeps its trace-back.
 """
 
 import difflib
+import os
+import tempfile
 from collections.abc import Iterable, Mapping
 
 
@@ -62,3 +64,24 @@ def require_at_most(settings: object, maximums: Mapping[str, float]) -> None:
         value = getattr(settings, name)
         if value is not None and not value <= maximum:
             raise UserError(f"--{name}={value} is not at most {maximum}.")
+
+
+def require_writable_folder(flag: str, folder: str) -> None:
+    """Makes a folder, and finds out now, not after hours of work, whether it takes files.
+
+    Args:
+      flag: Name of the flag that the folder comes from.
+      folder: Path of the folder.
+
+    Raises:
+      UserError: If it cannot be made, or nothing can be written there.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"--{flag}={folder} is no folder that can be written to: {error.strerror}. Choose"
+            " another."
+        ) from error

@@ -6,13 +6,12 @@ import json
 import logging
 import os
 import pathlib
-import tempfile
 import time
 
 from checkpoints import latest, restore
 from compat import slim, tf
 from datasets import dataset_factory
-from errors import UserError, require_at_least
+from errors import UserError, require_at_least, require_writable_folder
 from evaluation import config as evaluation_config
 from nets import nets_factory
 from preprocessing import preprocessing_factory
@@ -63,7 +62,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
     dataset = dataset_factory.get_dataset(
         config.dataset_name, config.dataset_split_name, config.dataset_dir
     )
-    _make_writable(config.eval_dir)
+    require_writable_folder("eval_dir", config.eval_dir)
     with tf.Graph().as_default():
         counts = _counts(config, dataset)
         checkpoint_path = latest.find(config.checkpoint_path)
@@ -97,17 +96,6 @@ def _require_supported(config: evaluation_config.Evaluation) -> None:
     if config.quantize:
         raise UserError("--quantize is not supported yet; leave it out.")
     require_at_least(config, _MINIMUMS)
-
-
-def _make_writable(eval_dir: str) -> None:
-    """Makes the folder, and fails now rather than after the last example.
-
-    Raises:
-      OSError: If nothing can be written there.
-    """
-    os.makedirs(eval_dir, exist_ok=True)
-    with tempfile.TemporaryFile(dir=eval_dir):
-        pass
 
 
 def _counts(config: evaluation_config.Evaluation, dataset) -> dict[str, tf.Tensor]:

@@ -1,17 +1,19 @@
 """Trains a network: the loop around the graph."""
 
+import contextlib
 import dataclasses
+import fcntl
 import glob
 import logging
 import math
 import os
-import tempfile
 import time
+from collections.abc import Iterator
 
 from checkpoints import latest
 from compat import first_cause, slim, tf
 from datasets import dataset_factory
-from errors import UserError
+from errors import UserError, require_writable_folder
 from nets import nets_factory
 from nets.network import Network
 from training import freezing, input_pipeline, model, start
@@ -68,7 +70,12 @@ def train(config: TrainConfig) -> Result:
 
 def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
     """Does what `train` does, with a data set that need not have a name."""
-    _make_writable(config.train_dir)
+    require_writable_folder("train_dir", config.train_dir)
+    with _alone_in(config.train_dir):
+        return _train_alone(dataset, network, config)
+
+
+def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
     begin = start.find(config)
     with tf.Graph().as_default(), input_pipeline.damage_named(dataset):
         graph = model.build(config, network, dataset, begin.step)
@@ -196,15 +203,29 @@ def _check_labels(smallest: int, largest: int, num_classes: int, labels_offset: 
         )
 
 
-def _make_writable(train_dir: str) -> None:
-    """Makes the folder, and fails now rather than at the first checkpoint.
+@contextlib.contextmanager
+def _alone_in(train_dir: str) -> Iterator[None]:
+    """Keeps other runs out of the folder: two would overwrite and remove each other's checkpoints.
+
+    The lock ends with the process, however that ends, and leaves nothing behind.
 
     Raises:
-      OSError: If nothing can be written there.
+      UserError: If another process is training there.
     """
-    os.makedirs(train_dir, exist_ok=True)
-    with tempfile.TemporaryFile(dir=train_dir):
-        pass
+    folder = os.open(train_dir, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"Another process is training in --train_dir={train_dir}: stop it, wait for its"
+                " end, or choose another folder."
+            ) from error
+        except OSError as error:  # Some network file systems know no locks.
+            _LOG.info("%s cannot be locked: %s", train_dir, error)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _session_config(config: TrainConfig) -> tf.ConfigProto:

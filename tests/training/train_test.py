@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -354,10 +355,27 @@ def test_metrics_and_summaries(run, tmp_path):
     assert {"learning_rate", "activations/Logits", "sparsity/Logits"} <= tags.keys()
 
 
-def test_unwritable_train_dir(run, tmp_path):
+@pytest.mark.parametrize("folder", ["file", "file/run", "/proc"])  # Even root cannot write there.
+def test_unwritable_train_dir(run, tmp_path, folder):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file/run"):
-        run("file/run", 1)
+    path = tmp_path / folder
+    with pytest.raises(UserError, match=f"--train_dir={path} is no folder that can be written to"):
+        run(folder, 1)
+
+
+def test_a_folder_is_for_one_run_at_a_time(run, tmp_path):
+    holder = subprocess.Popen(
+        ["flock", "--exclusive", tmp_path, "sh", "-c", "echo locked; read _"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout.readline() == "locked\n"
+    with pytest.raises(UserError, match=f"Another process is training in --train_dir={tmp_path}"):
+        run(".", 1)
+    assert not list(tmp_path.iterdir())
+    holder.communicate("\n")
+    assert run(".", 1)[0].step == 1
 
 
 def _metrics(folder):
