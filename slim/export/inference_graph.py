@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Mapping
 
 from google.protobuf import text_format
 
@@ -100,18 +101,28 @@ def export(config: export_config.Export) -> Exported:
         num_frames=config.num_frames,
     )
     graph_def, checkpoint_path = _graph_def(config, model)
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        unfinished.write_bytes(
-            text_format.MessageToBytes(graph_def)
-            if config.write_text_graphdef
-            else graph_def.SerializeToString(deterministic=True)
-        )
-        description_path = model_file.write_description(model, path)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    description_path = model_file.description_path(path)
+    contents = {
+        description_path: model_file.encode_description(model),
+        path: text_format.MessageToBytes(graph_def)
+        if config.write_text_graphdef
+        else graph_def.SerializeToString(deterministic=True),
+    }
+    _write_all(contents)
     return Exported(path, description_path, model, checkpoint_path)
+
+
+def _write_all(contents: Mapping[pathlib.Path, bytes]) -> None:
+    """Writes files that belong together: nothing is replaced before all of it is on the disk."""
+    unfinished = {path: path.with_name(path.name + ".part") for path in contents}
+    try:
+        for path, content in contents.items():
+            unfinished[path].write_bytes(content)
+        for path in contents:
+            os.replace(unfinished[path], path)
+    finally:
+        for part in unfinished.values():
+            part.unlink(missing_ok=True)
 
 
 def _output_path(config: export_config.Export) -> pathlib.Path:
@@ -122,6 +133,7 @@ def _output_path(config: export_config.Export) -> pathlib.Path:
         raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
     if path == model_file.description_path(path):
         raise UserError(f"--output_file={path}: .json is for the description; use .pb.")
+    model_file.require_no_other_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

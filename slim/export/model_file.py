@@ -56,11 +56,11 @@ def description_path(graph_path: str | pathlib.Path) -> pathlib.Path:
     return pathlib.Path(graph_path).with_suffix(".json")
 
 
-def write_description(model: ModelDescription, graph_path: str | pathlib.Path) -> pathlib.Path:
-    """Writes the description beside the graph and returns its path.
+def require_no_other_file(graph_path: str | pathlib.Path) -> None:
+    """Requires that where the description goes stands nothing, or an older description.
 
     Raises:
-      UserError: If another file than a description stands there.
+      UserError: If another file stands there.
     """
     path = description_path(graph_path)
     if path.exists():
@@ -71,9 +71,12 @@ def write_description(model: ModelDescription, graph_path: str | pathlib.Path) -
                 f"{path}, where the description of the graph goes, is another file. Choose another "
                 "--output_file."
             ) from error
+
+
+def encode_description(model: ModelDescription) -> bytes:
+    """Returns the contents of the file that describes a graph; names that are no UTF-8 survive."""
     text = json.dumps(dataclasses.asdict(model), indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    return path
+    return f"{text}\n".encode(errors="surrogateescape")
 
 
 def read_description(graph_path: str | pathlib.Path) -> ModelDescription:
@@ -84,7 +87,7 @@ def read_description(graph_path: str | pathlib.Path) -> ModelDescription:
     """
     path = description_path(graph_path)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
         return ModelDescription(**{**fields, "class_names": tuple(fields["class_names"])})
     except FileNotFoundError as error:
         raise UserError(

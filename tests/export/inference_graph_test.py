@@ -1,6 +1,7 @@
 """Exported graphs, loaded afresh, compared with the network they were made of."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -117,18 +118,40 @@ def test_moving_averages_are_exported_instead_of_the_last_weights(tmp_path, chec
     np.testing.assert_array_equal(value, np.arange(10) * 10.0)
 
 
-def test_a_failed_export_leaves_the_older_one(tmp_path, checkpoint, monkeypatch):
-    exported = inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
-    before = exported.graph_path.read_bytes()
+@pytest.mark.parametrize("failing", ["lenet.json", "lenet.pb"])
+@pytest.mark.parametrize("has_older", [True, False], ids=["older", "none"])
+def test_a_failed_export_leaves_what_was_there(
+    tmp_path, checkpoint, monkeypatch, failing, has_older
+):
+    if has_older:
+        inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def fail(*_args, **_kwargs):
-        raise OSError(28, "No space left on device", str(tmp_path))
+    def write_half(path, content):
+        with open(path, "wb") as file:
+            file.write(content[: len(content) // 2] if path.name.startswith(failing) else content)
+        if path.name.startswith(failing):
+            raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(model_file, "write_description", fail)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", write_half)
     with pytest.raises(OSError, match="No space"):
-        inference_graph.export(_config(tmp_path))
-    assert exported.graph_path.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lenet.json", "lenet.pb"]
+        inference_graph.export(_config(tmp_path, image_size=56))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_names_of_classes_that_are_no_text_survive(tmp_path, monkeypatch):
+    name = os.fsdecode(b"caf\xe9")  # A folder of pictures may be called so.
+    model = model_file.ModelDescription(
+        model_name="lenet",
+        preprocessing_name="lenet",
+        image_size=28,
+        channels=1,
+        num_classes=1,
+        class_names=(name,),
+    )
+    monkeypatch.setattr(inference_graph.describe, "describe", lambda *_args, **_kwargs: model)
+    exported = inference_graph.export(_config(tmp_path))
+    assert model_file.read_description(exported.graph_path).class_name(0) == name
 
 
 @pytest.mark.parametrize("text", ["no JSON", '{"accuracy": 0.9}', "[]"])
