@@ -11,6 +11,7 @@ from classification import config as classification_config
 from compat import first_cause, tf
 from datasets.converters import pictures
 from datasets.imagenet_conversion.image_header import BadPictureError
+from deployment import sessions
 from errors import UserError, require_at_least
 from export import describe, inference_graph, model_file
 from preprocessing import preprocessing_factory
@@ -117,7 +118,7 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
             "Name what classifies: either --graph=model.pb, as export_inference_graph wrote it, "
             "or --model_name=... --checkpoint_path=...; not both."
         )
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
         if config.graph:
             model = model_file.read_description(config.graph)
             ends = tf.import_graph_def(

@@ -11,6 +11,7 @@ import time
 from checkpoints import latest, restore
 from compat import slim, tf
 from datasets import dataset_factory
+from deployment import sessions
 from errors import UserError, require_at_least, require_writable_folder
 from evaluation import config as evaluation_config
 from nets import nets_factory
@@ -72,7 +73,8 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
             all_needed=True,
         )
         _LOG.info("Evaluating %s", checkpoint_path)
-        with tf.Session() as session, input_pipeline.damage_named(dataset):
+        session = tf.Session(config=sessions.config())
+        with session, input_pipeline.damage_named(dataset):
             plan.restore(session)
             totals = _run(session, counts, config, dataset.num_samples)
     num_examples = totals.pop("num_examples")

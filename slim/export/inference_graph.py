@@ -9,6 +9,7 @@ from google.protobuf import text_format
 
 from checkpoints import latest, restore
 from compat import slim, tf
+from deployment import sessions
 from errors import UserError, require_at_least
 from export import config as export_config
 from export import describe, model_file
@@ -145,7 +146,7 @@ def _graph_def(config: export_config.Export, model: model_file.ModelDescription)
         _, predictions = build(model, config.batch_size, config.is_training)
         graph_def = graph.as_graph_def()
         if config.checkpoint_path:
-            with tf.Session() as session:
+            with tf.Session(config=sessions.config()) as session:
                 checkpoint_path = restore_weights(
                     session, model, config.checkpoint_path, config.moving_average_decay
                 )

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from checkpoints import latest
 from compat import first_cause, slim, tf
 from datasets import dataset_factory
+from deployment import sessions
 from errors import UserError, require_writable_folder
 from nets import nets_factory
 from nets.network import Network
@@ -83,7 +84,7 @@ def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainC
         saver = tf.train.Saver(max_to_keep=config.max_to_keep)
         saver.recover_last_checkpoints(latest.list_checkpoints(config.train_dir)[::-1])
         initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
-        with tf.Session(config=_session_config(config)) as session:
+        with tf.Session(config=sessions.config(config.cpu_threads)) as session:
             session.run(initializer)
             if restoring:
                 restoring.restore(session)
@@ -226,16 +227,6 @@ def _alone_in(train_dir: str) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def _session_config(config: TrainConfig) -> tf.ConfigProto:
-    """Leaves other programs room on the GPU, and puts what a device lacks on the CPU."""
-    return tf.ConfigProto(
-        allow_soft_placement=True,
-        gpu_options=tf.GPUOptions(allow_growth=True),
-        intra_op_parallelism_threads=config.cpu_threads,
-        inter_op_parallelism_threads=config.cpu_threads,
-    )
 
 
 def _warn_of_unsettled_statistics(config: TrainConfig, session: tf.Session) -> None:

@@ -1,5 +1,6 @@
 """Evaluation compared with the same numbers worked out in numpy, and what it refuses."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -7,12 +8,13 @@ import numpy as np
 import pytest
 
 from compat import tf
-from datasets import tfrecords
+from datasets import dataset_factory, tfrecords
 from errors import UserError
 from evaluation import evaluate
 from evaluation.config import Evaluation
 from nets import nets_factory
 from tests import small_models
+from tests.training import tiny_dataset, tiny_network
 
 _NUM_VALIDATION = 360
 
@@ -68,6 +70,47 @@ def test_counts_every_example_once_whatever_the_batch_size(setup, expected, batc
         assert getattr(metrics, name) == pytest.approx(expected[name], rel=1e-5), name
 
 
+@pytest.fixture(scope="module")
+def evaluate_1003(tmp_path_factory):
+    """Returns a function of the batch size that evaluates a tiny network on 1,003 pictures."""
+    folder = tmp_path_factory.mktemp("many")
+    dataset = tiny_dataset.write(str(folder / "data"), 1003, num_classes=4)
+    config = Evaluation(
+        dataset_dir="unused",
+        model_name="tiny",
+        checkpoint_path=str(folder / "model.ckpt"),
+        eval_dir=str(folder / "eval"),
+    )
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        images = tf.placeholder(tf.float32, [1, 28, 28, 1])
+        tiny_network.NETWORK.builder(images, 4, is_training=False)
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, config.checkpoint_path)
+
+    def evaluate_in_batches(batch_size):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(nets_factory.networks, "tiny", tiny_network.NETWORK)
+            patch.setattr(dataset_factory, "get_dataset", lambda *_: dataset)
+            return evaluate.evaluate(dataclasses.replace(config, batch_size=batch_size))
+
+    return evaluate_in_batches
+
+
+@pytest.fixture(scope="module")
+def in_hundreds(evaluate_1003):
+    return evaluate_1003(100)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 1003, 2000])
+def test_1003_examples_give_the_same_metrics_to_1e_6(evaluate_1003, in_hundreds, batch_size):
+    metrics = evaluate_1003(batch_size)
+    assert metrics.num_examples == 1003
+    assert 0 < metrics.accuracy < 1
+    for name in ("accuracy", "recall_at_5", "loss"):
+        assert getattr(metrics, name) == pytest.approx(getattr(in_hundreds, name), rel=1e-6), name
+
+
 def test_writes_metrics_and_summaries(setup):
     metrics = evaluate.evaluate(Evaluation(**setup))
     folder = pathlib.Path(setup["eval_dir"])
@@ -82,6 +125,16 @@ def test_writes_metrics_and_summaries(setup):
     }
     assert values["eval/Accuracy"] == (3, pytest.approx(metrics.accuracy))
     assert set(values) == {"eval/Accuracy", "eval/Recall_5", "eval/Loss"}
+
+
+def test_leaves_room_on_the_gpu_for_training(setup, monkeypatch):
+    configs = []
+    session = tf.Session
+    monkeypatch.setattr(
+        tf, "Session", lambda config=None: configs.append(config) or session(config=config)
+    )
+    evaluate.evaluate(Evaluation(**setup, max_num_batches=1))
+    assert [config.gpu_options.allow_growth for config in configs] == [True]
 
 
 def test_stops_after_the_batches_asked_for(setup):
