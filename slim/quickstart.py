@@ -120,7 +120,7 @@ your own pictures: README.md.""")
 def main(_):
     """Runs the steps."""
     start = time.monotonic()
-    folder = pathlib.Path(_OUTPUT_DIR.value)
+    folder = pathlib.Path(_OUTPUT_DIR.value).expanduser()
     if folder.exists():
         print(f"{folder} is there already: what is finished in it is reused.")
     steps = _steps(folder, _STEPS.value)

@@ -4,6 +4,8 @@ import dataclasses
 import os
 import pathlib
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,19 +34,45 @@ class Command:
         if "BUILD_WORKING_DIRECTORY" in os.environ:
             start = ["bazel", "run", f"//slim:{self.script}", "--"]
         else:
-            start = ["python", f"{self.script}.py"]
+            start = [shlex.quote(_python()), shlex.quote(_shortest(str(self._path())))]
         return " \\\n    ".join([" ".join(start), *map(shlex.quote, self.words())])
 
     def run(self) -> int:
         """Runs it with the terminal of this program and returns its exit code.
 
-        An interrupt reaches both; the script is left to end in its own way.
+        An interrupt from the terminal reaches both, a SIGTERM is handed on; the script is left to
+        end in its own way.
         """
-        path = pathlib.Path(__file__).parent.parent / f"{self.script}.py"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen([sys.executable, path, *self.words()], env=environment)
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+        process = subprocess.Popen([sys.executable, self._path(), *self.words()], env=environment)
+        previous = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            code = _wait(process)
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+        return code if code >= 0 else 128 - code  # As shells report the end by a signal.
+
+    def _path(self) -> pathlib.Path:
+        return pathlib.Path(__file__).parent.parent / f"{self.script}.py"
+
+
+def _wait(process: subprocess.Popen) -> int:
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _python() -> str:
+    """Returns what to type for the Python that runs this program."""
+    for name in ("python", "python3"):
+        found = shutil.which(name)
+        if found and os.path.abspath(found) == os.path.abspath(sys.executable):
+            return name
+    return _shortest(sys.executable)
+
+
+def _shortest(path: str) -> str:
+    """Returns a path as it is or from the folder of the user, whichever is shorter."""
+    return min(os.path.relpath(path), os.path.abspath(path), key=len)
