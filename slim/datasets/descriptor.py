@@ -71,6 +71,8 @@ def get_split(
     labels_to_names = None
     if dataset_utils.has_labels(dataset_dir):
         labels_to_names = dataset_utils.read_label_file(dataset_dir)
+    elif contents:
+        labels_to_names = dict(enumerate(contents.class_names))
     return slim.dataset.Dataset(
         data_sources=os.path.join(
             dataset_dir, pattern % split_name if "%s" in pattern else pattern
@@ -81,7 +83,7 @@ def get_split(
         ),
         num_samples=splits[split_name],
         items_to_descriptions=record.items_to_descriptions,
-        num_classes=record.num_classes or contents.num_classes,
+        num_classes=contents.num_classes if contents else record.num_classes,
         labels_to_names=labels_to_names,
     )
 

@@ -144,7 +144,9 @@ def fake_set(folder, dataset="mnist", size=3):
 
 def test_manifest_has_the_last_word(tmp_path):
     fake_set(tmp_path)
-    assert dataset_factory.get_dataset("mnist", "train", str(tmp_path)).num_samples == 7
+    dataset = dataset_factory.get_dataset("mnist", "train", str(tmp_path))
+    assert (dataset.num_samples, dataset.num_classes) == (7, 2)
+    assert dataset.labels_to_names == {0: "a", 1: "b"}
     with pytest.raises(UserError, match="Unknown split of mnist 'test'"):
         dataset_factory.get_dataset("mnist", "test", str(tmp_path))
 
