@@ -8,8 +8,13 @@ archives as they are downloaded, without unpacking them, use download_and_prepro
 """
 
 import logging
+import os
+import sys
 
 from absl import flags
+
+if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import cli
 from datasets.imagenet_conversion.options import ON_BAD_IMAGE, VERIFY_IMAGES, Options

@@ -11,6 +11,9 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 import cli
 from datasets import imagenet_classes
 from errors import UserError

@@ -18,6 +18,9 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Collection, Iterable, Iterator
 
+if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 import cli
 import errors
 from datasets import imagenet_classes
