@@ -42,7 +42,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
             "image_folder needs --source, the folder that holds one folder of pictures per class. "
             f"Received: {config.source!r}."
         )
-    found = _from_csv(config) if config.labels_csv else _from_folders(config.source)
+    found = _from_csv(config) if config.labels_csv else _from_folders(config)
     class_names = _class_names(found, config)
     digests = labelled_files.digests(config.source, [path for path, _, _ in found])
     labels = {name: label for label, name in enumerate(class_names)}
@@ -80,9 +80,10 @@ def _size(root: str, path: str) -> int:
     return file.stat().st_size if file.exists() else 0  # A broken link is told of later.
 
 
-def _from_folders(root: str) -> list[_Found]:
+def _from_folders(config: Conversion) -> list[_Found]:
     """Takes classes, and splits if there are folders for them, from the paths of the pictures."""
-    paths = sorted(labelled_files.walk(root))
+    # The folder of the data set may lie among those of the classes; it is none.
+    paths = sorted(labelled_files.walk(config.source, leave_out=[config.dataset_dir]))
     pictures = list(filter(labelled_files.is_picture, paths))
     # Split folders have class folders with pictures in them; without, "train" is a class.
     tops = {path.split("/")[0].lower() for path in pictures if "/" in path}
@@ -94,12 +95,12 @@ def _from_folders(root: str) -> list[_Found]:
         if len(names) > depth:
             split = _SPLITS[names[0].lower()] if by_split else ""
             found.append((path, names[depth - 1], split))
-    _warn_of_the_rest(root, paths, pictures, found, depth)
+    _warn_of_the_rest(config, paths, pictures, found, depth)
     return found
 
 
 def _warn_of_the_rest(
-    root: str, paths: list[str], pictures: list[str], found: list[_Found], depth: int
+    config: Conversion, paths: list[str], pictures: list[str], found: list[_Found], depth: int
 ) -> None:
     """Says what is left out: pictures outside of classes, files of other kinds, empty classes."""
     loose = [path for path in pictures if path.count("/") < depth]
@@ -107,9 +108,10 @@ def _warn_of_the_rest(
     suffixes = ", ".join(labelled_files.PICTURE_SUFFIXES)
     filled = {"/".join(path.split("/")[:depth]) for path, _, _ in found}
     folders = {
-        path.relative_to(root).as_posix()
-        for path in pathlib.Path(root).glob("/".join("*" * depth))
+        path.relative_to(config.source).as_posix()
+        for path in pathlib.Path(config.source).glob("/".join("*" * depth))
         if path.is_dir() and labelled_files.is_visible(path.name)
+        if path.resolve() != pathlib.Path(config.dataset_dir).resolve()
     }
     for left_out, what in (
         (loose, "stand in no class folder"),

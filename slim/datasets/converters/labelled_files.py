@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent import futures
 
 from datasets import builder, serialization
@@ -53,14 +53,18 @@ def split_evenly(items: Sequence, parts: int) -> list[Sequence]:
     return [items[length * part : length * (part + 1)] for part in range(parts)]
 
 
-def walk(root: str | os.PathLike) -> Iterator[str]:
+def walk(root: str | os.PathLike, *, leave_out: Iterable[str] = ()) -> Iterator[str]:
     """Yields the path of each file below a folder, relative and with forward slashes.
 
     Hidden files and folders are left out. Linked folders are followed after all others: a file
     that can be reached on several ways is yielded once, and never under the name of a link if it
     has another.
+
+    Args:
+      root: The folder.
+      leave_out: Folders not to look into.
     """
-    root, seen, pending = pathlib.Path(root), set(), [os.fspath(root)]
+    root, seen, pending = pathlib.Path(root), set(map(os.path.realpath, leave_out)), [root]
 
     def fail(error: OSError):
         raise error

@@ -300,6 +300,15 @@ def test_says_what_is_left_out(paths, message, tmp_path, caplog):
     assert set(assignments(tmp_path)) == {"a/1.jpg", "b/2.jpg"}
 
 
+def test_the_data_set_may_lie_in_the_folder_of_pictures(tmp_path, caplog):
+    put(tmp_path / "source", *many(4, "a", "b"))
+    inside = os.fspath(tmp_path / "source/set")
+    first = convert(tmp_path, dataset_dir=inside)
+    assert convert(tmp_path, dataset_dir=inside).written == ()
+    assert first.manifest.class_names == ("a", "b")
+    assert not caplog.text
+
+
 def test_nothing_is_said_of_hidden_files(tmp_path, caplog):
     put(tmp_path / "source", "a/1.jpg", "b/2.jpg", ".DS_Store", ".git/x/y", "__MACOSX/a/1.jpg")
     convert(tmp_path)
