@@ -263,7 +263,8 @@ def _check_same(folder: pathlib.Path, plan: Plan, complete: manifest.Manifest) -
     if planned != {shard.name: shard.inputs for shard in complete.shards}:
         raise UserError(
             f"{folder} holds a complete set, {complete.dataset}, made from other files or with "
-            "other options. Choose another folder, or remove this one to make it anew."
+            "other options. Choose another folder, or remove the converted files from this one "
+            "to make it anew."
         )
 
 

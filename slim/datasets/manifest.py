@@ -137,7 +137,7 @@ def require_options(
         raise UserError(
             f"{os.fspath(dataset_dir)} holds {manifest.dataset} made with "
             f"{_as_flags(manifest.options)}, not {_as_flags(wanted)}. Choose another folder, or "
-            "remove this one to make it anew."
+            "remove the converted files from this one to make it anew."
         )
 
 
