@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 
 import errors
-from downloads import download, verification
+from downloads import download, part_file, verification
 from downloads.remote_file import RemoteFile
 from downloads.status import Progress
 from progress import human_bytes
@@ -167,8 +167,12 @@ def _credentials(request: Request, missing: list[RemoteFile]) -> download.Creden
             f"IMAGENET_ACCESS_KEY. {_by_hand(request, missing)}"
         )
     print(f"Downloading {_names(missing)} needs a login of image-net.org.", file=sys.stderr)
-    user = user or input("User name: ")
-    return download.Credentials(user, key or getpass.getpass("Access key (not shown): "))
+    try:
+        user = user or input("User name: ")
+        key = key or getpass.getpass("Access key (not shown): ")
+    except EOFError:
+        raise errors.UserError(f"There was no answer. {_by_hand(request, missing)}") from None
+    return download.Credentials(user, key)
 
 
 def _by_hand(request: Request, missing: list[RemoteFile]) -> str:
@@ -187,10 +191,14 @@ def _names(remotes: Iterable[RemoteFile]) -> str:
 
 
 def _check_disk(request: Request, missing: list[RemoteFile]) -> None:
-    """Compares the disk with the archives to come, and the shards, which are as large again."""
+    """Compares the disk with what is to come: archives, and shards, which are as large again."""
     request.raw_data.mkdir(parents=True, exist_ok=True)
     sizes = {role: remote.size or 0 for role, remote in request.remotes().items()}
     needed = sum(remote.size or 0 for remote in missing) + sizes["train"] + sizes["validation"]
+    # What an earlier run has downloaded or converted takes no room any more.
+    there = [part_file.part_path(os.fspath(request.raw_data / remote.name)) for remote in missing]
+    there += map(os.fspath, pathlib.Path(request.data_dir).glob("*-of-*"))
+    needed -= sum(map(os.path.getsize, filter(os.path.isfile, there)))
     free = shutil.disk_usage(request.raw_data).free
     if free < needed:
         raise errors.UserError(
