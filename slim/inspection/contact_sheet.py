@@ -1,5 +1,8 @@
 """All samples on one picture, with their class, split and size below."""
 
+import contextlib
+import functools
+
 from PIL import Image, ImageDraw, ImageFont
 
 from inspection import wording
@@ -12,6 +15,11 @@ _CAPTION = 44
 _HEADER = 84
 _PAPER, _INK, _SOFT, _GROUND = "#ffffff", "#1d1d1f", "#5f6368", "#f1f3f4"
 _TITLE, _NAME, _DETAIL = 30, 16, 13  # Sizes of the letters in pixels.
+
+# The font that Pillow brings knows English letters only. These, where the system has them, are for
+# the names that it cannot write.
+_SYSTEM_FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf")
+_NO_LETTER = "\U0010ffff"
 
 
 def draw(survey: Survey, rows: list[list[Sample]]) -> Image.Image:
@@ -43,8 +51,29 @@ def _write(
     pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, color: str, size: int, width: int
 ) -> None:
     """Writes a line, shortened if it is wider than `width` pixels."""
-    font = ImageFont.load_default(size)
+    text = text.encode("utf-8", "replace").decode()  # Names of files need not be text.
+    font = _font(text, size)
     pen.text(at, _fit(text, font, width), color, font)
+
+
+def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
+    """Returns the first font that has all letters of a text, or the first of all if none has."""
+    fonts = _fonts(size)
+    return next((font for font in fonts if _has(font, text)), fonts[0])
+
+
+@functools.cache
+def _fonts(size: int) -> list[ImageFont.FreeTypeFont]:
+    fonts = [ImageFont.load_default(size)]
+    for name in _SYSTEM_FONTS:
+        with contextlib.suppress(OSError):
+            fonts.append(ImageFont.truetype(name, size))
+    return fonts
+
+
+def _has(font: ImageFont.FreeTypeFont, text: str) -> bool:
+    absent = bytes(font.getmask(_NO_LETTER))  # The box that stands for any missing letter.
+    return all(bytes(font.getmask(letter)) != absent for letter in set(text))
 
 
 def _fit(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 
@@ -72,6 +73,8 @@ def _verdicts(survey: Survey) -> str:
 def _samples(rows: Sequence[Sequence[Sample]]) -> str:
     if not rows:
         return "<p>There is no picture that could be shown.</p>"
+    if any(len({sample.label for sample in row}) > 1 for row in rows):
+        rows = [list(itertools.chain(*rows))]  # No row means a class: let them fill any window.
     return "\n".join(
         f'<ul class="row">\n{"".join(_figure(sample) for sample in row)}</ul>' for row in rows
     )

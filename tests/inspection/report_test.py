@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import errors
-from inspection import report
+from inspection import contact_sheet, report
 from inspection.options import Inspection
 from tests.inspection import sets
 
@@ -88,6 +88,36 @@ def test_page(pets):
     heads = [attributes.get("scope") for attributes in page.all("th")]
     assert set(heads) == {"col", "row"}
     assert len(page.all("caption")) == len(page.all("table"))
+
+
+@pytest.mark.parametrize(("classes", "lists"), [(16, 16), (17, 1)])
+def test_pictures_of_many_classes_fill_any_window(tmp_path, classes, lists):
+    records = [sets.record(sets.picture(n), n) for n in range(classes)]
+    sets.write(tmp_path / "set", {"train-0": records}, map(str, range(classes)))
+    outcome = inspect(str(tmp_path / "set"))
+    with open(os.path.join(outcome.output_dir, report.PAGE), encoding="utf-8") as file:
+        page = Page(file.read())
+    assert page.all("ul").count({"class": "row"}) == lists
+    assert len(page.all("img")) == classes
+
+
+class Font:
+    """A font that has certain letters; all others look the same."""
+
+    def __init__(self, letters: str):
+        self.letters = letters
+
+    def getmask(self, letter: str) -> bytes:
+        return letter.encode() if letter in self.letters else b"?"
+
+
+def test_names_are_written_in_a_font_that_has_their_letters(monkeypatch):
+    fonts = [Font("abc "), Font("abcü "), Font("日本")]
+    monkeypatch.setattr(contact_sheet, "_fonts", lambda size: fonts)
+    chosen = [
+        fonts.index(contact_sheet._font(text, 16)) for text in ("a b", "aü", "日本", "日ü", "")
+    ]
+    assert chosen == [0, 1, 2, 0, 0]
 
 
 def test_contact_sheet(pets):
