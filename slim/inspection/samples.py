@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageDraw
 
-from datasets import tfrecords
+from datasets import rgb, tfrecords
 from inspection import examples
 from inspection.survey import Place, Survey
 
@@ -123,7 +123,7 @@ def draw(picture: Image.Image, boxes: tuple[examples.Box, ...], side: int = TILE
         scale = int(scale)
     width, height = (max(1, round(length * scale)) for length in picture.size)
     method = Image.Resampling.NEAREST if enlarge else Image.Resampling.LANCZOS
-    tile = picture.convert("RGB").resize((width, height), method)
+    tile = rgb.to_rgb(picture).resize((width, height), method)
     pen = ImageDraw.Draw(tile)
     for (xmin, ymin, xmax, ymax), color in zip(boxes, itertools.cycle(_BOX_COLORS)):
         left, right = sorted((xmin * (width - 1), xmax * (width - 1)))

@@ -77,6 +77,12 @@ def test_draw_takes_every_mode(mode):
     assert samples.draw(Image.new(mode, (10, 10)), ()).mode == "RGB"
 
 
+def test_draw_keeps_the_greys_of_16_bits():
+    levels = np.linspace(0, 65535, 192 * 96).astype(np.uint16).reshape(96, 192)
+    tile = np.asarray(samples.draw(Image.fromarray(levels), ()))
+    np.testing.assert_array_equal(tile, np.repeat((levels >> 8)[..., np.newaxis], 3, axis=2))
+
+
 def test_draw_puts_boxes_where_they_belong():
     tile = samples.draw(Image.new("RGB", (192, 96), "white"), ((0.25, 0.5, 0.75, 1.0),))
     pixels = np.asarray(tile).astype(int)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from PIL import Image, ImageFile, ImageOps
 
+from datasets import rgb
 from datasets.imagenet_conversion import image_header
 from datasets.imagenet_conversion.image_header import MAX_PIXELS, BadPictureError
 
@@ -71,7 +72,7 @@ def prepare(data: bytes, *, turn: bool = True, repair: bool = False) -> Picture:
 
 def _rewrite(image: Image.Image, new_format: str) -> Picture:
     buffer = io.BytesIO()
-    image = image.convert("RGB")
+    image = rgb.to_rgb(image)
     if new_format == "jpg":
         image.save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
     else:

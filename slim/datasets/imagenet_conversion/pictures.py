@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFile
 
+from datasets import rgb
 from datasets.imagenet_conversion import image_header
 from datasets.imagenet_conversion.image_header import MAX_PIXELS, BadPictureError
 
@@ -88,10 +89,7 @@ def decode_rgb(data: bytes) -> np.ndarray:
             with Image.open(io.BytesIO(data)) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise BadPictureError(f"it has {image.width} x {image.height} pixels")
-                if image.mode.startswith("I"):  # 16-bit greyscale, which Pillow would clip.
-                    high = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-                    return np.repeat(high[:, :, np.newaxis], 3, axis=2)
-                return np.asarray(image.convert("RGB"))
+                return np.asarray(rgb.to_rgb(image))
     except BadPictureError:
         raise
     except Exception as error:  # Pillow's plug-ins raise whatever a damaged file leads them to.

@@ -24,10 +24,10 @@ JPEG = fake_data.encoded(PICTURE, quality=95)
 PNG = fake_data.encoded(PICTURE, "PNG")
 
 
-def with_orientation(orientation: int) -> bytes:
+def with_orientation(orientation: int, picture=PICTURE, image_format: str = "JPEG") -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return fake_data.encoded(PICTURE, exif=exif)
+    return fake_data.encoded(picture, image_format, exif=exif)
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -192,6 +192,16 @@ def test_turned_picture_is_stored_upright():
     expected = np.asarray(PICTURE.rotate(-90, expand=True), dtype=float)
     assert np.abs(pixels - expected).mean() < 3
     assert pictures.prepare(with_orientation(6), turn=False).encoded == with_orientation(6)
+
+
+def test_rewriting_takes_16_bits_as_tensorflow_does():
+    turned = pictures.prepare(with_orientation(6, GRAY_16, "PNG"))
+    with tf.Graph().as_default(), tf.Session() as session:
+        flat = tf.io.decode_png(fake_data.encoded(GRAY_16, "PNG"), channels=3)
+        upright = tf.io.decode_png(turned.encoded, channels=3)
+        before, after = session.run([flat, upright])
+    assert np.ptp(before) > 100
+    np.testing.assert_array_equal(after, np.rot90(before, -1))
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
