@@ -6,20 +6,28 @@ keeps its trace-back.
 """
 
 import difflib
+import numbers
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class UserError(ValueError):
     """What the user gave cannot be used; the message names the value, the choices, the remedy."""
 
 
-def nearest(received: object, allowed: Iterable[object]) -> str | None:
-    """Returns the allowed value that looks most like the received one, or None if none does."""
-    by_lower_case = {str(value).lower(): str(value) for value in allowed}
-    matches = difflib.get_close_matches(str(received).lower(), by_lower_case, n=1)
-    return by_lower_case[matches[0]] if matches else None
+def nearest(received: Any, allowed: Iterable[Any]) -> Any:
+    """Returns the allowed value most like the received one, or None if none is.
+
+    Numbers are compared by their size, all else by its spelling.
+    """
+    allowed = list(allowed)
+    if allowed and all(isinstance(value, numbers.Real) for value in (received, *allowed)):
+        return min(allowed, key=lambda value: abs(value - received))
+    by_spelling = {str(value).lower(): value for value in allowed}
+    matches = difflib.get_close_matches(str(received).lower(), by_spelling, n=1)
+    return by_spelling[matches[0]] if matches else None
 
 
 def unknown(kind: str, received: object, allowed: Iterable[object], remedy: str = "") -> UserError:
@@ -34,7 +42,7 @@ def unknown(kind: str, received: object, allowed: Iterable[object], remedy: str 
     allowed = list(allowed)
     match = nearest(received, allowed)
     parts = [f"Unknown {kind} {received!r}."]
-    if match:
+    if match is not None:
         parts.append(f"Did you mean {match!r}?")
     parts.append(f"Allowed: {', '.join(map(str, allowed)) or 'none'}.")
     if remedy:

@@ -14,7 +14,10 @@ import errors
         ("lenet", ["LeNet"], "LeNet"),
         ("something", ["vgg_16", "lenet"], None),
         ("lenet", [], None),
-        (17, [16, 170], "170"),
+        (17, [16, 170], 16),
+        (64, [4, 8, 16, 32], 32),
+        (0.3, [0.35, 1.4], 0.35),
+        (17, [], None),
     ],
 )
 def test_nearest(received, allowed, match):

@@ -31,7 +31,10 @@ def placeholder(*shape):
         (lambda: checks.known_size(placeholder(2, None, 8, 3)), r"received shape \(2, \?, 8, 3\)"),
         (lambda: checks.known_size(tf.placeholder(tf.float32)), "received shape <unknown>"),
         (lambda: checks.one_position(placeholder(2, 3, 4, 5), "Crop."), r"3x4 predict.*Crop\."),
-        (lambda: checks.choice("stride", 7, (8, 16)), r"Unknown stride 7\. Allowed: 8, 16\."),
+        (
+            lambda: checks.choice("stride", 7, (8, 16)),
+            r"stride 7\. Did you mean 8\? Allowed: 8, 16\.",
+        ),
         (lambda: checks.depth_multiplier(0), "greater than zero; received 0"),
         (lambda: checks.depth_multiplier(math.nan), "received nan"),
         (lambda: checks.depth_multiplier(math.inf), "received inf"),
