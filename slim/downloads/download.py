@@ -25,6 +25,7 @@ from progress import human_bytes
 __all__ = ["Credentials", "Policy", "RemoteFile", "fetch"]
 
 _LOG = logging.getLogger(__name__)
+_SCHEMES = ("http://", "https://")
 _GZIP_NAMES = (".gz", ".tgz")
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -59,6 +60,11 @@ def fetch(
     progress = progress or status.StatusLine()
     if source is not None and "://" not in os.fspath(source):
         return _from_folder(remote, os.fspath(source), progress)
+    if source is not None and not os.fspath(source).lower().startswith(_SCHEMES):
+        raise errors.UserError(
+            f"Cannot fetch from {printable(os.fspath(source))}. A source is a folder, named by its "
+            f"path, or an address that starts with {' or '.join(_SCHEMES)}."
+        )
     urls = remote.urls if source is None else (f"{os.fspath(source).rstrip('/')}/{remote.name}",)
     path = os.path.join(os.fspath(directory), remote.name)
     if not os.path.exists(path):

@@ -166,6 +166,14 @@ def test_source_folder_without_the_file(tmp_path, folder, message):
         fetch(remote_file("http://127.0.0.1:9/a.bin"), tmp_path, source=tmp_path / folder)
 
 
+@pytest.mark.parametrize("source", ["ftp://user:secret@host/a", "file:///data", "s3://bucket"])
+def test_source_of_another_scheme_is_one_clear_error(tmp_path, source):
+    with pytest.raises(errors.UserError, match="by its path, or an address that starts") as caught:
+        fetch(remote_file(), tmp_path / "data", source=source)
+    assert "secret" not in str(caught.value)
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_source_url_replaces_the_mirrors(server, tmp_path, slash):
     server.files["mirror/a.bin"] = CONTENT
