@@ -19,7 +19,7 @@ from cli.commands import Command
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "quickstart", "Folder for the data set, the checkpoints and the exported graph."
 )
-_STEPS = flags.DEFINE_integer("max_number_of_steps", 400, "Training steps.")
+_STEPS = flags.DEFINE_integer("max_number_of_steps", 300, "Training steps.")
 
 _PICTURE_LABEL = 7
 
