@@ -43,8 +43,10 @@ _MAXIMUMS = {
     "adam_beta2": 1,
     "label_smoothing": 1,
     "moving_average_decay": 1,
+    "num_epochs_per_decay": 1e9,
     "rmsprop_decay": 1,
     "seed": 2**32 - 1,
+    "warmup_epochs": 1e9,
 }
 
 

@@ -1,5 +1,7 @@
 """What the settings of a training run refuse, and how scopes are written."""
 
+import math
+
 import pytest
 
 from errors import UserError
@@ -20,6 +22,8 @@ from training.config import TrainConfig, scopes
         ({"label_smoothing": 1.5}, "--label_smoothing=1.5 is not at most 1"),
         ({"moving_average_decay": 9.0}, "--moving_average_decay=9.0 is not at most 1"),
         ({"adam_beta1": -0.9}, "--adam_beta1=-0.9 is not at least 0"),
+        ({"num_epochs_per_decay": math.inf}, "--num_epochs_per_decay=inf is not at most 1"),
+        ({"warmup_epochs": math.inf}, "--warmup_epochs=inf is not at most 1"),
         ({"seed": 2**32}, "--seed=4294967296 is not at most 4294967295"),
         ({"master": "grpc://a"}, "--master=grpc://a is not supported yet"),
         ({"sync_replicas": True}, "--sync_replicas=True is not supported yet"),
