@@ -29,7 +29,10 @@ def main(paths):
         answers = list(opened.classify(paths, top_k=config.top_k, batch_size=config.batch_size))
     text = report.FORMATS[config.format](answers)
     if config.output_file:
-        pathlib.Path(config.output_file).write_text(text, encoding="utf-8")
+        # Names of files need not be UTF-8.
+        pathlib.Path(config.output_file).write_text(
+            text, encoding="utf-8", errors="surrogateescape"
+        )
     else:
         print(text, end="")
 

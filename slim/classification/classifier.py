@@ -71,16 +71,20 @@ class Classifier:
           paths: Picture files: JPEG, PNG, GIF or WebP (the first frame) or BMP. Photographs are
             turned upright, as `image_folder` does when it converts them.
           top_k: How many classes to name.
-          batch_size: How many pictures go through the network at once.
+          batch_size: How many pictures go through the network at once, unless the graph says it.
 
         Raises:
           UserError: If a file cannot be read as a picture.
         """
+        fixed_size = self._images.shape[0].value  # None if the graph takes any number.
+        batch_size = fixed_size or batch_size
         for start in range(0, len(paths), batch_size):
             batch = paths[start : start + batch_size]
             images = np.stack([self._read(path) for path in batch])
+            if fixed_size:  # Black pictures fill the last batch; what is said of them is dropped.
+                images = np.pad(images, [(0, fixed_size - len(batch)), (0, 0), (0, 0), (0, 0)])
             rows = self._session.run(self._predictions, {self._images: images})
-            for path, row in zip(batch, rows, strict=True):
+            for path, row in zip(batch, rows[: len(batch)], strict=True):
                 yield path, self._guesses(row, top_k)
 
     def _guesses(self, probabilities: np.ndarray, top_k: int) -> list[Guess]:
@@ -160,7 +164,10 @@ def _read_frozen_graph(path: str):
     except OSError as error:
         raise UserError(f"Cannot read the graph {path}: {error.strerror}.") from error
     except message.DecodeError as error:
-        raise UserError(f"{path} is not a graph that export_inference_graph wrote.") from error
+        raise UserError(
+            f"{path} is not a graph that export_inference_graph wrote without"
+            " --write_text_graphdef."
+        ) from error
     if any(node.op in ("VariableV2", "VarHandleOp") for node in graph_def.node):
         raise UserError(f"{path} holds no weights: export it again with --checkpoint_path.")
     return graph_def

@@ -15,6 +15,7 @@ marks warnings and errors as such.
 """
 
 import errno
+import io
 import logging
 import os
 import sys
@@ -71,6 +72,8 @@ def run(
     handler = logging.StreamHandler()  # Standard error: standard output is for results.
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Names of files need not be UTF-8.
+        sys.stdout.reconfigure(errors="surrogateescape")
     _define_shared_flags()
     try:
         arguments = FLAGS(sys.argv)[1:]

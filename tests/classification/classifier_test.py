@@ -3,12 +3,16 @@
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import classify_image
 from classification import classifier, report
 from classification.config import Classification
 from compat import tf
@@ -128,6 +132,42 @@ def test_refuses_what_cannot_classify(checkpoint, graph, config, message):
     config = {name: real.get(value, value) for name, value in config.items()}
     with pytest.raises(UserError, match=message):
         _classify([], **config)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_graph_of_a_fixed_batch_size_takes_any_number_of_pictures(
+    tmp_path, checkpoint, graph, pictures, size
+):
+    path = str(tmp_path / "fixed.pb")
+    config = Export(
+        output_file=path,
+        model_name="lenet",
+        dataset_name="digits",
+        checkpoint_path=checkpoint,
+        batch_size=size,
+    )
+    inference_graph.export(config)
+    expected = _classify(pictures, graph=graph)
+    answers = _classify(pictures, graph=path)
+    assert [name for name, _ in answers] == pictures
+    for (_, guesses), (_, others) in zip(answers, expected, strict=True):
+        assert [guess.index for guess in guesses] == [guess.index for guess in others]
+
+
+def test_names_of_pictures_that_are_no_text(tmp_path, graph, pictures):
+    picture = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(pictures[0], picture)
+    command = [sys.executable, classify_image.__file__, f"--graph={graph}", "--format=csv"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONIOENCODING": "utf-8:strict",  # As in most languages' locales.
+    }
+    printed = subprocess.run([*command, picture], env=environment, stdout=subprocess.PIPE)
+    assert (printed.returncode, printed.stdout.count(picture)) == (0, 5)
+    command.append(f"--output_file={tmp_path}/answers.csv")
+    assert subprocess.run([*command, picture], env=environment).returncode == 0
+    assert (tmp_path / "answers.csv").read_bytes() == printed.stdout
 
 
 @pytest.mark.parametrize("setting", ["top_k", "batch_size"])
