@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import gzip
 import io
+import lzma
 import os
 import shutil
 import stat
@@ -148,9 +149,10 @@ class _GuardedFile:
 
 @contextlib.contextmanager
 def _explain_damage() -> Iterator[None]:
+    """Turns whatever reading an archive raises, and nothing that writing does, into a refusal."""
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, ValueError, OSError, zlib.error, lzma.LZMAError) as error:
         raise _RefusedError(f"it is damaged or cut short ({error})") from error
 
 
@@ -178,7 +180,7 @@ def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> Non
                     raise _RefusedError(f"its member {member.name!r} is no regular file or folder")
                 name = limits.admit(member.name, member.size, member.isdir())
                 _write(directory, name, archive.extractfile(member))
-    except (tarfile.TarError, RecursionError) as error:
+    except (tarfile.TarError, RecursionError, ValueError) as error:
         raise _RefusedError(f"it is damaged or no tar, tar.gz or zip ({error})") from error
     if guarded.last != _END_MARKER:
         raise _RefusedError("it is damaged or cut short (the end marker is missing)")
@@ -195,8 +197,7 @@ def _unpack_zip(file: BinaryIO, directory: str, limits: _Limits) -> None:
         with zipfile.ZipFile(file) as archive:
             members = [(member, _admit_zipped(member, limits)) for member in archive.infolist()]
             for member, name in members:
-                with _explain_damage():
-                    _write(directory, name, None if member.is_dir() else archive.open(member))
+                _write(directory, name, None if member.is_dir() else _open_zipped(archive, member))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise _RefusedError(f"it is damaged or encrypted ({error})") from error
 
@@ -206,6 +207,11 @@ def _admit_zipped(member: zipfile.ZipInfo, limits: _Limits) -> str:
         raise _RefusedError(f"its member {member.filename!r} is no regular file or folder")
     # The other name, `filename`, ends at the first NUL.
     return limits.admit(member.orig_filename, member.file_size, member.is_dir())
+
+
+def _open_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    with _explain_damage():
+        return archive.open(member)
 
 
 def _write(directory: str, name: str, source: IO[bytes] | None) -> None:
@@ -218,12 +224,19 @@ def _write(directory: str, name: str, source: IO[bytes] | None) -> None:
     os.makedirs(os.path.dirname(path) if source else path, exist_ok=True)
     if source:
         with source, open(path, "xb") as file:
-            shutil.copyfileobj(source, file, _CHUNK)
+            while chunk := _read(source):
+                file.write(chunk)
+
+
+def _read(source: IO[bytes]) -> bytes:
+    with _explain_damage():
+        return source.read(_CHUNK)
 
 
 def _open_folder(path: str) -> int:
     os.makedirs(path, exist_ok=True)
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    # What it holds will be removed: that must not be what a link of this name leads to.
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _refuse_filled(directory: str) -> None:

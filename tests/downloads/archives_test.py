@@ -33,13 +33,13 @@ def tar_bytes(members, mode="w:gz") -> bytes:
     return buffer.getvalue()
 
 
-def zip_bytes(members) -> bytes:
+def zip_bytes(members, method=zipfile.ZIP_DEFLATED) -> bytes:
     """A zip of (name, content, mode of a Unix file or 0)."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content, *mode in members:
             info = zipfile.ZipInfo(name)
-            info.compress_type = zipfile.ZIP_DEFLATED
+            info.compress_type = method
             info.external_attr = (mode[0] if mode else 0o644) << 16
             archive.writestr(info, content)
     return buffer.getvalue()
@@ -81,6 +81,8 @@ FORMATS = {
     "with_folders": lambda: tar_bytes(
         [("./", "DIRTYPE"), ("./top/", "DIRTYPE"), ("top", "DIRTYPE"), *GOOD.items()]
     ),
+    "zip_lzma": lambda: zip_bytes(GOOD.items(), zipfile.ZIP_LZMA),
+    "zip_bzip2": lambda: zip_bytes(GOOD.items(), zipfile.ZIP_BZIP2),
     "zip_with_folders": lambda: zip_bytes([("top/", b"", 0o40755), *GOOD.items()]),
 }
 
@@ -194,14 +196,15 @@ def test_refuses_a_tar_cut_between_two_members(place, members_left):
 
 
 @pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("kind", ["tar_gz", "zip"])
+@pytest.mark.parametrize("kind", ["tar_gz", "zip", "zip_lzma", "zip_bzip2"])
 def test_a_flipped_bit_never_gives_a_wrong_file(place, seed, kind):
     content = bytearray(FORMATS[kind]())
     bit = random.Random(seed).randrange(8 * len(content))
     content[bit // 8] ^= 1 << bit % 8
     try:
         extract(place, bytes(content))
-    except errors.UserError:
+    except errors.UserError as error:
+        assert "cannot be unpacked" in str(error)  # It is the archive that is at fault, no disk.
         assert not (place / "out").exists()
     else:
         # Headers hold a few bytes that mean nothing to us, such as times.
@@ -253,6 +256,18 @@ def test_refuses_a_size_below_zero(place):
         refuse(place, info.tobuf(tarfile.GNU_FORMAT) * 3, message)
 
 
+NONSENSE = {
+    "sparse_map": {"GNU.sparse.map": "1,x"},
+    "sparse_size": {"GNU.sparse.map": "0,1", "GNU.sparse.size": "x"},
+    "sparse_data": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+}
+
+
+@pytest.mark.parametrize("header", NONSENSE.values(), ids=NONSENSE)
+def test_refuses_extended_headers_that_make_no_sense(place, header):
+    refuse(place, tar_bytes([("a", bytes(600), {"pax_headers": header})]), "damaged")
+
+
 def test_refuses_a_sparse_file(place):
     sparse = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9999999"}
     members = [("a", b"1\n0\n1\n".ljust(512, b"\0") + b"x", {"pax_headers": sparse})]
@@ -266,6 +281,15 @@ def test_refuses_to_unpack_over_a_folder_after_a_killed_run(place):
     with pytest.raises(errors.UserError, match="exists already"):
         extract(place, FORMATS["tar"]())
     assert tree(place / "out") == {"mine": b"mine"}
+
+
+def test_a_link_in_the_place_of_what_a_killed_run_left_is_not_emptied(place):
+    (place / "mine").mkdir()
+    (place / "mine" / "file").write_bytes(b"dear to someone")
+    (place / "out.incomplete").symlink_to(place / "mine")
+    with pytest.raises(errors.UserError, match=r"Cannot write .*out\.incomplete"):
+        extract(place, FORMATS["tar"]())
+    assert tree(place / "mine") == {"file": b"dear to someone"}
 
 
 def test_clears_what_a_killed_run_left(place):

@@ -36,5 +36,7 @@ def read(
             # which ends with a checksum, does not.
             while stream.read(1 << 20):
                 pass
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except errors.UserError:
+        raise
+    except (tarfile.TarError, EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
         raise errors.UserError(f"{path} cannot be read to its end: {error}.") from error

@@ -1,5 +1,7 @@
 """The boxes of the annotation archive."""
 
+import tarfile
+
 import pytest
 
 import errors
@@ -76,5 +78,15 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path, tenths):
     path = fake_ilsvrc.challenge().write(tmp_path) / BOXES
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * tenths // 10])
+    with pytest.raises(errors.UserError, match="cannot be read to its end"):
+        boxes.archive_csv(path, SYNSETS)
+
+
+def test_an_archive_whose_headers_make_no_sense_is_refused(tmp_path):
+    path = tmp_path / BOXES
+    with tarfile.open(path, "w:gz") as tar:
+        header = tarfile.TarInfo("a")
+        header.pax_headers = {"GNU.sparse.map": "1,x"}
+        tar.addfile(header)
     with pytest.raises(errors.UserError, match="cannot be read to its end"):
         boxes.archive_csv(path, SYNSETS)
