@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 import errors
 from downloads import part_file, status, transfer, verification
-from downloads.remote_file import RemoteFile, printable
+from downloads.remote_file import RemoteFile, below, printable
 from downloads.transfer import Credentials, Policy
 from progress import human_bytes
 
@@ -65,7 +65,7 @@ def fetch(
             f"Cannot fetch from {printable(os.fspath(source))}. A source is a folder, named by its "
             f"path, or an address that starts with {' or '.join(_SCHEMES)}."
         )
-    urls = remote.urls if source is None else (f"{os.fspath(source).rstrip('/')}/{remote.name}",)
+    urls = remote.urls if source is None else (below(os.fspath(source), remote.name),)
     path = os.path.join(os.fspath(directory), remote.name)
     if not os.path.exists(path):
         with part_file.claim(path) as part:

@@ -10,6 +10,7 @@ import dataclasses
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 
 import errors
@@ -61,10 +62,8 @@ class PartFile:
     """
 
     def __init__(self, final_path: str, descriptor: int):
-        self.path = part_path(final_path)
-        self.decoded = self.path + ".decoded"
         self._final_path = final_path
-        self._sidecar = self.path + ".json"
+        self.path, self.decoded, self._sidecar = _paths(final_path)
         self._descriptor = descriptor
         self.version = self._read_sidecar()
         self.length = os.fstat(descriptor).st_size if self.version else 0
@@ -73,14 +72,14 @@ class PartFile:
     def clear(self) -> None:
         """Forgets all bytes."""
         # The description goes first: bytes without one are never trusted.
-        self._remove(self._sidecar, self.decoded)
+        _remove(self._sidecar, self.decoded)
         os.ftruncate(self._descriptor, 0)
         self.version, self.length = None, 0
 
     def begin(self, version: Version) -> None:
         """Forgets all bytes; those that follow belong to `version`."""
-        self.clear()
         with explain_write_errors(self._sidecar):
+            self.clear()
             replace_json(self._sidecar, dataclasses.asdict(version))
         self.version, self.spliced = version, False
 
@@ -106,7 +105,7 @@ class PartFile:
 
     def discard(self) -> None:
         """Removes the file and all that stands beside it."""
-        self._remove(self._sidecar, self.decoded, self.path)
+        remove_remains(self._final_path)
 
     def _read_sidecar(self) -> Version | None:
         try:
@@ -115,16 +114,34 @@ class PartFile:
         except (OSError, ValueError, TypeError):
             return None  # Missing or damaged: the bytes cannot be trusted, start again.
 
-    @staticmethod
-    def _remove(*paths: str) -> None:
-        for path in paths:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-
 
 def part_path(final_path: str) -> str:
     """Returns the path of the part file of a path."""
     return final_path + ".part"
+
+
+def remains(final_path: str) -> bool:
+    """Returns whether a run that was killed left a part file with its description."""
+    _, _, sidecar = _paths(final_path)
+    return os.path.exists(sidecar)
+
+
+def remove_remains(final_path: str) -> None:
+    """Removes the part file of a path and all that stands beside it, the description last."""
+    path, decoded, sidecar = _paths(final_path)
+    _remove(path, decoded, sidecar)
+
+
+def _paths(final_path: str) -> tuple[str, str, str]:
+    """Returns where the part file of a path is, its decoded contents and its description."""
+    path = part_path(final_path)
+    return path, path + ".decoded", path + ".json"
+
+
+def _remove(*paths: str) -> None:
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 @contextlib.contextmanager
@@ -164,16 +181,30 @@ def check_free_space(directory: str, needed: int) -> None:
 
 
 def replace_json(path: str, content: dict) -> None:
-    """Writes a small JSON file, whole or not at all."""
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, sort_keys=True)
-        file.write("\n")
-    os.replace(temporary, path)
+    """Writes a small JSON file, whole or not at all.
+
+    What a killed run leaves of it is overwritten by the next. Of two processes that write the same
+    at once, one finds it done.
+    """
+    temporary = f"{path}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, sort_keys=True)
+            file.write("\n")
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def _open(path: str) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    # Its bytes will be overwritten: they must not be those of another file that a link leads to.
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise OSError(errno.EEXIST, "something else than a file has that name; move it away")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def _sync(path: str) -> None:

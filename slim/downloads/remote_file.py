@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import urllib.parse
 
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
@@ -41,8 +42,17 @@ class RemoteFile:
         return self.digest.partition(":")[0] if self.digest else "sha256"
 
 
+def below(folder_url: str, name: str) -> str:
+    """Returns the URL of a file in a folder; a query, which may hold a key, stays at the end."""
+    place, mark, query = folder_url.partition("?")
+    return f"{place.rstrip('/')}/{name}{mark}{query}"
+
+
 def printable(url: str) -> str:
     """Returns a URL without user name, password and query, which may hold secrets."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # It makes no sense; the message that says so shows what can be shown of it.
+        return re.sub("//[^/]*@", "//", re.split("[?#]", url)[0])
     host = parts.netloc.rpartition("@")[2]
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -10,6 +10,7 @@ import email.utils
 import logging
 import os
 import re
+import ssl
 import time
 from collections.abc import Iterator
 
@@ -159,13 +160,23 @@ class _Transfer:
         auth = (self.credentials.user, self.credentials.key) if self.credentials else None
         try:
             return requests.get(self.url, headers=headers, auth=auth, stream=True, timeout=timeout)
-        except (requests.ConnectionError, requests.Timeout) as error:
-            # The message of requests holds the URL with all its secrets: say it in our words.
-            silent = isinstance(error, requests.Timeout)
-            problem = f"no answer within {timeout:g} s" if silent else "no connection"
-            raise _TryAgainError(problem) from error
-        except requests.RequestException as error:
-            raise SourceError(f"the request failed ({type(error).__name__})") from None
+        # The messages of requests hold the URL with all its secrets: say it in our words.
+        except requests.Timeout as error:
+            raise _TryAgainError(f"no answer within {timeout:g} s") from error
+        except requests.ConnectionError as error:
+            _refuse_false_certificate(error)
+            secure = "secure " * isinstance(error, requests.exceptions.SSLError)
+            through = " through the proxy" * isinstance(error, requests.exceptions.ProxyError)
+            raise _TryAgainError(f"no {secure}connection{through}") from error
+        except requests.exceptions.InvalidSchema as error:
+            socks = "SOCKS" in str(error)
+            reason = "SOCKS proxies cannot be used" if socks else "its scheme is not http or https"
+            raise SourceError(reason) from None
+        except requests.TooManyRedirects:
+            raise SourceError("it leads from one address to the next and never to a file") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+            # The latter two come from addresses that requests does not look at itself.
+            raise SourceError("the address, or one that it leads to, makes no sense") from None
 
     def _version(self, response: requests.Response) -> part_file.Version:
         headers = response.headers
@@ -253,6 +264,18 @@ class _Transfer:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             length = human_bytes(self.part.length)
             raise _TryAgainError(f"the connection broke after {length}") from error
+
+
+def _refuse_false_certificate(error: BaseException) -> None:
+    """Raises a `SourceError` if that is what a connection failed for; no retry makes it right."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise SourceError(
+                f"its certificate is not accepted ({cause.verify_message}). If your network has "
+                "an authority of its own, name its file in the environment, REQUESTS_CA_BUNDLE"
+            ) from None
+        cause = cause.__cause__ or cause.__context__
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -93,8 +93,12 @@ def check_existing(path: str, remote: RemoteFile, progress: status.Progress) -> 
         receipt = check(path, remote, url=_origin(remote), place=path, progress=progress)
     except MismatchError as error:
         raise MismatchError(f"{error} It was left as it is; move it away and run again.") from None
+    except OSError as error:
+        raise errors.UserError(f"Cannot read {path}: {error.strerror}.") from error
     try:
         write_receipt(path, receipt)
+        if part_file.remains(path):  # The run that finished it was killed while it tidied up.
+            part_file.remove_remains(path)
     except OSError as error:
         # A file in a folder that cannot be written is good all the same, only read each time.
         _LOG.info("No receipt of %s could be kept: %s", path, error)

@@ -201,10 +201,13 @@ def test_a_flipped_bit_never_gives_a_wrong_file(place, seed, kind):
     content = bytearray(FORMATS[kind]())
     bit = random.Random(seed).randrange(8 * len(content))
     content[bit // 8] ^= 1 << bit % 8
+    fault = ""
     try:
         extract(place, bytes(content))
     except errors.UserError as error:
-        assert "cannot be unpacked" in str(error)  # It is the archive that is at fault, no disk.
+        fault = str(error)
+    if fault:
+        assert "cannot be unpacked" in fault  # It is the archive that is at fault, not the disk.
         assert not (place / "out").exists()
     else:
         # Headers hold a few bytes that mean nothing to us, such as times.

@@ -1,10 +1,13 @@
 """Fetching through everything a network and a server can do to a transfer."""
 
+import email.utils
 import hashlib
 import logging
 import os
 import random
 import re
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -237,7 +240,16 @@ REFUSED = {
     "204": (Fault(status=204), "answered 204"),
     "unknown_encoding": (Fault(headers={"Content-Encoding": "br"}), "insists on the encoding br"),
     "gzip_label_on_other_bytes": (Fault(headers={"Content-Encoding": "gzip"}), "said gzip"),
-    "too_many_redirects": (Fault(status=302, headers={"Location": "/a.bin"}), "TooManyRedirects"),
+    "too_many_redirects": (Fault(status=302, headers={"Location": "/a.bin"}), "never to a file"),
+    "redirect_to_nonsense": (
+        Fault(status=302, headers={"Location": "http://[::1/a.bin"}),
+        "makes no sense",
+    ),
+    "redirect_to_a_file": (
+        Fault(status=302, headers={"Location": "file:///etc/passwd"}),
+        "its scheme is not http or https",
+    ),
+    "redirect_to_nowhere": (Fault(status=302), "answered 302"),
 }
 
 
@@ -272,6 +284,81 @@ def test_429_waits_as_long_as_the_server_asks(server, tmp_path, value):
     elapsed = time.monotonic() - start
     assert (elapsed >= 1) == (value == "1")
     assert_good(tmp_path)
+
+
+def test_503_waits_until_the_date_that_the_server_names(server, tmp_path):
+    start = time.time()
+    date = email.utils.formatdate(start + 3, usegmt=True)  # In whole seconds.
+    server.faults = [Fault(status=503, headers={"Retry-After": date})]
+    fetch_from(server, tmp_path)
+    assert 2 <= time.time() - start < 6
+    assert_good(tmp_path)
+
+
+ADDRESSES = {
+    # URL -> what the message says.
+    "half_an_ipv6": (
+        "http://me:secret@[::1/a.bin?secret",
+        r"http://\[::1/a.bin: .* makes no sense",
+    ),
+    "port_in_words": ("http://host:port/a.bin", "makes no sense"),
+    "port_too_large": ("http://host:99999/a.bin", "makes no sense"),
+    "host_too_long": (f"http://{'a' * 70}.org/a.bin", "makes no sense"),
+    "no_host": ("http:///a.bin", "makes no sense"),
+    "another_scheme": ("ftp://host/a.bin", "its scheme is not http or https"),
+    "ipv6_without_server": ("http://[::1]:9/a.bin", "no connection"),
+}
+
+
+@pytest.mark.parametrize(("url", "message"), ADDRESSES.values(), ids=ADDRESSES)
+def test_an_address_that_cannot_be_used_is_told_and_the_next_mirror_asked(
+    server, tmp_path, url, message, caplog
+):
+    caplog.set_level(logging.INFO)
+    with pytest.raises(errors.UserError, match=message) as caught:
+        fetch(remote_file(url), tmp_path)
+    assert "secret" not in str(caught.value) + caplog.text
+    assert os.listdir(tmp_path) == []
+    fetch(remote_file(url, server.url("a.bin")), tmp_path)
+    assert_good(tmp_path)
+
+
+PROXIES = {
+    "dead": ("http://me:secret@127.0.0.1:9", "no connection through the proxy"),
+    "socks": ("socks5://me:secret@127.0.0.1:9", "SOCKS proxies cannot be used"),
+}
+
+
+@pytest.mark.parametrize(("proxy", "message"), PROXIES.values(), ids=PROXIES)
+def test_a_proxy_that_cannot_be_used(tmp_path, monkeypatch, proxy, message):
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(errors.UserError, match=message) as caught:
+        fetch(remote_file("http://example.org/a.bin"), tmp_path)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
+    server.files["http://example.org/a.bin"] = CONTENT
+    monkeypatch.setenv("http_proxy", server.base_url)
+    fetch(remote_file("http://example.org/a.bin"), tmp_path)
+    assert_good(tmp_path)
+
+
+def test_a_server_that_does_not_speak_tls(server, tmp_path):
+    with pytest.raises(errors.UserError, match="no secure connection"):
+        fetch(remote_file(server.url("a.bin").replace("http", "https")), tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make a certificate")
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(server, tmp_path):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject)
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    server.use_tls(certificate, key)
+    with pytest.raises(errors.UserError, match=r"not accepted \(self.signed cert.*_CA_BUNDLE"):
+        fetch_from(server, tmp_path / "set")
+    assert not server.requests
 
 
 def test_a_stalled_server_is_given_up_and_asked_again(server, tmp_path):

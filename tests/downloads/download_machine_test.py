@@ -1,6 +1,8 @@
 """Fetching while processes are killed, race or are interrupted, and where disks give out."""
 
 import errno
+import itertools
+import json
 import multiprocessing
 import os
 import random
@@ -69,6 +71,51 @@ def test_kill_9_and_run_again(server, tmp_path, seed):
     assert_good(tmp_path)
 
 
+# Whatever changes a file on disk, and whatever is done between two such steps.
+STEPS = ("open", "ftruncate", "pwrite", "fsync", "replace", "unlink")
+
+
+def fetch_and_die(url: str, directory: str, step: int) -> None:
+    """Fetches, and is killed when it is about to take a step; of a small file half is written."""
+    count = itertools.count()
+
+    def deadly(function, before=lambda *arguments: None):
+        def call(*arguments, **options):
+            if next(count) == step:
+                before(*arguments)
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **options)
+
+        return call
+
+    def write_half(content, file):
+        file.write("{")
+        file.flush()
+
+    for name in STEPS:
+        setattr(os, name, deadly(getattr(os, name)))
+    json.dump = deadly(json.dump, write_half)
+    fetch_url(url, directory)
+
+
+def test_kill_9_before_every_single_step(server, tmp_path):
+    """However it dies, the next run ends with the file, its receipt and nothing else."""
+    for step in itertools.count():
+        folder = tmp_path / str(step)
+        arguments = (server.url("a.bin"), str(folder), step)
+        process = multiprocessing.get_context("fork").Process(target=fetch_and_die, args=arguments)
+        process.start()
+        process.join(30)
+        there = folder / "a.bin"
+        assert not there.exists() or there.read_bytes() == CONTENT
+        fetch_from(server, folder)
+        assert_good(folder)
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+    assert step > 15
+
+
 @pytest.mark.parametrize("repetition", range(10))
 def test_two_processes_at_once(server, tmp_path, repetition):
     server.rate = 3_000_000
@@ -114,6 +161,26 @@ def test_interrupt_keeps_the_part_and_says_so_in_one_line(server, tmp_path):
     assert_good(tmp_path)
 
 
+IN_THE_WAY = {
+    "folder": lambda path, other: path.mkdir(),
+    "pipe": lambda path, other: os.mkfifo(path),
+    "link": lambda path, other: path.symlink_to(other),
+    "link_to_nothing": lambda path, other: path.symlink_to("/nowhere/file"),
+}
+
+
+@pytest.mark.parametrize("place", IN_THE_WAY.values(), ids=IN_THE_WAY)
+def test_what_stands_in_the_place_of_the_part_is_left_alone(server, tmp_path, place):
+    other = tmp_path / "other"
+    other.write_bytes(b"dear to someone")
+    place(tmp_path / "a.bin.part", other)
+    with pytest.raises(errors.UserError, match=r"Cannot write .*a\.bin\.part: .*move it away"):
+        fetch_from(server, tmp_path)
+    assert other.read_bytes() == b"dear to someone"
+    assert sorted(os.listdir(tmp_path)) == ["a.bin.part", "other"]
+    assert not server.requests
+
+
 def test_full_disk_keeps_the_part_and_leaves_no_file(server, tmp_path, monkeypatch):
     room = [SIZE // 2]
 
@@ -141,6 +208,13 @@ def small_disk(tmp_path):
         pytest.skip("only root may mount a small disk, and not in every sandbox")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_without_room_for_the_description_of_a_part(server, small_disk):
+    (small_disk / "filling").write_bytes(bytes(200 << 10))
+    with pytest.raises(errors.UserError, match="disk is full"):
+        fetch_from(server, small_disk, size=None)
+    assert sorted(os.listdir(small_disk)) == ["a.bin.part", "filling"]
 
 
 def test_a_disk_that_turns_out_too_small(server, small_disk):

@@ -90,6 +90,12 @@ def test_another_file_of_that_name_is_refused_and_kept(tmp_path, change):
     assert names(tmp_path) == ["a.bin"]
 
 
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path):
+    (tmp_path / "a.bin").mkdir()
+    with pytest.raises(errors.UserError, match=r"Cannot read .*a\.bin: Is a directory"):
+        fetch(remote_file(size=None, digest=None), tmp_path)
+
+
 def test_a_file_changed_since_its_receipt_is_noticed(server, tmp_path):
     remote = remote_file(server.url("a.bin"))
     path = fetch(remote, tmp_path)
@@ -182,6 +188,14 @@ def test_source_url_replaces_the_mirrors(server, tmp_path, slash):
     fetch(remote, tmp_path, source=f"{server.base_url}/mirror{slash}")
 
     assert [request.path for request in server.requests] == ["/mirror/a.bin"]
+
+
+def test_the_query_of_a_source_url_stays_at_the_end(server, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    server.files["mirror/a.bin"] = CONTENT
+    fetch(remote_file(), tmp_path, source=f"{server.base_url}/mirror/?key=secret/key")
+    assert [request.path for request in server.requests] == ["/mirror/a.bin?key=secret/key"]
+    assert "secret" not in (tmp_path / "a.bin.receipt.json").read_text() + caplog.text
 
 
 def test_credentials_stay_with_their_host_and_out_of_sight(server, tmp_path, caplog, capsys):

@@ -11,8 +11,10 @@ import dataclasses
 import gzip
 import hashlib
 import http.server
+import os
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -89,12 +91,20 @@ class Server:
         self.rate = rate
         self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._http.owner = self
+        self._scheme = "http"
         self._http.daemon_threads = True
 
     @property
     def base_url(self) -> str:
         """URL of the folder of all files."""
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_port}"
+
+    def use_tls(self, certificate: os.PathLike, key: os.PathLike) -> None:
+        """Answers no more but to clients that accept a certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self._scheme = "https"
 
     def url(self, name: str) -> str:
         """URL of one file."""

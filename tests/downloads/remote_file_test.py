@@ -36,8 +36,9 @@ def test_algorithm(digest, algorithm):
     [
         ("http://host:80/a/b.tar", "http://host:80/a/b.tar"),
         ("https://me:secret@host/a?key=secret#secret", "https://host/a"),
+        ("https://me:secret@[::1/a?key=secret", "https://[::1/a"),
     ],
-    ids=["plain", "with_secrets"],
+    ids=["plain", "with_secrets", "nonsense_with_secrets"],
 )
 def test_printable(url, shown):
     assert remote_file.printable(url) == shown
