@@ -53,24 +53,38 @@ def source(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(source, tmp_path_factory):
-    """Digests of the shards of a run that nothing disturbed, and its seconds."""
+    """Digests of the shards of a run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    begin = time.monotonic()
-    process = start(folder, *archive_flags(source))
-    output, errors = process.communicate()
+    output, errors = start(folder, *archive_flags(source)).communicate()
     assert output.splitlines()[-1] == "Finished writing all 340 images in data set.", errors
-    return digests(folder), time.monotonic() - begin
+    return digests(folder)
+
+
+def kill_when_written(shards: int, folder, source, pause: float) -> None:
+    """Kills a conversion some seconds after so many shards are there, and before it has ended."""
+    for _ in range(20):
+        process = start(folder, *archive_flags(source))
+        while process.poll() is None and len(list(folder.glob("[tv]*-of-*"))) < shards:
+            pass  # All of them take a tenth of a second: any pause here would be too long.
+        time.sleep(pause)
+        process.kill()
+        process.communicate()
+        if process.returncode == -signal.SIGKILL and not (folder / manifest.FILENAME).exists():
+            return
+        for path in folder.iterdir():  # It was faster this time.
+            path.unlink()
+    pytest.fail("No conversion could be killed before its end.")
 
 
 @pytest.mark.parametrize("number", range(KILLS))
 def test_killed_at_any_moment_it_continues_to_the_same_bytes(source, undisturbed, tmp_path, number):
-    expected, seconds = undisturbed
-    process = start(tmp_path, *archive_flags(source))
-    time.sleep(random.Random(number).uniform(0, seconds))
-    process.kill()
-    process.communicate()
+    """From before the first shard to after the last but one, in equal steps."""
+    expected = undisturbed
+    shards = number * (len(expected) - 1) // (KILLS - 1)
+    kill_when_written(shards, tmp_path, source, random.Random(number).uniform(0, 0.01))
 
     there = digests(tmp_path)
+    assert len(there) >= shards
     assert there.items() <= expected.items()  # No half shard under a final name.
     inodes = {path.name: path.stat().st_ino for path in tmp_path.glob("[tv]*-of-*")}
     journalled = noted(tmp_path)
