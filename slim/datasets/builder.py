@@ -180,6 +180,7 @@ def build_exclusively(
         if missing or not complete:
             _write_missing(folder, plan, missing, done, num_workers, progress)
             complete = _finish(folder, plan, done)
+        journal.path(folder).unlink(missing_ok=True)
     return Outcome(complete, tuple(shard.name for shard in missing))
 
 
@@ -409,7 +410,7 @@ def _write_in_worker(folder: pathlib.Path, shard: PlannedShard) -> manifest.Shar
 
 
 def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> manifest.Manifest:
-    """Writes labels and manifest, and ends the journal."""
+    """Writes labels and manifest, with which the journal has served."""
     complete = manifest.Manifest(
         dataset=plan.dataset,
         class_names=plan.class_names,
@@ -419,5 +420,4 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
     labels.write_label_file(dict(enumerate(plan.class_names)), folder)
     tfrecords.remove_partials(folder)  # Workers of a killed run may have outlived it by a moment.
     manifest.write(folder, complete)
-    journal.path(folder).unlink(missing_ok=True)
     return complete

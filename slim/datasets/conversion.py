@@ -1,5 +1,6 @@
 """From a name and a folder to a converted data set: what every converter has in common."""
 
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -53,6 +54,7 @@ def convert(
     folder = pathlib.Path(config.dataset_dir)
     complete = _complete(config, record) if record.sources else None
     if complete:
+        _tidy(folder)
         return builder.Outcome(complete, ())
     if _made_by_original(config, record):
         return builder.Outcome(None, ())
@@ -77,8 +79,15 @@ def convert(
         outcome = builder.build_exclusively(
             folder, plan, num_workers=config.num_workers or os.cpu_count(), progress=progress
         )
-        shutil.rmtree(folder / DOWNLOADS, ignore_errors=True)
+        _tidy(folder)
     return outcome
+
+
+def _tidy(folder: pathlib.Path) -> None:
+    """Removes what a complete set needs no more; a run may have been killed while it did that."""
+    shutil.rmtree(folder / DOWNLOADS, ignore_errors=True)
+    with contextlib.suppress(OSError):  # The folder may be one that can only be read.
+        journal.path(folder).unlink()
 
 
 def _check_options(config: Conversion, record: DatasetRecord) -> None:

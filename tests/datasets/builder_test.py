@@ -92,6 +92,14 @@ def test_manifest_tells_what_the_files_hold(reference, tmp_path):
         assert tfrecords.scan(tmp_path / shard.name) == shard.contents
 
 
+def test_killed_after_its_manifest_only_the_journal_is_left_to_go(reference, tmp_path):
+    plan = make_plan()
+    builder.build(tmp_path, plan)
+    journal.begin(tmp_path, plan.dataset, [shard.name for shard in plan.shards], [])
+    assert builder.build(tmp_path, plan).written == ()
+    assert digests(tmp_path) == reference
+
+
 def test_progress_reaches_the_total(tmp_path):
     seen = []
     builder.build(tmp_path, make_plan(), progress=lambda done, total: seen.append((done, total)))

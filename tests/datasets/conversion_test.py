@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from compat import slim, tf
-from datasets import builder, conversion, dataset_factory, manifest, tfrecords
+from datasets import builder, conversion, dataset_factory, journal, manifest, tfrecords
 from datasets.conversion_options import Conversion
 from errors import UserError
 from tests import golden_files
@@ -340,6 +340,15 @@ def test_complete_set_is_left_alone(converted):
     assert outcome.written == ()
     assert "none was written" in outcome.summary(converted.folder)
     assert digests(converted.folder) == before
+
+
+def test_what_a_run_left_that_was_killed_after_its_manifest_goes(converted):
+    (converted.folder / ".downloads").mkdir()
+    (converted.folder / ".downloads/archive.tgz").write_bytes(b"of no more use")
+    journal.begin(converted.folder, converted.name, [], [])
+    assert convert(converted.name, converted.source, converted.folder).written == ()
+    assert not (converted.folder / ".downloads").exists()
+    assert not journal.path(converted.folder).exists()
 
 
 @pytest.mark.parametrize("damage", ["delete", "truncate", "flip"])
