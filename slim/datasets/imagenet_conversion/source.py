@@ -46,7 +46,7 @@ class Source(NamedTuple):
         else:
             data = os.pread(_descriptor(self.path), self.size, self.offset)
         if len(data) != self.size:
-            raise errors.UserError(f"{self} has changed since the conversion began.")
+            raise errors.UserError(f"{str(self)!r} has changed since the conversion began.")
         return data
 
 

@@ -37,9 +37,15 @@ def records(
         except errors.UserError:
             raise
         except OSError as error:
-            raise errors.UserError(f"{source} cannot be read: {error.strerror}.") from error
+            raise errors.UserError(f"{_shown(source)} cannot be read: {error.strerror}.") from error
         except Exception as error:  # Whatever it is, it is about this picture.
-            raise RuntimeError(f"{source}: {type(error).__name__}: {error}") from error
+            raise RuntimeError(f"{_shown(source)}: {type(error).__name__}: {error}") from error
+
+
+def _shown(source: Source) -> str:
+    """Returns the place of a picture for a message of one line, whatever its name holds."""
+    place = str(source)
+    return place if place.isprintable() else repr(place)
 
 
 def _treat(
@@ -48,7 +54,7 @@ def _treat(
     """Returns what can be saved of a bad picture, and the note for the report."""
     if on_bad_image == "error":
         raise errors.UserError(
-            f"{source}: {error}. --on_bad_image=skip leaves such pictures out, "
+            f"{_shown(source)}: {error}. --on_bad_image=skip leaves such pictures out, "
             "--on_bad_image=repair keeps what can be read of them."
         ) from error
     if on_bad_image == "repair":

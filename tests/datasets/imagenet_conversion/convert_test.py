@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 import random
 
 import pytest
@@ -237,10 +238,75 @@ def reported(folder) -> list[tuple[str, bool, str]]:
     return found
 
 
+def ycck() -> bytes:
+    """A JPEG of four components whose marker calls them YCCK, as Photoshop writes it."""
+    data = bytearray(encode(PICTURE.convert("CMYK")))
+    data[data.index(b"Adobe") + 11] = 2
+    return bytes(data)
+
+
+def turned() -> bytes:
+    exif = PICTURE.getexif()
+    exif[0x0112] = 6  # To be turned by a quarter before it is shown.
+    return encode(PICTURE, exif=exif)
+
+
+ORDINARY = {
+    "greyscale": encode(PICTURE.convert("L")),
+    "progressive": encode(PICTURE, progressive=True),
+    "EXIF turned": turned(),
+    "trailing garbage": JPEG + b"garbage" * 100,
+}
+
+
+@pytest.mark.parametrize("policy", ["error", "skip", "repair"])
+@pytest.mark.parametrize("data", ORDINARY.values(), ids=ORDINARY)
+def test_jpegs_pass_byte_for_byte(with_picture, tmp_path, data, policy):
+    converted(with_picture(data), tmp_path / "output", on_bad_image=policy)
+    example = examples(tmp_path / "output", "train")[NAME]
+    assert example["image/encoded"].bytes_list.value[0] == data
+    assert example["image/height"].int64_list.value[0] == 24
+    assert not (tmp_path / "output/bad_images.csv").exists()
+
+
+DIFFICULT_NAMES = {
+    "not ASCII": "größe.JPEG",
+    "line break": "n01440764_\n1.JPEG",
+    "no UTF-8": os.fsdecode(b"\xff\xfe.JPEG"),
+}
+
+
+@pytest.mark.parametrize("data", [JPEG, b""], ids=["good", "bad"])
+@pytest.mark.parametrize("policy", ["error", "skip", "repair"])
+@pytest.mark.parametrize("name", DIFFICULT_NAMES.values(), ids=DIFFICULT_NAMES)
+def test_difficult_names(challenge, tmp_path, name, policy, data):
+    changed = dataclasses.replace(challenge, train={SYNSETS[0]: {name: data, "b.JPEG": JPEG}})
+    source = changed.write(tmp_path / "archives")
+    if not data and policy == "error":
+        with pytest.raises(errors.UserError, match="it is empty") as caught:
+            converted(source, tmp_path / "output", on_bad_image=policy)
+        assert "\n" not in str(caught.value)
+        return
+    converted(source, tmp_path / "output", on_bad_image=policy)
+    stored = {
+        os.fsencode(name)
+        for path in (tmp_path / "output").glob("train-*")
+        for record in tfrecords.read_records(path)
+        for name in tf.train.Example.FromString(record)
+        .features.feature["image/filename"]
+        .bytes_list.value
+    }
+    assert stored == {b"b.JPEG"} | ({os.fsencode(name)} if data else set())
+    if not data:
+        report = (tmp_path / "output/bad_images.csv").read_bytes()
+        assert os.fsencode(name) in report
+
+
 UNUSUAL = {
     "PNG": encode(PICTURE, "PNG"),
     "16-bit PNG": encode(PICTURE.convert("I;16"), "PNG"),
     "CMYK": encode(PICTURE.convert("CMYK")),
+    "YCCK": ycck(),
 }
 
 
