@@ -180,7 +180,7 @@ def build_exclusively(
         if missing or not complete:
             _write_missing(folder, plan, missing, done, num_workers, progress)
             complete = _finish(folder, plan, done)
-        journal.path(folder).unlink(missing_ok=True)
+        journal.end(folder)
     return Outcome(complete, tuple(shard.name for shard in missing))
 
 
@@ -273,6 +273,8 @@ def _check_disk(folder: pathlib.Path, plan: Plan, missing: list[PlannedShard]) -
     needed = plan.needed_bytes * len(missing) // max(len(plan.shards), 1)
     free = shutil.disk_usage(folder).free
     if needed > free:
+        if not any((folder / shard.name).exists() for shard in plan.shards):
+            journal.end(folder)  # Nothing was begun: the folder is free for another set.
         raise UserError(
             f"{folder} has {human_bytes(free)} free; the data set needs {human_bytes(needed)}."
         )

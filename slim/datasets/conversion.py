@@ -1,6 +1,5 @@
 """From a name and a folder to a converted data set: what every converter has in common."""
 
-import contextlib
 import dataclasses
 import importlib
 import os
@@ -86,8 +85,7 @@ def convert(
 def _tidy(folder: pathlib.Path) -> None:
     """Removes what a complete set needs no more; a run may have been killed while it did that."""
     shutil.rmtree(folder / DOWNLOADS, ignore_errors=True)
-    with contextlib.suppress(OSError):  # The folder may be one that can only be read.
-        journal.path(folder).unlink()
+    journal.end(folder)
 
 
 def _check_options(config: Conversion, record: DatasetRecord) -> None:

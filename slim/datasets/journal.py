@@ -54,6 +54,12 @@ def note(journal: TextIO, shard: Shard) -> None:
     journal.flush()
 
 
+def end(dataset_dir: str | os.PathLike) -> None:
+    """Removes the journal, if there is one, of a set that is complete or was not even begun."""
+    with contextlib.suppress(OSError):  # The folder may be one that can only be read.
+        path(dataset_dir).unlink()
+
+
 def read(dataset_dir: str | os.PathLike) -> Journal | None:
     """Returns what the journal of a folder says, or None if there is none."""
     try:

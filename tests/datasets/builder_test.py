@@ -100,6 +100,32 @@ def test_killed_after_its_manifest_only_the_journal_is_left_to_go(reference, tmp
     assert digests(tmp_path) == reference
 
 
+@pytest.fixture
+def read_only(tmp_path):
+    """Returns a function that shows a folder at a place where nothing can be written."""
+    mounted = []
+
+    def show(folder: pathlib.Path) -> pathlib.Path:
+        place = tmp_path / "read-only"
+        place.mkdir()
+        for options in (["--bind", folder], ["-o", "remount,ro,bind"]):
+            command = ["mount", *map(os.fspath, (*options, place))]
+            if subprocess.run(command, capture_output=True, check=False).returncode:
+                pytest.skip("only root may mount a folder, and not in every sandbox")
+            mounted.append(place)
+        return place
+
+    yield show
+    for place in set(mounted):
+        subprocess.run(["umount", place], check=True)
+
+
+def test_complete_set_on_a_disk_that_can_only_be_read(tmp_path, read_only):
+    builder.build(tmp_path / "set", make_plan())
+    outcome = builder.build(read_only(tmp_path / "set"), make_plan())
+    assert outcome.written == ()
+
+
 def test_progress_reaches_the_total(tmp_path):
     seen = []
     builder.build(tmp_path, make_plan(), progress=lambda done, total: seen.append((done, total)))
@@ -289,8 +315,14 @@ def test_part_of_another_set_is_refused(header, name, tmp_path):
 
 def test_disk_too_small_is_said_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match=r"the data set needs 1000000\.0 TB"):
-        builder.build(tmp_path, make_plan(needed_bytes=10**18))
-    assert not list(tmp_path.glob("train-*"))
+        builder.build(tmp_path / "set", make_plan(needed_bytes=10**18))
+    assert not (tmp_path / "set").exists()
+    with pytest.raises(UserError):
+        builder.build(tmp_path / "set", make_plan(failing, bad=8))
+    half = digests(tmp_path / "set")
+    with pytest.raises(UserError, match=r"the data set needs 333333\.3 TB"):
+        builder.build(tmp_path / "set", make_plan(needed_bytes=10**18))
+    assert digests(tmp_path / "set").keys() == half.keys()
 
 
 def test_problems_are_reported(tmp_path):
