@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 
 import errors
 
+# No header that describes a member is longer; what asks for more wants to fill the memory.
+_LONGEST_HEADER = 64 << 10
+_FILES = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE)
+
 
 def read(
     path: str | os.PathLike, wanted: Callable[[str], bool], *, max_bytes: int
@@ -24,7 +28,7 @@ def read(
     """
     try:
         with gzip.open(path) as stream:
-            with tarfile.open(fileobj=stream, mode="r|") as archive:
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
                 for member in iter(archive.next, None):
                     archive.members.clear()  # Or it keeps half a million of them for the boxes.
                     if not member.isreg() or not wanted(member.name):
@@ -36,7 +40,24 @@ def read(
             # which ends with a checksum, does not.
             while stream.read(1 << 20):
                 pass
+    except _LongHeaderError as error:
+        raise errors.UserError(f"{path} cannot be read: one of its headers is too long.") from error
     except errors.UserError:
         raise
     except (tarfile.TarError, EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
         raise errors.UserError(f"{path} cannot be read to its end: {error}.") from error
+
+
+class _LongHeaderError(Exception):
+    """A member whose description does not end."""
+
+
+class _Member(tarfile.TarInfo):
+    """A member, or a header about one, which tarfile reads into memory whatever its size."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if member.type not in _FILES and member.size > _LONGEST_HEADER:
+            raise _LongHeaderError
+        return member

@@ -1,5 +1,6 @@
 """The boxes of the annotation archive."""
 
+import gzip
 import tarfile
 
 import pytest
@@ -80,6 +81,15 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path, tenths):
     path.write_bytes(data[: len(data) * tenths // 10])
     with pytest.raises(errors.UserError, match="cannot be read to its end"):
         boxes.archive_csv(path, SYNSETS)
+
+
+@pytest.mark.parametrize("kind", ["XHDTYPE", "XGLTYPE", "GNUTYPE_LONGNAME"])
+def test_a_header_of_a_gibibyte_is_refused_unread(tmp_path, kind):
+    header = tarfile.TarInfo("a")
+    header.type, header.size = getattr(tarfile, kind), 1 << 30
+    (tmp_path / BOXES).write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT)))
+    with pytest.raises(errors.UserError, match=f"{BOXES} cannot be read: .* header.* too long"):
+        boxes.archive_csv(tmp_path / BOXES, SYNSETS)
 
 
 def test_an_archive_whose_headers_make_no_sense_is_refused(tmp_path):

@@ -108,6 +108,18 @@ def test_an_archive_that_is_not_whole_is_refused(tmp_path, data):
         list(tar_index.index(path))
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_a_gibibyte_is_refused_unread(tmp_path, kind):
+    header = tarfile.TarInfo("a")
+    header.type, header.size = kind, 1 << 30
+    path = tmp_path / "archive.tar"
+    with open(path, "wb") as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(512 + header.size + 1024)  # A hole, which takes no disk.
+    with pytest.raises(errors.UserError, match="the header at byte 0 is too long"):
+        list(tar_index.index(path))
+
+
 @pytest.mark.parametrize("tenths", range(10))
 def test_a_training_archive_cut_anywhere_is_refused(tmp_path, tenths):
     folder = fake_ilsvrc.challenge().write(tmp_path)
