@@ -14,7 +14,7 @@ import pytest
 
 import errors
 from downloads import part_file
-from downloads.download import RemoteFile
+from downloads.download import Policy, RemoteFile
 from tests.downloads import fault_server
 from tests.downloads.fault_server import RIGHT, Fault
 from tests.downloads.small_file import (
@@ -31,11 +31,14 @@ OTHER = random.Random(8).randbytes(SIZE)
 HTML = b"<!DOCTYPE html><html><body>Please log in.</body></html>"
 
 
-def leave_part(server, directory, length: int) -> None:
+NOTHING_KNOWN = {"size": None, "digest": None}
+
+
+def leave_part(server, directory, length: int, **facts) -> None:
     """Leaves what a run leaves that ended after so many bytes."""
     faults, server.faults = server.faults, [Fault(cut_after=length)] + [Fault(cut_after=0)] * 9
     with pytest.raises(errors.UserError):
-        fetch_from(server, directory)
+        fetch_from(server, directory, **facts)
     server.faults = faults
     server.requests.clear()
     assert os.path.getsize(directory / "a.bin.part") == length
@@ -55,6 +58,14 @@ RECOVERED = {
     "cut_after_all_but_1": [Fault(cut_after=SIZE - 1)],
     "5_cuts_in_a_row": [Fault(cut_after=SIZE // 7)] * 5,
     "cut_without_length": [Fault(chunked=True, cut_after=SIZE // 2)],
+    "cut_that_looks_like_an_end": [
+        Fault(
+            status=200,
+            body=CONTENT[: SIZE // 2],
+            chunked=True,
+            headers={"ETag": fault_server.etag(CONTENT)},
+        )
+    ],
     "500_three_times": [Fault(status=500, body=HTML)] * 3,
     "502_503_504": [Fault(status=status) for status in (502, 503, 504)],
     "500_between_cuts": [Fault(cut_after=SIZE // 4), Fault(status=500), Fault(status=500)] * 3,
@@ -110,6 +121,7 @@ RESTARTED = {
     "206_with_wrong_total": Fault(
         headers={"Content-Range": f"bytes {SIZE // 2}-{SIZE - 1}/{SIZE + 1}"}
     ),
+    "206_compressed": Fault(gzip=True),
     "206_with_another_etag": Fault(headers={"ETag": '"other"'}),
     "416_although_bytes_are_missing": Fault(
         status=416, headers={"Content-Range": f"bytes */{SIZE}"}
@@ -118,10 +130,11 @@ RESTARTED = {
 
 
 @pytest.mark.parametrize("fault", RESTARTED.values(), ids=RESTARTED)
-def test_restarts_rather_than_mixes(server, tmp_path, fault):
-    leave_part(server, tmp_path, SIZE // 2)
+@pytest.mark.parametrize("facts", [{}, NOTHING_KNOWN], ids=["digest_known", "nothing_known"])
+def test_restarts_rather_than_mixes(server, tmp_path, fault, facts):
+    leave_part(server, tmp_path, SIZE // 2, **facts)
     server.faults = [fault]
-    fetch_from(server, tmp_path)
+    fetch_from(server, tmp_path, **facts)
     assert server.requests[0].range_start == SIZE // 2
     assert_good(tmp_path)
 
@@ -131,7 +144,7 @@ def test_restarts_rather_than_mixes(server, tmp_path, fault):
 def test_etag_changes_between_attempts(server, tmp_path, known, careless):
     server.files["a.bin"] = OTHER
     server.faults = [Fault(cut_after=SIZE // 2)] + [Fault(cut_after=0)] * 9
-    facts = {} if known else {"size": None, "digest": None}
+    facts = {} if known else NOTHING_KNOWN
     with pytest.raises(errors.UserError):
         fetch_from(server, tmp_path, **facts)
     server.files["a.bin"] = CONTENT
@@ -141,6 +154,25 @@ def test_etag_changes_between_attempts(server, tmp_path, known, careless):
     fetch_from(server, tmp_path, **facts)
 
     assert server.requests[0].range_start == SIZE // 2
+    # A server that keeps to If-Range answers with the whole file at once.
+    assert len(server.requests) == (2 if careless else 1)
+    assert_good(tmp_path)
+
+
+def test_a_part_that_nothing_identifies_is_not_continued(server, tmp_path):
+    anonymous = {"ETag": "", "Content-Range": f"bytes 999-{SIZE - 1}/*"}
+    server.faults = [Fault(cut_after=999, headers={"ETag": ""}), Fault(headers=anonymous)]
+    fetch_from(server, tmp_path, **NOTHING_KNOWN)
+    assert [request.range_start for request in server.requests] == [None, 999, None]
+    assert_good(tmp_path)
+
+
+def test_416_of_another_file_of_the_same_size_does_not_end_the_transfer(server, tmp_path):
+    leave_part(server, tmp_path, SIZE - 1, **NOTHING_KNOWN)
+    (tmp_path / "a.bin.part").write_bytes(OTHER)
+    headers = {"Content-Range": f"bytes */{SIZE}", "ETag": '"other"'}
+    server.faults = [Fault(status=416, headers=headers)]
+    fetch_from(server, tmp_path, **NOTHING_KNOWN)
     assert_good(tmp_path)
 
 
@@ -196,6 +228,14 @@ def test_wrong_content_length(server, tmp_path, error, size, message):
         return
     with pytest.raises(errors.UserError, match=message):
         fetch_from(server, tmp_path, size=size)
+    assert os.listdir(tmp_path) == []
+
+
+def test_more_bytes_than_the_file_has_are_not_waited_for(server, tmp_path):
+    server.files["a.bin"] = CONTENT * 100
+    server.faults = [Fault(chunked=True)]
+    with pytest.raises(errors.UserError, match="sent more than the 300000 bytes"):
+        fetch_from(server, tmp_path)
     assert os.listdir(tmp_path) == []
 
 
@@ -257,7 +297,7 @@ REFUSED = {
 @pytest.mark.parametrize("known", [True, False], ids=["digest_known", "nothing_known"])
 def test_no_other_answer_is_taken_for_the_file(server, tmp_path, fault, message, known):
     server.faults = [fault] * 50
-    facts = {} if known else {"size": None, "digest": None}
+    facts = {} if known else NOTHING_KNOWN
     with pytest.raises(errors.UserError, match=message):
         fetch_from(server, tmp_path, **facts)
     assert os.listdir(tmp_path) == []
@@ -283,6 +323,14 @@ def test_429_waits_as_long_as_the_server_asks(server, tmp_path, value):
     fetch_from(server, tmp_path)
     elapsed = time.monotonic() - start
     assert (elapsed >= 1) == (value == "1")
+    assert_good(tmp_path)
+
+
+def test_no_server_can_ask_for_a_wait_without_end(server, tmp_path):
+    server.faults = [Fault(status=429, headers={"Retry-After": "9" * 400})]
+    start = time.monotonic()
+    fetch(remote_file(server.url("a.bin")), tmp_path, Policy(longest_wait=0.5))
+    assert 0.5 <= time.monotonic() - start < 10
     assert_good(tmp_path)
 
 

@@ -31,9 +31,10 @@ def server():
 
 # Run in a process of its own: says when it starts, fetches argv[1] into argv[2].
 PROGRAM = """
-import sys
+import signal, sys
 from downloads import download
 from tests.downloads import download_machine_test as test
+signal.signal(signal.SIGINT, signal.default_int_handler)  # Whoever starts the tests.
 print("ready", flush=True)
 test.fetch_url(sys.argv[1], sys.argv[2])
 """

@@ -107,6 +107,15 @@ def test_a_file_changed_since_its_receipt_is_noticed(server, tmp_path):
         fetch(remote, tmp_path)
 
 
+def test_a_receipt_of_a_file_that_was_not_verified_does_not_vouch_for_it(server, tmp_path):
+    server.files["a.bin"] = CONTENT[::-1]  # Of the right size.
+    url = server.url("a.bin")
+    fetch(remote_file(url, size=None, digest=None), tmp_path)
+    with pytest.raises(errors.UserError, match="damaged or another file"):
+        fetch(remote_file(url), tmp_path)
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT[::-1]
+
+
 def test_unknown_file_is_said_to_be_unknown_and_recorded(server, tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     fetch(remote_file(server.url("a.bin"), size=None, digest=None), tmp_path)

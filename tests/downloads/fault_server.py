@@ -29,7 +29,7 @@ class Fault:
     Attributes:
       status: Answer with this status and `body` instead of the file.
       body: The body of such an answer.
-      headers: More headers, replacing those of the right answer.
+      headers: More headers, replacing those of the right answer; an empty one takes its away.
       cut_after: Close the connection after so many bytes of the body.
       stall: Seconds to be silent, after `cut_after` bytes, before going on.
       ignore_if_range: Answer with a part even if the file is another than the one meant.
@@ -180,7 +180,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             headers["Content-Length"] = str(len(body) + fault.length_error)
         self.send_response(status)
         for name, value in {**headers, **fault.headers}.items():
-            self.send_header(name, value)
+            if value:
+                self.send_header(name, value)
         self.send_header("Connection", "close")
         self.end_headers()
         # A client that gives up closes the connection while this still writes.
