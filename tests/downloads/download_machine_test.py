@@ -14,6 +14,7 @@ import time
 import pytest
 
 import errors
+from downloads import part_file
 from downloads.download import Policy
 from tests.downloads import fault_server
 from tests.downloads.fault_server import Fault
@@ -29,13 +30,14 @@ def server():
         yield server
 
 
-# Run in a process of its own: says when it starts, fetches argv[1] into argv[2].
+# Run in a process of its own: says when it is ready, waits for a line, fetches argv[1] to argv[2].
 PROGRAM = """
 import signal, sys
 from downloads import download
 from tests.downloads import download_machine_test as test
 signal.signal(signal.SIGINT, signal.default_int_handler)  # Whoever starts the tests.
 print("ready", flush=True)
+sys.stdin.readline()
 test.fetch_url(sys.argv[1], sys.argv[2])
 """
 
@@ -45,9 +47,24 @@ def fetch_url(url: str, directory: str) -> str:
 
 
 def start_fetching(server, directory) -> subprocess.Popen:
+    (process,) = start_fetching_at_once(server, directory, 1)
+    return process
+
+
+def start_fetching_at_once(server, directory, count: int) -> list[subprocess.Popen]:
+    """Starts processes that all have their modules loaded before the first begins."""
+    processes = [_prepare(server, directory) for _ in range(count)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return processes
+
+
+def _prepare(server, directory) -> subprocess.Popen:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, server.url("a.bin"), str(directory)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -119,12 +136,23 @@ def test_kill_9_before_every_single_step(server, tmp_path):
 
 @pytest.mark.parametrize("repetition", range(10))
 def test_two_processes_at_once(server, tmp_path, repetition):
-    server.rate = 3_000_000
-    processes = [start_fetching(server, tmp_path) for _ in range(2)]
+    server.rate = 1_000_000
+    processes = start_fetching_at_once(server, tmp_path, 2)
     outputs = [process.communicate(timeout=30) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
+    assert sum("waiting for it" in errors for _, errors in outputs) == 1
     assert_good(tmp_path)
     assert len(server.requests) == 1
+
+
+def test_a_process_that_waited_for_one_that_gave_up_fetches_the_file_itself(server, tmp_path):
+    with part_file.claim(os.fspath(tmp_path / "a.bin")) as part:
+        process = start_fetching(server, tmp_path)
+        assert "waiting for it" in process.stderr.readline()
+        part.discard()
+    _, complaints = process.communicate(timeout=30)
+    assert process.returncode == 0, complaints
+    assert_good(tmp_path)
 
 
 @pytest.mark.parametrize("repetition", range(10))
