@@ -7,9 +7,8 @@ import zlib
 from collections.abc import Callable, Iterator
 
 import errors
+from datasets.imagenet_conversion.tar_index import LONGEST_HEADER
 
-# No header that describes a member is longer; what asks for more wants to fill the memory.
-_LONGEST_HEADER = 64 << 10
 _FILES = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE)
 
 
@@ -58,6 +57,6 @@ class _Member(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Member":
         member = super().frombuf(buf, encoding, errors)
-        if member.type not in _FILES and member.size > _LONGEST_HEADER:
+        if member.type not in _FILES and member.size > LONGEST_HEADER:
             raise _LongHeaderError
         return member

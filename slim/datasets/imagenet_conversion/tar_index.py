@@ -18,8 +18,8 @@ _ZEROS = bytes(_BLOCK)  # The end of the archive.
 _REGULAR = (b"0", b"\0")
 _GNU_LONG_NAME = b"L"
 _PAX = b"x"
-# No header of these kinds is longer; what asks for more wants to fill the memory.
-_LONGEST_HEADER = 64 << 10
+# No header that describes a member is longer; what asks for more wants to fill the memory.
+LONGEST_HEADER = 64 << 10
 
 
 class Member(NamedTuple):
@@ -86,7 +86,7 @@ def _members(descriptor: int, position: int, end: int) -> Iterator[Member]:
         position = data + -(-size // _BLOCK) * _BLOCK
         if position > end:
             raise _DamageError(f"it ends within the member at byte {data - _BLOCK}")
-        if kind in (_GNU_LONG_NAME, _PAX) and size > _LONGEST_HEADER:
+        if kind in (_GNU_LONG_NAME, _PAX) and size > LONGEST_HEADER:
             raise _DamageError(f"the header at byte {data - _BLOCK} is too long")
         if kind == _GNU_LONG_NAME:
             special[b"path"] = os.pread(descriptor, size, data).rstrip(b"\0")
