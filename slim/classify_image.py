@@ -7,17 +7,17 @@
 
 import pathlib
 
-import cli
-from classification.config import Classification
-from cli import config_flags
-from errors import UserError
+from slim_internal.ground import cli
+from slim_internal.ground.cli import config_flags
+from slim_internal.ground.errors import UserError
+from slim_internal.programs.classification.settings import Classification
 
 _MAX_PICTURES = 100_000
 
 
 def main(paths):
     """Classifies the pictures named on the command line."""
-    from classification import classifier, report
+    from slim_internal.programs.classification import classifier, report
 
     config = config_flags.read(Classification)
     if not paths:

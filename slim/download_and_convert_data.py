@@ -16,17 +16,18 @@ import logging
 
 from absl import flags
 
-import cli
-from cli import config_flags
-from datasets.conversion_options import Conversion
-from errors import UserError
+from datasets.conversion.settings import Conversion
+from slim_internal.ground import cli
+from slim_internal.ground.cli import config_flags
+from slim_internal.ground.errors import UserError
 
 
 def main(_):
     """Converts or verifies the data set that the flags name."""
-    from datasets import conversion, verification
-    from downloads.status import StatusLine
-    from progress import ProgressLog
+    from datasets.conversion import convert
+    from datasets.storage import verification
+    from slim_internal.ground.downloads.status import StatusLine
+    from slim_internal.ground.progress import ProgressLog
 
     config = config_flags.read(Conversion)
     if flags.FLAGS.verify:
@@ -34,7 +35,7 @@ def main(_):
             raise UserError("--dataset_dir is needed.")
         print(verification.run(config.dataset_dir))
         return
-    outcome = conversion.convert(config, progress=ProgressLog(), download_progress=StatusLine())
+    outcome = convert.convert(config, progress=ProgressLog(), download_progress=StatusLine())
     logging.info(outcome.summary(config.dataset_dir))
 
 

@@ -18,9 +18,9 @@ import os
 
 from absl import flags
 
-import cli
 from datasets import build_imagenet_data
-from errors import UserError
+from slim_internal.ground import cli
+from slim_internal.ground.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -50,7 +50,7 @@ def main(arguments):
         )
     data_dir = cli.user_path(named[0])
     if FLAGS.verify:
-        from datasets import verification
+        from datasets.storage import verification
 
         print(verification.run(data_dir))
         return
@@ -64,8 +64,8 @@ def main(arguments):
 
 def convert_archives(chosen):
     """Converts the official archives."""
-    from datasets.imagenet_conversion import archives, convert, inventory
-    from downloads.status import StatusLine
+    from datasets.converters.imagenet import archives, convert, inventory
+    from slim_internal.ground.downloads.status import StatusLine
 
     convert.check_folder(chosen)
     official = FLAGS.archive_checksums == "on"

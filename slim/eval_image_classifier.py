@@ -7,14 +7,14 @@
 Every example counts once. The result goes to the terminal, to metrics.json and to TensorBoard.
 """
 
-import cli
-from cli import config_flags
-from evaluation.config import Evaluation
+from slim_internal.ground import cli
+from slim_internal.ground.cli import config_flags
+from slim_internal.programs.evaluation.settings import Evaluation
 
 
 def main(_):
     """Evaluates what the flags name and prints the metrics."""
-    from evaluation import evaluate
+    from slim_internal.programs.evaluation import evaluate
 
     config = config_flags.read(Evaluation)
     metrics = evaluate.evaluate(config)

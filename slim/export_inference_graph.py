@@ -7,14 +7,14 @@ The picture goes in at the operation `input`, preprocessed; the probabilities of
 out at `predictions`. A description stands beside the graph, so that classify_image needs no flags.
 """
 
-import cli
-from cli import config_flags
-from export.config import Export
+from slim_internal.ground import cli
+from slim_internal.ground.cli import config_flags
+from slim_internal.programs.export.settings import Export
 
 
 def main(_):
     """Exports what the flags name and prints how to use it."""
-    from export import inference_graph
+    from slim_internal.programs.export import inference_graph
 
     exported = inference_graph.export(config_flags.read(Export))
     model = exported.model

@@ -7,17 +7,17 @@ Counts classes and splits, reads every record, finds pictures that repeat, and w
 anything is damaged.
 """
 
-import cli
-from cli import config_flags
-from inspection.options import Inspection
+from slim_internal.ground import cli
+from slim_internal.ground.cli import config_flags
+from slim_internal.programs.inspection.settings import Inspection
 
 config_flags.define(Inspection)
 
 
 def main(_):
     """Inspects the data set that the flags name."""
-    from inspection import report
-    from progress import ProgressLog
+    from slim_internal.ground.progress import ProgressLog
+    from slim_internal.programs.inspection import report
 
     outcome = report.inspect(config_flags.read(Inspection), progress=ProgressLog("Read", "files"))
     print("\n".join(outcome.summary()))

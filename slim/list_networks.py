@@ -8,7 +8,7 @@ Parameters and multiply-adds are counted on the graphs, which takes about a minu
 
 from absl import flags
 
-import cli
+from slim_internal.ground import cli
 
 _FORMAT = flags.DEFINE_enum(
     "format",
@@ -22,7 +22,7 @@ _FORMAT = flags.DEFINE_enum(
 def main(names):
     """Prints the networks named, or all."""
     from nets import nets_factory, network_table
-    from progress import ProgressLog
+    from slim_internal.ground.progress import ProgressLog
 
     networks = [nets_factory.get_network(name) for name in names or sorted(nets_factory.networks)]
     rows = network_table.rows(networks, progress=ProgressLog("Counted", unit="networks"))

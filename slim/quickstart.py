@@ -13,8 +13,8 @@ import time
 
 from absl import flags
 
-import cli
-from cli.commands import Command
+from slim_internal.ground import cli
+from slim_internal.ground.cli.commands import Command
 
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "quickstart", "Folder for the data set, the checkpoints and the exported graph."
@@ -90,8 +90,8 @@ def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Co
 
 def _write_picture(folder: pathlib.Path) -> None:
     """Takes the first seven of the validation split out of its TFRecord file."""
-    from compat import tf
-    from datasets import tfrecords
+    from datasets.storage import tfrecords
+    from slim_internal.ground.compat import tf
 
     for record in tfrecords.read_records(folder / "digits" / "digits_validation.tfrecord"):
         feature = tf.train.Example.FromString(record).features.feature

@@ -11,16 +11,18 @@ It starts from the newest checkpoint in --train_dir if there is one, else from t
 
 from collections.abc import Sequence
 
-import cli
-from cli import config_flags
-from training.config import TrainConfig
+from slim_internal.ground import cli
+from slim_internal.ground.cli import config_flags
+from slim_internal.programs.training.settings import TrainConfig
 
 
 def main(arguments: Sequence[str]) -> int:
     """Trains as the flags say and returns the exit code."""
     del arguments
     config = config_flags.read(TrainConfig)
-    from training import train  # Here, because TensorFlow takes seconds to load.
+    from slim_internal.programs.training import (
+        train,  # Here, because TensorFlow takes seconds to load.
+    )
 
     return train.train(config).exit_code
 

@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from datasets import journal, manifest
+from datasets.storage import journal, manifest
 from tests import golden_files
 from tests.datasets import fake_data
-from tests.downloads import fault_server
+from tests.slim_internal.ground.downloads import fault_server
 
 SLIM = pathlib.Path(__file__).parents[1] / "slim"
 SCRIPT = SLIM / "download_and_convert_data.py"

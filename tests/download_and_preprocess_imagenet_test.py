@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from datasets import imagenet_classes
-from tests.datasets.imagenet_conversion import fake_ilsvrc
-from tests.downloads import fault_server
+from tests.datasets.converters.imagenet import fake_ilsvrc
+from tests.slim_internal.ground.downloads import fault_server
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "slim/download_and_preprocess_imagenet.py"
 SHARDS = ("--train_shards=8", "--validation_shards=2")

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from datasets import conversion
-from datasets.conversion_options import Conversion
+from datasets.conversion import convert
+from datasets.conversion.settings import Conversion
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets") / "digits"
-    conversion.convert(Conversion(dataset_name="digits", dataset_dir=str(folder)))
+    convert.convert(Conversion(dataset_name="digits", dataset_dir=str(folder)))
     return folder
 
 

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-import cli
-from checkpoints import restore
 from nets import nets_factory
+from slim_internal.ground import cli
+from slim_internal.parts.checkpoints import restore
 
 _README = pathlib.Path("README.md").read_text(encoding="utf-8")
-_SLIM = pathlib.Path(cli.__file__).parents[1]
+_SLIM = pathlib.Path(cli.__file__).parents[3]
 
 _BLOCKS = re.findall(r"^```(?:bash|sh)\n(.*?)^```", _README, re.DOTALL | re.MULTILINE)
 _COMMANDS = "".join(_BLOCKS).replace("\\\n", " ").splitlines()

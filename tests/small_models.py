@@ -3,15 +3,15 @@
 import os
 import pathlib
 
-from compat import tf
-from datasets import conversion
-from datasets.conversion_options import Conversion
+from datasets.conversion import convert
+from datasets.conversion.settings import Conversion
 from nets import nets_factory
+from slim_internal.ground.compat import tf
 
 
 def convert_digits(folder: pathlib.Path) -> str:
     """Converts the handwritten digits into a folder and returns it."""
-    conversion.convert(Conversion(dataset_name="digits", dataset_dir=str(folder)))
+    convert.convert(Conversion(dataset_name="digits", dataset_dir=str(folder)))
     return str(folder)
 
 

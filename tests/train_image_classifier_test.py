@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 
 import train_image_classifier
-from checkpoints import latest
-from compat import tf
-from datasets import conversion
-from datasets.conversion_options import Conversion
-from training import train
-from training.config import TrainConfig
+from datasets.conversion import convert
+from datasets.conversion.settings import Conversion
+from slim_internal.ground.compat import tf
+from slim_internal.parts.checkpoints import latest
+from slim_internal.programs.training import train
+from slim_internal.programs.training.settings import TrainConfig
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("digits"))
-    conversion.convert(Conversion(dataset_name="digits", dataset_dir=folder))
+    convert.convert(Conversion(dataset_name="digits", dataset_dir=folder))
     return folder
 
 
@@ -136,7 +136,7 @@ def test_killed_while_saving_it_can_always_continue(digits, tmp_path, monkeypatc
     # Each child is a fork of one server that has TensorFlow loaded: seconds instead of minutes.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # Else the server finds no module.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training.train"])
+    context.set_forkserver_preload(["slim_internal.programs.training.train"])
     config = TrainConfig(
         dataset_name="digits",
         dataset_dir=digits,

@@ -9,6 +9,7 @@ import collections
 import itertools
 import pathlib
 import re
+import subprocess
 from collections.abc import Iterator
 
 _RULES = "//tools/build_defs:python.bzl"
@@ -17,7 +18,20 @@ _LABEL_LISTS = ("data", "deps", "srcs")
 _COMMENTED_CODE = re.compile(r"""^\s*#\s*(["'].*["'],?|\w+\s*=.*,|\w+\()\s*$""")
 
 
-def _order(element: ast.expr) -> tuple:
+def listed_files(root: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files that git knows or would add, relative to the top of the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=root,
+    )
+    files = [pathlib.Path(line) for line in listed.stdout.splitlines()]
+    return [file for file in files if (root / file).exists()]
+
+
+def order(element: ast.expr) -> tuple:
     """Sorts labels: of this package, of this repository, of others, then calls."""
     if isinstance(element, ast.Constant):
         label = str(element.value)
@@ -33,12 +47,12 @@ def _list_problems(keyword: ast.keyword, target: str) -> Iterator[str]:
             isinstance(element, (ast.Call, ast.Constant)) for element in node.elts
         ):
             continue
-        order = [_order(element) for element in node.elts]
-        for before, after in itertools.pairwise(order):
+        keys = [order(element) for element in node.elts]
+        for before, after in itertools.pairwise(keys):
             if before > after:
                 yield f"{target}: {keyword.arg} is not in order at {after[-1]!r}"
                 break
-        for twice, count in collections.Counter(order).items():
+        for twice, count in collections.Counter(keys).items():
             if count > 1:
                 yield f"{target}: {keyword.arg} names {twice[-1]!r} more than once"
 

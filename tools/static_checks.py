@@ -14,7 +14,7 @@ from collections.abc import Callable
 import packaging
 
 from third_party.python import lock
-from tools import build_files
+from tools import build_deps, build_files
 
 
 def _run_module(*command: str) -> Callable[[], list[str]]:
@@ -31,14 +31,13 @@ def _run_module(*command: str) -> Callable[[], list[str]]:
 
 def _build_files() -> list[str]:
     """Checks the BUILD files that git knows or would add."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    files = [pathlib.Path(line) for line in listed.stdout.splitlines()]
-    return build_files.problems(pathlib.Path(), [file for file in files if file.exists()])
+    root = pathlib.Path()
+    return build_files.problems(root, build_files.listed_files(root))
+
+
+def _imports() -> list[str]:
+    """Compares imports with `deps`, and looks at where they lead."""
+    return list(build_deps.repository(pathlib.Path()).problems())
 
 
 def _all_libraries() -> list[str]:
@@ -75,6 +74,7 @@ _CHECKS = {
     "lint": _run_module("ruff", "check", "--quiet", "."),
     "types": _run_module("mypy"),
     "BUILD files": _build_files,
+    "imports": _imports,
     "all_libraries": _all_libraries,
     "lock": _lock,
 }

@@ -16,8 +16,8 @@ from absl import flags
 if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-import cli
-from datasets.imagenet_conversion.options import ON_BAD_IMAGE, VERIFY_IMAGES, Options
+from datasets.converters.imagenet.settings import ON_BAD_IMAGE, VERIFY_IMAGES, Options
+from slim_internal.ground import cli
 
 FLAGS = flags.FLAGS
 
@@ -85,12 +85,12 @@ class ImageCoder:
         Raises:
           ValueError: if it cannot be decoded; the message says why.
         """
-        from datasets.imagenet_conversion import pictures
+        from datasets.converters.imagenet import pictures
 
         return pictures.decode_rgb(image_data)
 
     def _rewrite(self, image_data):
-        from datasets.imagenet_conversion import pictures
+        from datasets.converters.imagenet import pictures
 
         return pictures.encode_rgb_jpeg(pictures.decode_rgb(image_data))
 
@@ -111,7 +111,7 @@ def options(output_directory: str, num_workers: int) -> Options:
 
 def convert_folders(chosen: Options) -> None:
     """Converts the pictures in the folders that the flags name."""
-    from datasets.imagenet_conversion import convert, inventory
+    from datasets.converters.imagenet import convert, inventory
 
     inputs = {
         name: FLAGS[name].value and cli.user_path(FLAGS[name].value)
@@ -129,8 +129,8 @@ def convert_folders(chosen: Options) -> None:
 
 def convert_inventory(found, chosen: Options) -> None:
     """Converts the pictures of an inventory and prints what is there now."""
-    from datasets.imagenet_conversion import convert
-    from progress import ProgressLog
+    from datasets.converters.imagenet import convert
+    from slim_internal.ground.progress import ProgressLog
 
     report(convert.convert(found, chosen, progress=ProgressLog()), chosen)
 

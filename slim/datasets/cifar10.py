@@ -3,10 +3,10 @@
 Krizhevsky: Learning Multiple Layers of Features from Tiny Images (2009).
 """
 
-from compat import slim, tf
 from datasets import descriptor
 from datasets.record import DatasetRecord
-from downloads.remote_file import RemoteFile
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.downloads.remote_file import RemoteFile
 
 SPLITS_TO_SIZES = {"train": 50000, "test": 10000}
 

@@ -2,7 +2,7 @@
 
 from datasets import cifar10, digits, flowers, image_folder, imagenet, mnist, visualwakewords
 from datasets.record import DatasetRecord
-from errors import unknown
+from slim_internal.ground.errors import unknown
 
 datasets_map = {
     "cifar10": cifar10,

@@ -6,16 +6,17 @@ import tempfile
 import urllib.parse
 from collections.abc import Sequence
 
-from compat import tf
-from datasets import builder, tfrecords
-from datasets.labels import (  # noqa: F401  # Names that belong to this module's interface.
+from datasets.conversion import builder
+from datasets.storage import tfrecords
+from datasets.storage.labels import (  # noqa: F401  # Names of this module's published interface.
     LABELS_FILENAME,
     has_labels,
     read_label_file,
     write_label_file,
 )
-from downloads import archives, download
-from downloads.remote_file import RemoteFile
+from slim_internal.ground.compat import tf
+from slim_internal.ground.downloads import archives, download
+from slim_internal.ground.downloads.remote_file import RemoteFile
 
 # No data set of the original comes near these: archives beyond them are refused.
 _MAX_MEMBERS = 1_000_000

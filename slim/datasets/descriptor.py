@@ -4,10 +4,11 @@ import logging
 import os
 import pathlib
 
-from compat import slim, tf
-from datasets import dataset_utils, journal, manifest
+from datasets import dataset_utils
 from datasets.record import DatasetRecord
-from errors import UserError, unknown
+from datasets.storage import journal, manifest
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.errors import UserError, unknown
 
 _CONVERT = "Convert it: download_and_convert_data.py --dataset_name={} --dataset_dir={}"
 

@@ -3,9 +3,9 @@
 Alpaydin, Kaynak: Optical Recognition of Handwritten Digits (1998), its test set.
 """
 
-from compat import slim, tf
 from datasets import descriptor, mnist
 from datasets.record import DatasetRecord
+from slim_internal.ground.compat import slim, tf
 
 RECORD = DatasetRecord(
     name="digits",

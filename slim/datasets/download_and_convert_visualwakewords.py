@@ -1,7 +1,7 @@
 """The original's entry point to converting Visual Wake Words from Python."""
 
-from datasets import conversion
-from datasets.conversion_options import Conversion
+from datasets.conversion import convert
+from datasets.conversion.settings import Conversion
 
 
 def run(dataset_dir, small_object_area_threshold, foreground_class_of_interest):
@@ -12,7 +12,7 @@ def run(dataset_dir, small_object_area_threshold, foreground_class_of_interest):
       small_object_area_threshold: Share of the picture that an object must exceed, 0..1.
       foreground_class_of_interest: COCO category that the positive class stands for.
     """
-    conversion.convert(
+    convert.convert(
         Conversion(
             dataset_name="visualwakewords",
             dataset_dir=dataset_dir,

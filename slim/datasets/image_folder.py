@@ -3,9 +3,9 @@
 Splits, sizes and class names are those of the converted files (`manifest.json`, `labels.txt`).
 """
 
-from compat import slim, tf
 from datasets import descriptor
 from datasets.record import DatasetRecord
+from slim_internal.ground.compat import slim, tf
 
 RECORD = DatasetRecord(
     name="image_folder",

@@ -3,10 +3,10 @@
 Russakovsky et al.: ImageNet Large Scale Visual Recognition Challenge (2015), arXiv:1409.0575.
 """
 
-from compat import slim, tf
 from datasets import descriptor, imagenet_classes
-from datasets.imagenet_conversion import archives
+from datasets.converters.imagenet import archives
 from datasets.record import DatasetRecord
+from slim_internal.ground.compat import slim, tf
 
 # Whether to name the classes where the folder has no label file. Kept from the original library,
 # which fetched the names from the net; today they come with the library.

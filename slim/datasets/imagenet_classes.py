@@ -10,7 +10,7 @@ import os
 import pathlib
 from typing import NamedTuple
 
-from errors import UserError
+from slim_internal.ground.errors import UserError
 
 BACKGROUND = "background"
 

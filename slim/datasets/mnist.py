@@ -3,10 +3,10 @@
 LeCun, Cortes, Burges: The MNIST database of handwritten digits (1998).
 """
 
-from compat import slim, tf
 from datasets import descriptor
 from datasets.record import DatasetRecord
-from downloads.remote_file import RemoteFile
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.downloads.remote_file import RemoteFile
 
 _MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",

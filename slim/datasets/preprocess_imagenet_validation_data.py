@@ -14,9 +14,9 @@ from collections.abc import Sequence
 if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-import cli
 from datasets import imagenet_classes
-from errors import UserError
+from slim_internal.ground import cli
+from slim_internal.ground.errors import UserError
 
 
 def sort_into_folders(directory: str | os.PathLike, synsets: Sequence[str]) -> int:

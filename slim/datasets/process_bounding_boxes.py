@@ -21,9 +21,8 @@ from collections.abc import Collection, Iterable, Iterator
 if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-import cli
-import errors
 from datasets import imagenet_classes
+from slim_internal.ground import cli, errors
 
 _MISSING = -1  # What `GetInt` returns for a number that is not there.
 _SIDES = ("xmin", "ymin", "xmax", "ymax")

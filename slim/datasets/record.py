@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from downloads.remote_file import RemoteFile
+from slim_internal.ground.downloads.remote_file import RemoteFile
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,11 @@
 Chowdhery, Warden, Shlens, Howard, Rhodes: Visual Wake Words Dataset. arXiv:1906.05721
 """
 
-from compat import slim, tf
 from datasets import dataset_utils, descriptor
-from datasets.conversion_options import Conversion
+from datasets.conversion.settings import Conversion
 from datasets.record import DatasetRecord
-from downloads.remote_file import RemoteFile
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.downloads.remote_file import RemoteFile
 
 LABELS_FILENAME = dataset_utils.LABELS_FILENAME
 

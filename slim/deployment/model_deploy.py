@@ -18,7 +18,7 @@ import collections
 import dataclasses
 import itertools
 
-from compat import slim, tf
+from slim_internal.ground.compat import slim, tf
 
 __all__ = [
     "Clone",

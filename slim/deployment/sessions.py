@@ -1,6 +1,6 @@
 """How every program opens its TensorFlow session."""
 
-from compat import tf
+from slim_internal.ground.compat import tf
 
 
 def config(threads: int = 0) -> tf.ConfigProto:

@@ -3,12 +3,12 @@
 Without the response normalization of the first AlexNet.
 """
 
-from compat import slim, tf
 from nets import checks
 from nets.end_points import hidden, layer
 from nets.fully_convolutional import fully_convolutional
 from nets.initializers import trunc_normal
 from nets.network import Network
+from slim_internal.ground.compat import slim, tf
 
 # fc6 needs a map of 5 x 5.
 _MIN_IMAGE_SIZE = 195

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-import errors
-from compat import tf
+from slim_internal.ground import errors
+from slim_internal.ground.compat import tf
 
 
 def images(inputs, minimum: int = 1) -> None:

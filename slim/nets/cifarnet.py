@@ -5,11 +5,11 @@ the normalization is that of A. Krizhevsky, I. Sutskever, G. Hinton: ImageNet cl
 deep convolutional neural networks, NIPS 2012.
 """
 
-from compat import slim, tf
 from nets import checks
 from nets.end_points import build, hidden, layer
 from nets.initializers import trunc_normal
 from nets.network import Network
+from slim_internal.ground.compat import slim, tf
 
 _MIN_IMAGE_SIZE = 4
 

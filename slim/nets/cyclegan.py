@@ -4,9 +4,9 @@ arXiv:1703.10593; the generator with residual blocks is that of J. Johnson et al
 arXiv:1603.08155.
 """
 
-import errors
-from compat import slim, tf
 from nets import checks
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 _RESIZE = {
     "nn_upsample_conv": tf.image.resize_nearest_neighbor,

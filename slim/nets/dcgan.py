@@ -1,8 +1,8 @@
 """DCGAN, a generator and a discriminator of pictures: A. Radford et al., arXiv:1511.06434."""
 
-import errors
-from compat import slim, tf
 from nets import checks
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 
 def discriminator(

@@ -4,9 +4,9 @@ Fully connected layers written as convolutions give one prediction for an image 
 size and a map of predictions for a larger one.
 """
 
-from compat import slim, tf
 from nets import checks
 from nets.end_points import build
+from slim_internal.ground.compat import slim, tf
 
 
 def fully_convolutional(

@@ -2,9 +2,9 @@
 
 import math
 
-from compat import tf
 from nets import nets_factory
 from nets.network import Network
+from slim_internal.ground.compat import tf
 
 _CONVOLUTIONS = ("Conv2D", "Conv3D")
 

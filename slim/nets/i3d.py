@@ -4,12 +4,12 @@ J. Carreira, A. Zisserman: Quo vadis, action recognition? A new model and the Ki
 arXiv:1705.07750.
 """
 
-from compat import slim, tf
 from nets import checks, i3d_utils
 from nets.end_points import build, layer
 from nets.i3d_utils import conv3d_spatiotemporal
 from nets.initializers import trunc_normal
 from nets.network import Network
+from slim_internal.ground.compat import slim, tf
 
 _LAYERS = i3d_utils.clip_layers(
     first_conv=layer("Conv2d_1a_7x7", conv3d_spatiotemporal, 64, [7, 7, 7], stride=2),

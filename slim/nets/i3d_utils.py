@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-import errors
-from compat import slim, tf
 from nets import inception_utils
 from nets.end_points import Layer, hidden, layer
 from nets.inception_modules import Branch, apply_branches
 from nets.inception_v1 import WIDTHS
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 
 def center_initializer():

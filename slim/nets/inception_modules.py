@@ -22,9 +22,9 @@ checkpoints, irregular ones included.
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
-from compat import slim, tf
 from nets import checks
 from nets.end_points import Layer, build, hidden, layer
+from slim_internal.ground.compat import slim, tf
 
 Branch = tuple[Layer, ...]
 

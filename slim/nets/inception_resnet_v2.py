@@ -4,12 +4,12 @@ C. Szegedy, S. Ioffe, V. Vanhoucke, A. Alemi: Inception-v4, Inception-ResNet and
 residual connections on learning, arXiv:1602.07261.
 """
 
-from compat import slim, tf
 from nets import checks, inception_utils
 from nets import inception_modules as modules
 from nets.end_points import build, hidden, layer
 from nets.inception_modules import avg_pool, branch, conv, max_pool, mixed
 from nets.network import Checkpoint, Network
+from slim_internal.ground.compat import slim, tf
 
 # Figure 16 of the paper, 35 x 35.
 _BLOCK35 = (

@@ -1,8 +1,8 @@
 """What the Inception networks share besides their modules: arg scope and classifiers."""
 
-import errors
-from compat import slim, tf
 from nets import checks
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 
 def inception_arg_scope(

@@ -8,13 +8,13 @@ auxiliary classifiers.
 
 from typing import NamedTuple
 
-from compat import slim, tf
 from nets import checks, inception_utils
 from nets import inception_modules as modules
 from nets.end_points import build
 from nets.inception_modules import branch, conv, max_pool, mixed
 from nets.initializers import trunc_normal
 from nets.network import Checkpoint, Network
+from slim_internal.ground.compat import slim, tf
 
 inception_v1_arg_scope = inception_utils.inception_arg_scope
 

@@ -6,14 +6,14 @@ covariate shift, arXiv:1502.03167.
 
 import dataclasses
 
-import errors
-from compat import slim, tf
 from nets import checks, inception_utils
 from nets import inception_modules as modules
 from nets.end_points import build
 from nets.inception_modules import avg_pool, branch, conv, max_pool, mixed
 from nets.initializers import trunc_normal
 from nets.network import Checkpoint, Network
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 inception_v2_arg_scope = inception_utils.inception_arg_scope
 

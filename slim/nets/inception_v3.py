@@ -4,13 +4,13 @@ C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna: Rethinking the Inceptio
 computer vision, arXiv:1512.00567.
 """
 
-from compat import slim, tf
 from nets import checks, inception_utils
 from nets import inception_modules as modules
 from nets.end_points import build
 from nets.inception_modules import avg_pool, branch, conv, fork, max_pool, mixed
 from nets.initializers import trunc_normal
 from nets.network import Checkpoint, Network
+from slim_internal.ground.compat import slim, tf
 
 inception_v3_arg_scope = inception_utils.inception_arg_scope
 

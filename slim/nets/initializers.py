@@ -1,6 +1,6 @@
 """Initial values that several families of networks share."""
 
-from compat import tf
+from slim_internal.ground.compat import tf
 
 
 def trunc_normal(stddev: float):

@@ -4,11 +4,11 @@ Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to d
 recognition, Proceedings of the IEEE 86(11), 1998.
 """
 
-from compat import slim, tf
 from nets import checks
 from nets.end_points import build, layer
 from nets.initializers import trunc_normal
 from nets.network import Network
+from slim_internal.ground.compat import slim, tf
 
 _MIN_IMAGE_SIZE = 4
 

@@ -3,11 +3,11 @@
 import collections
 from collections.abc import Sequence
 
-from compat import slim, tf
 from nets import checks
 from nets.end_points import build, layer
 from nets.mobilenet.common import atrous, fixed_padding, wrapped_partial
 from nets.network import Checkpoint, Network
+from slim_internal.ground.compat import slim, tf
 
 Conv = collections.namedtuple("Conv", ["kernel", "stride", "depth"])
 DepthSepConv = collections.namedtuple("DepthSepConv", ["kernel", "stride", "depth"])

@@ -6,8 +6,6 @@ A family of networks joins by its line in `families`; all else stands in its own
 import functools
 from collections.abc import Callable
 
-import errors
-from compat import slim
 from nets import (
     alexnet,
     checks,
@@ -29,6 +27,8 @@ from nets import (
 from nets.mobilenet import mobilenet_v2, mobilenet_v3
 from nets.nasnet import nasnet, pnasnet
 from nets.network import Network
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim
 
 families = (
     alexnet,

@@ -1,11 +1,11 @@
 """OverFeat, the fast model: P. Sermanet et al., arXiv:1312.6229."""
 
-from compat import slim, tf
 from nets import checks
 from nets.end_points import hidden, layer
 from nets.fully_convolutional import fully_convolutional
 from nets.initializers import trunc_normal
 from nets.network import Network
+from slim_internal.ground.compat import slim, tf
 
 # fc6 needs a map of 6 x 6.
 _MIN_IMAGE_SIZE = 231

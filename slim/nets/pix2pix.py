@@ -2,8 +2,8 @@
 
 import collections
 
-from compat import slim, tf
 from nets import checks
+from slim_internal.ground.compat import slim, tf
 
 
 class Block(collections.namedtuple("Block", ["num_filters", "decoder_keep_prob"])):

@@ -1,8 +1,8 @@
 """The body that both versions of the residual network share, and the table of their depths."""
 
-from compat import slim, tf
 from nets import checks, resnet_utils
 from nets.network import Network
+from slim_internal.ground.compat import slim, tf
 
 # Layers -> units in each of the four stages; table 1 of arXiv:1512.03385, 200 of arXiv:1603.05027.
 _UNITS = {

@@ -9,8 +9,8 @@ import collections
 import itertools
 import operator
 
-from compat import slim, tf
 from nets import checks
+from slim_internal.ground.compat import slim, tf
 
 
 class Block(collections.namedtuple("Block", ["scope", "unit_fn", "args"])):

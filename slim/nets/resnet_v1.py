@@ -4,10 +4,10 @@ A unit adds its input to what a bottleneck of three convolutions makes of it, an
 sum.
 """
 
-from compat import slim, tf
 from nets import resnet, resnet_utils
 from nets.network import Checkpoint
 from nets.resnet import NoOpScope as NoOpScope  # Part of the interface of this module.
+from slim_internal.ground.compat import slim, tf
 
 resnet_arg_scope = resnet_utils.resnet_arg_scope
 

@@ -3,9 +3,9 @@
 A unit normalizes and activates its input first, so that the sum runs through the network as it is.
 """
 
-from compat import slim, tf
 from nets import resnet, resnet_utils
 from nets.network import Checkpoint
+from slim_internal.ground.compat import slim, tf
 
 resnet_arg_scope = resnet_utils.resnet_arg_scope
 

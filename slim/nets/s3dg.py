@@ -4,7 +4,6 @@ S. Xie, C. Sun, J. Huang, Z. Tu, K. Murphy: Rethinking spatiotemporal feature le
 speed-accuracy trade-offs in video classification, arXiv:1712.04851.
 """
 
-from compat import slim, tf
 from nets import checks, i3d_utils
 from nets import inception_modules as modules
 from nets.end_points import build, layer
@@ -12,6 +11,7 @@ from nets.i3d_utils import conv3d_spatiotemporal
 from nets.inception_v1 import WIDTHS
 from nets.initializers import trunc_normal
 from nets.network import Network
+from slim_internal.ground.compat import slim, tf
 
 # The layers that can look at several frames or be gated, from first to last.
 _STARTS = ("Conv2d_2c_3x3", *WIDTHS)

@@ -4,11 +4,11 @@ Stages of 3 x 3 convolutions, each followed by a halving of the map; the network
 the number of convolutions per stage.
 """
 
-from compat import slim, tf
 from nets import checks
 from nets.end_points import hidden, layer
 from nets.fully_convolutional import fully_convolutional
 from nets.network import Checkpoint, Network
+from slim_internal.ground.compat import slim, tf
 
 _WIDTHS = (64, 128, 256, 512, 512)  # 224, 112, 56, 28, 14 pixels wide
 

@@ -1,6 +1,6 @@
 """Pictures in colour and in grey."""
 
-from compat import tf
+from slim_internal.ground.compat import tf
 
 
 def to_grayscale(image):

@@ -4,8 +4,8 @@ Training shifts, mirrors, brightens and contrasts the pictures at random, after 
 A. Krizhevsky's cuda-convnet.
 """
 
-from compat import tf
 from preprocessing import channels
+from slim_internal.ground.compat import tf
 
 _PADDING = 4
 

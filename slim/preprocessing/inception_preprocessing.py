@@ -4,9 +4,9 @@ Training takes random parts of all sizes and ratios and distorts their colours: 
 arXiv:1409.4842, section 6, and A. G. Howard, arXiv:1312.5402.
 """
 
-import errors
-from compat import tf
 from preprocessing import channels
+from slim_internal.ground import errors
+from slim_internal.ground.compat import tf
 
 
 def _brightness(image):

@@ -3,8 +3,8 @@
 Training sees the same pictures as evaluation: a mirrored or turned digit may be another digit.
 """
 
-from compat import tf
 from preprocessing import channels
+from slim_internal.ground.compat import tf
 
 
 def preprocess_image(image, output_height, output_width, is_training, use_grayscale=False):

@@ -3,13 +3,13 @@
 import functools
 from collections.abc import Callable
 
-import errors
 from preprocessing import (
     cifarnet_preprocessing,
     inception_preprocessing,
     lenet_preprocessing,
     vgg_preprocessing,
 )
+from slim_internal.ground import errors
 
 _MODULES = {
     "cifarnet": cifarnet_preprocessing,

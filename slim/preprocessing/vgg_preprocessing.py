@@ -4,8 +4,8 @@ K. Simonyan and A. Zisserman, arXiv:1409.1556, section 3.1: the smaller side is 
 pixels, in training to a random number of pixels, so that objects appear at several scales.
 """
 
-from compat import tf
 from preprocessing import channels
+from slim_internal.ground.compat import tf
 
 _R_MEAN = 123.68
 _G_MEAN = 116.78

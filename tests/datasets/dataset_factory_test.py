@@ -6,9 +6,10 @@ import os
 
 import pytest
 
-from compat import slim, tf
-from datasets import dataset_factory, descriptor, journal, manifest
-from errors import UserError
+from datasets import dataset_factory, descriptor
+from datasets.storage import journal, manifest
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.errors import UserError
 from tests import golden_files
 
 GOLDEN = golden_files.load("datasets.json")

@@ -9,11 +9,12 @@ import zipfile
 
 import pytest
 
-from compat import tf
-from datasets import dataset_utils, tfrecords
-from errors import UserError
+from datasets import dataset_utils
+from datasets.storage import tfrecords
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
 from tests import golden_files
-from tests.downloads import fault_server
+from tests.slim_internal.ground.downloads import fault_server
 
 GOLDEN = golden_files.load("datasets.json")["dataset_utils"]
 FEATURES = [

@@ -2,11 +2,12 @@
 
 import pytest
 
-import errors
-from compat import slim, tf
-from datasets import dataset_factory, dataset_utils, imagenet, imagenet_classes, manifest
+from datasets import dataset_factory, dataset_utils, imagenet, imagenet_classes
+from datasets.storage import manifest
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
-from tests.datasets.imagenet_conversion import fake_ilsvrc
+from tests.datasets.converters.imagenet import fake_ilsvrc
 
 GOLDEN = golden_files.load("datasets.json")["imagenet"]
 TABLE = golden_files.load("imagenet_classes.json")

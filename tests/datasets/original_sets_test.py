@@ -14,14 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compat import slim, tf
-from datasets import conversion, dataset_factory, dataset_utils, tfrecords
-from datasets.conversion_options import Conversion
-from datasets.imagenet_conversion import archives, convert, inventory
-from datasets.imagenet_conversion.options import Options
+from datasets import dataset_factory, dataset_utils
+from datasets.conversion import convert as conversion
+from datasets.conversion.settings import Conversion
+from datasets.converters.imagenet import archives, convert, inventory
+from datasets.converters.imagenet.settings import Options
+from datasets.storage import tfrecords
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 from tests.datasets import fake_data
-from tests.datasets.imagenet_conversion import fake_ilsvrc
+from tests.datasets.converters.imagenet import fake_ilsvrc
 
 GOLDEN = golden_files.load("datasets.json")
 NAMES = sorted(GOLDEN["factory_map"])

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-import errors
 from datasets import preprocess_imagenet_validation_data as script
+from slim_internal.ground import errors
 from tests import golden_files
-from tests.datasets.imagenet_conversion import fake_ilsvrc
+from tests.datasets.converters.imagenet import fake_ilsvrc
 
 CHALLENGE = fake_ilsvrc.challenge()
 

@@ -8,10 +8,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-import errors
 from datasets import process_bounding_boxes
+from slim_internal.ground import errors
 from tests import golden_files
-from tests.datasets.imagenet_conversion import fake_ilsvrc
+from tests.datasets.converters.imagenet import fake_ilsvrc
 
 GOLDEN = golden_files.load("datasets.json")["process_bounding_boxes"]
 BOXES = "boxes [name, xmin, ymin, xmax, ymax]"

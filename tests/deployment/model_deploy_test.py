@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from compat import slim, tf
 from deployment import model_deploy
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 
 _IMAGES = np.random.RandomState(0).uniform(-1, 1, [8, 6]).astype(np.float32)

@@ -7,8 +7,8 @@ import operator
 
 import pytest
 
-from compat import slim, tf
 from nets.mobilenet import mobilenet_v3
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 from tests.nets import golden_calls
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-import errors
-from compat import tf
 from nets import checks
+from slim_internal.ground import errors
+from slim_internal.ground.compat import tf
 
 
 def placeholder(*shape):

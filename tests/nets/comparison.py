@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from compat import tf
+from slim_internal.ground.compat import tf
 from tests.nets import golden_weights, graph_facts
 
 

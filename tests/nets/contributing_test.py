@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from compat import slim, tf
+from slim_internal.ground.compat import slim, tf
 
 TEXT = (pathlib.Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

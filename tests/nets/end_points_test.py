@@ -2,8 +2,8 @@
 
 import pytest
 
-import errors
 from nets.end_points import build, hidden, layer
+from slim_internal.ground import errors
 
 
 def add(number, amount, scope):

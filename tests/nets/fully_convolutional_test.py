@@ -2,9 +2,9 @@
 
 import pytest
 
-import errors
-from compat import slim, tf
 from nets import alexnet, overfeat, vgg
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 NETWORKS = [
     (alexnet.alexnet_v2, alexnet.alexnet_v2_arg_scope, 300, 4),

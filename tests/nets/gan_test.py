@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import errors
-from compat import slim, tf
 from nets import cyclegan, dcgan, pix2pix
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 from tests.nets import comparison, golden_calls, graph_facts
 

@@ -4,9 +4,9 @@ import contextlib
 import functools
 import importlib
 
-from compat import slim, tf
 from nets import nets_factory
 from nets.network import Network
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 
 

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from compat import tf
+from slim_internal.ground.compat import tf
 
 # "..., then every variable whose name ends with 'a', 'b' or 'c' is multiplied by 1.5 (...)"
 _EXTRA_FACTOR = re.compile(r"whose name ends with (?P<endings>.*) is multiplied by (?P<factor>\S+)")

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from compat import tf
+from slim_internal.ground.compat import tf
 
 # Depending on the layer, the share that an update moves is a constant or 1 minus the decay.
 _DECAY = re.compile(r"/AssignMovingAvg(_\d+)?/decay$")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import errors
-from compat import slim, tf
 from nets import i3d, i3d_utils, s3dg
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-import errors
-from compat import slim, tf
 from nets import inception, inception_resnet_v2, inception_v3, inception_v4
 from nets import inception_modules as modules
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 from tests.nets import golden_weights
 
 BASES = {

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-import errors
-from compat import slim, tf
 from nets import mobilenet_v1
 from nets.mobilenet import common, conv_blocks, mobilenet_v2, mobilenet_v3
 from nets.mobilenet import mobilenet as lib
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 
 TABLES = [

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import errors
-from compat import slim, tf
 from nets.nasnet import nasnet, nasnet_utils, pnasnet
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 
 STEPS = 100

@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from checkpoints import restore
-from compat import slim, tf
 from nets import nets_factory
+from slim_internal.ground.compat import slim, tf
+from slim_internal.parts.checkpoints import restore
 from tests import golden_files
 from tests.nets import comparison, golden_calls, golden_weights
 

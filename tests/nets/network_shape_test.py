@@ -6,9 +6,9 @@ import inspect
 import numpy as np
 import pytest
 
-import errors
-from compat import slim, tf
 from nets import nets_factory
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 from tests.nets import graph_facts
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from compat import slim, tf
 from nets import graph_cost, nets_factory, network_table
+from slim_internal.ground.compat import slim, tf
 from tests import golden_files
 
 SMALL = [nets_factory.networks[name] for name in ("lenet", "mobilenet_v1_025")]

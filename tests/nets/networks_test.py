@@ -5,10 +5,10 @@ import pathlib
 
 import pytest
 
-import errors
 from nets import nets_factory
 from nets.network import Checkpoint
 from preprocessing import preprocessing_factory
+from slim_internal.ground import errors
 from tests import golden_files
 from tests.nets import network_list
 

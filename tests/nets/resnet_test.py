@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import errors
-from compat import slim, tf
 from nets import resnet_utils, resnet_v1, resnet_v2
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 
 @pytest.fixture(autouse=True)

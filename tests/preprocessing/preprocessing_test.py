@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import errors
-from compat import tf
 from preprocessing import preprocessing_factory, vgg_preprocessing
+from slim_internal.ground import errors
+from slim_internal.ground.compat import tf
 from tests import golden_files
 
 GOLDEN = golden_files.load("preprocessing.json")

@@ -26,12 +26,12 @@ def _run(*arguments, folder, stdin=""):
         (["-c", "from nets import cifarnet; mynet = cifarnet.cifarnet; print('done')"], ""),
         (["script.py"], ""),
         (["-m", "script"], ""),
-        (["-"], "import errors, script"),
+        (["-"], "from slim_internal.ground import errors; import script"),
     ],
     ids=["command", "script", "module", "interactive"],
 )
 def test_runs(tmp_path, arguments, stdin):
-    (tmp_path / "script.py").write_text("import errors\nprint('done')\n")
+    (tmp_path / "script.py").write_text("from slim_internal.ground import errors\nprint('done')\n")
     result = _run(*arguments, folder=tmp_path, stdin=stdin)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "done\n"

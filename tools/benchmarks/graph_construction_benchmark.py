@@ -11,7 +11,7 @@ whose own code costs nothing is at about 1.
 import time
 from collections.abc import Callable
 
-import cli
+from slim_internal.ground import cli
 
 _YARDSTICK_LAYERS = 100
 _ROUNDS = 3
@@ -19,7 +19,7 @@ _ROUNDS = 3
 
 def _seconds(build: Callable[[], object]) -> tuple[float, int]:
     """Returns the least processor time of several rounds and the number of operations built."""
-    from compat import tf
+    from slim_internal.ground.compat import tf
 
     times = []
     for _ in range(_ROUNDS):
@@ -31,7 +31,7 @@ def _seconds(build: Callable[[], object]) -> tuple[float, int]:
 
 
 def _build_yardstick() -> None:
-    from compat import slim, tf
+    from slim_internal.ground.compat import slim, tf
 
     net = tf.placeholder(tf.float32, [8, 32, 32, 16])
     for i in range(_YARDSTICK_LAYERS):
@@ -39,8 +39,8 @@ def _build_yardstick() -> None:
 
 
 def _build(network) -> None:
-    from compat import tf
     from nets import nets_factory
+    from slim_internal.ground.compat import tf
 
     size = network.default_image_size
     frames = [] if network.num_frames is None else [network.num_frames]

@@ -27,9 +27,9 @@ from absl import app, flags
 from PIL import Image
 
 from datasets import imagenet_classes
-from datasets.imagenet_conversion import convert, inventory, tar_index
-from datasets.imagenet_conversion.options import Options
-from datasets.imagenet_conversion.source import Source
+from datasets.converters.imagenet import convert, inventory, tar_index
+from datasets.converters.imagenet.settings import Options
+from datasets.converters.imagenet.source import Source
 
 FLAGS = flags.FLAGS
 
@@ -149,7 +149,7 @@ class Decoder:
     """Decodes pictures as the original converter does: a session run for each, in threads."""
 
     def __init__(self, sources: list[Source]):
-        from compat import tf
+        from slim_internal.ground.compat import tf
 
         self._sources = sources
         self._encoded = tf.placeholder(tf.string)

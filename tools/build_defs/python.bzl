@@ -18,11 +18,20 @@ def _imports():
     depth = len([part for part in native.package_name().split("/") if part])
     return ["../" * depth + "slim"]
 
-def py_library(name, srcs = [], **kwargs):
+def _parent_packages():
+    """Returns the targets with the `__init__.py` of each Python package above a private one."""
+    parts = native.package_name().split("/")
+    if parts[:2] != ["slim", "slim_internal"]:
+        return []
+    return ["//" + "/".join(parts[:depth]) for depth in range(2, len(parts))]
+
+def py_library(name, srcs = [], deps = [], **kwargs):
     """Declares a library; takes the attributes of Bazel's own `py_library`."""
+    parents = [label for label in _parent_packages() if label not in deps]
     native.py_library(
         name = name,
         srcs = _with_init(srcs),
+        deps = deps + parents,
         imports = _imports(),
         srcs_version = "PY3",
         **kwargs

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets import builder, serialization
-from datasets.conversion_options import Conversion
+from datasets.conversion import builder
+from datasets.conversion.settings import Conversion
 from datasets.converters import png
 from datasets.record import DatasetRecord
-from errors import UserError
+from datasets.storage import example
+from slim_internal.ground.errors import UserError
 
 _SIZE = 32
 _ROW = 1 + 3 * _SIZE * _SIZE  # Label, then the red, the green and the blue plane.
@@ -66,6 +67,6 @@ def _records(archive: str, members: tuple[str, ...]) -> Iterator[bytes]:
     for batch in _batches(archive, members):
         pictures = batch[:, 1:].reshape(-1, 3, _SIZE, _SIZE).transpose(0, 2, 3, 1)
         for label, pixels in zip(batch[:, 0], pictures, strict=True):
-            yield serialization.image_example(
+            yield example.image_example(
                 png.encode(np.ascontiguousarray(pixels)), b"png", _SIZE, _SIZE, int(label)
             )

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from datasets import serialization
-from errors import unknown
+from datasets.storage.example import bytes_feature, float_feature, image_example
+from slim_internal.ground.errors import unknown
 
 
 def filter_annotations(
@@ -71,7 +71,7 @@ def example(image: Mapping[str, Any], labelled: Mapping[str, Any], data: bytes) 
         "image/object/bbox/ymax": [(y + h) / height for _, y, _, h in boxes],
     }
     more = [
-        *(serialization.bytes_feature(key, text.encode()) for key, text in texts.items()),
-        *(serialization.float_feature(key, *values) for key, values in numbers.items()),
+        *(bytes_feature(key, text.encode()) for key, text in texts.items()),
+        *(float_feature(key, *values) for key, values in numbers.items()),
     ]
-    return serialization.image_example(data, b"jpeg", height, width, labelled["label"], *more)
+    return image_example(data, b"jpeg", height, width, labelled["label"], *more)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import sklearn.datasets
 
-from datasets import builder, serialization
-from datasets.conversion_options import Conversion
+from datasets.conversion import builder
+from datasets.conversion.settings import Conversion
 from datasets.converters import png
 from datasets.record import DatasetRecord
+from datasets.storage import example
 
 _MAX_VALUE = 16  # The pictures count ink in blocks of 4 x 4 bits.
 
@@ -58,6 +59,6 @@ def _records(rows: list[int]) -> Iterator[bytes]:
     pictures = np.round(data.images * (255 / _MAX_VALUE)).astype(np.uint8)
     for row in rows:
         height, width = pictures[row].shape
-        yield serialization.image_example(
+        yield example.image_example(
             png.encode(pictures[row]), b"png", height, width, int(data.target[row])
         )

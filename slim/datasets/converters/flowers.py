@@ -3,13 +3,13 @@
 import hashlib
 import os
 
-from datasets import builder
-from datasets.conversion_options import Conversion
+from datasets.conversion import builder
+from datasets.conversion.settings import Conversion
 from datasets.converters import labelled_files
 from datasets.converters.labelled_files import LabelledFile
 from datasets.record import DatasetRecord
-from downloads import archives
-from errors import UserError
+from slim_internal.ground.downloads import archives
+from slim_internal.ground.errors import UserError
 
 _FOLDER = "flower_photos"
 _NUM_SHARDS = 5

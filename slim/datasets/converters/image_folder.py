@@ -10,12 +10,12 @@ import os
 import pathlib
 from collections.abc import Iterable
 
-from datasets import builder
-from datasets.conversion_options import Conversion
+from datasets.conversion import builder
+from datasets.conversion.settings import Conversion
 from datasets.converters import labelled_files
 from datasets.converters.labelled_files import LabelledFile
 from datasets.record import DatasetRecord
-from errors import UserError, unknown
+from slim_internal.ground.errors import UserError, unknown
 
 # Names that people give their splits -> the names they get.
 _SPLITS = {

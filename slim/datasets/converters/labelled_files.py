@@ -13,12 +13,13 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent import futures
 
-from datasets import builder, serialization
-from datasets.conversion_options import Conversion
+from datasets.conversion import builder
+from datasets.conversion.settings import Conversion
 from datasets.converters import pictures
-from datasets.imagenet_conversion.image_header import BadPictureError
-from errors import UserError
-from progress import ProgressLog
+from datasets.storage import example
+from slim_internal.ground.errors import UserError
+from slim_internal.ground.images.header import BadPictureError
+from slim_internal.ground.progress import ProgressLog
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
@@ -194,8 +195,8 @@ def _repaired(data: bytes, own_pictures: bool) -> pictures.Picture | None:
 def _record(file: LabelledFile, picture: pictures.Picture, own_pictures: bool) -> bytes:
     features = []
     if own_pictures:
-        features = [serialization.bytes_feature("image/filename", os.fsencode(file.path))]
-    return serialization.image_example(
+        features = [example.bytes_feature("image/filename", os.fsencode(file.path))]
+    return example.image_example(
         picture.encoded,
         picture.format.encode(),
         picture.height,

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets import builder, serialization
-from datasets.conversion_options import Conversion
+from datasets.conversion import builder
+from datasets.conversion.settings import Conversion
 from datasets.converters import png
 from datasets.record import DatasetRecord
-from errors import UserError
+from datasets.storage import example
+from slim_internal.ground.errors import UserError
 
 _PREFIXES = {"train": "train", "test": "t10k"}
 # The idx format: two zero bytes, 8 for unsigned bytes, the number of dimensions.
@@ -68,4 +69,4 @@ def _records(images_path: str, labels_path: str) -> Iterator[bytes]:
         raise UserError(f"{images_path} has {len(images)} pictures but {len(labels)} labels.")
     for image, label in zip(images, labels, strict=True):
         height, width = image.shape
-        yield serialization.image_example(png.encode(image), b"png", height, width, int(label))
+        yield example.image_example(png.encode(image), b"png", height, width, int(label))

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 
 from PIL import Image, ImageFile, ImageOps
 
-from datasets import rgb
-from datasets.imagenet_conversion import image_header
-from datasets.imagenet_conversion.image_header import MAX_PIXELS, BadPictureError
+from slim_internal.ground.images import header, pixels
+from slim_internal.ground.images.header import MAX_PIXELS, BadPictureError
 
 _ORIENTATION = 0x0112  # The EXIF tag; 1 means upright.
 _JPEG_QUALITY = 95
@@ -56,8 +55,8 @@ def prepare(data: bytes, *, turn: bool = True, repair: bool = False) -> Picture:
       BadPictureError: It is damaged, too large, or no picture.
     """
     with _explained(), _tolerance(repair):
-        if image_header.is_jpeg_or_png(data) and not repair:
-            image_header.inspect(data)  # Finds a missing end that Pillow would not mind.
+        if header.is_jpeg_or_png(data) and not repair:
+            header.inspect(data)  # Finds a missing end that Pillow would not mind.
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         # A header may claim 65,500 x 65,500 pixels in front of no data at all.
         if image.width * image.height > MAX_PIXELS:
@@ -72,7 +71,7 @@ def prepare(data: bytes, *, turn: bool = True, repair: bool = False) -> Picture:
 
 def _rewrite(image: Image.Image, new_format: str) -> Picture:
     buffer = io.BytesIO()
-    image = rgb.to_rgb(image)
+    image = pixels.to_rgb(image)
     if new_format == "jpg":
         image.save(buffer, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
     else:

@@ -12,11 +12,11 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from datasets import builder
-from datasets.conversion_options import Conversion
+from datasets.conversion import builder
+from datasets.conversion.settings import Conversion
 from datasets.converters import coco
 from datasets.record import DatasetRecord
-from errors import UserError
+from slim_internal.ground.errors import UserError
 
 _NUM_SHARDS = {"train": 100, "val": 10}
 

@@ -5,8 +5,8 @@ import itertools
 import operator
 from collections.abc import Callable, Sequence
 
-from compat import tf
 from nets import checks
+from slim_internal.ground.compat import tf
 
 
 def wrapped_partial(func: Callable, *args, **kwargs) -> Callable:

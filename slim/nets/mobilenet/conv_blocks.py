@@ -10,10 +10,10 @@ import itertools
 import math
 from collections.abc import Callable
 
-import errors
-from compat import slim, tf
 from nets import checks
 from nets.mobilenet.common import fixed_padding
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 _DEPTHWISE_LOCATIONS = (None, "input", "output", "expansion")
 

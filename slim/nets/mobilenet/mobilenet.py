@@ -10,12 +10,12 @@ import contextlib
 import os
 from collections.abc import Callable
 
-import errors
-from compat import slim, tf
 from nets import checks
 from nets.end_points import build, layer
 from nets.mobilenet import conv_blocks
 from nets.mobilenet.common import atrous, fixed_padding
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 _Op = collections.namedtuple("_Op", ["op", "params", "multiplier_func"])
 

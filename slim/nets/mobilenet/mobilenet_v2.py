@@ -1,12 +1,12 @@
 """MobileNet v2: inverted residuals with linear bottlenecks (arXiv:1801.04381)."""
 
-from compat import slim, tf
 from nets.mobilenet import mobilenet as lib
 from nets.mobilenet.common import wrapped_partial
 from nets.mobilenet.conv_blocks import expand_input_by_factor as expand_input
 from nets.mobilenet.conv_blocks import expanded_conv
 from nets.mobilenet.mobilenet import op
 from nets.network import Checkpoint, Network
+from slim_internal.ground.compat import slim, tf
 
 __all__ = ["V2_DEF", "mobilenet", "mobilenet_base", "training_scope"]
 

@@ -2,14 +2,14 @@
 
 import functools
 
-import errors
-from compat import slim, tf
 from nets.mobilenet import common, conv_blocks
 from nets.mobilenet import mobilenet as lib
 from nets.mobilenet.conv_blocks import expand_input_by_factor as expand_input
 from nets.mobilenet.conv_blocks import expanded_conv
 from nets.mobilenet.mobilenet import op, training_scope
 from nets.network import Checkpoint, Network
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 __all__ = [
     "V3_LARGE",

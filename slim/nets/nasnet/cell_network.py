@@ -8,11 +8,11 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 
-import errors
-from compat import slim, tf
 from nets import checks
 from nets.end_points import Layer, build, hidden, layer
 from nets.nasnet import nasnet_utils
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 # Smaller images would give two neighbouring feature maps of one size, and other variables.
 CIFAR_MIN_IMAGE_SIZE = 3

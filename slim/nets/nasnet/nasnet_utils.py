@@ -8,8 +8,8 @@ state. Its output is the concatenation of some of them, most often those that no
 import functools
 import re
 
-import errors
-from compat import slim, tf
+from slim_internal.ground import errors
+from slim_internal.ground.compat import slim, tf
 
 CLIP_BY_VALUE_CAP = 6
 DATA_FORMAT_NHWC = "NHWC"

@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from compat import tf
 from datasets.converters import coco
-from errors import UserError
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
 from tests import golden_files
 
 GOLDEN = golden_files.load("datasets.json")["visualwakewords"]["convert"]

@@ -9,10 +9,12 @@ import sys
 import numpy as np
 import pytest
 
-from compat import tf
-from datasets import conversion, dataset_factory, tfrecords
-from datasets.conversion_options import Conversion
-from errors import UserError
+from datasets import dataset_factory
+from datasets.conversion import convert as conversion
+from datasets.conversion.settings import Conversion
+from datasets.storage import tfrecords
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
 from tests.datasets import fake_data
 
 PICTURE = fake_data.encoded(fake_data.picture(np.random.RandomState(0), 8, 8))
@@ -187,9 +189,9 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
             path.write_bytes(PICTURE)
         program = (
             "import resource\n"
-            "from datasets import conversion\n"
-            "from datasets.conversion_options import Conversion\n"
-            "conversion.convert(Conversion(dataset_name='image_folder', num_workers=1,\n"
+            "from datasets.conversion import convert\n"
+            "from datasets.conversion.settings import Conversion\n"
+            "convert.convert(Conversion(dataset_name='image_folder', num_workers=1,\n"
             f"    dataset_dir={os.fspath(tmp_path / f'set{count}')!r},\n"
             f"    source={os.fspath(tmp_path / f'source{count}')!r}))\n"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compat import slim, tf
-from datasets import builder, conversion, image_folder, tfrecords
-from datasets.conversion_options import Conversion
+from datasets import image_folder
+from datasets.conversion import builder
+from datasets.conversion import convert as conversion
+from datasets.conversion.settings import Conversion
 from datasets.converters import pictures
-from errors import UserError
+from datasets.storage import tfrecords
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.errors import UserError
 from tests.datasets import fake_data
 
 HEIGHT, WIDTH = 40, 60
@@ -211,7 +214,7 @@ LITTLE_MEMORY = """
 import pathlib, resource, sys
 from PIL import Image
 from datasets.converters import pictures as folder
-from datasets.imagenet_conversion import pictures as imagenet
+from datasets.converters.imagenet import pictures as imagenet
 Image.init()
 data = sys.stdin.buffer.read()
 pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])

@@ -1,0 +1,1 @@
+"""Writes data sets: plans, worker processes, restarts."""

@@ -1,0 +1,425 @@
+"""Writes the shards of a data set: in worker processes, resumably, all or nothing.
+
+A plan names every shard and gives it a digest of what its bytes are made from. Whatever is
+already there with that digest and intact is kept; everything else is written. Each finished
+shard is noted in a journal, so that a run which is killed continues where it was. The manifest
+comes last, and only when every shard is right.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import fcntl
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import pathlib
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent import futures
+from typing import Any
+
+from datasets.storage import journal, labels, manifest, tfrecords
+from slim_internal.ground.downloads import part_file
+from slim_internal.ground.downloads.remote_file import RemoteFile
+from slim_internal.ground.errors import UserError
+from slim_internal.ground.progress import ProgressLog, human_bytes
+
+Progress = Callable[[int, int], None]
+
+# Lists the inputs that were skipped or repaired, if there were any.
+REPORT = "bad_images.csv"
+
+# Gets an archive of the data set and returns its path.
+Fetch = Callable[[RemoteFile], str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """An input that was not taken as it was.
+
+    Attributes:
+      file: Its path.
+      fault: What is wrong with it.
+      action: What was done: "skipped" or "repaired".
+    """
+
+    file: str
+    fault: str
+    action: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannedShard:
+    """One file to be written.
+
+    Attributes:
+      name: Its name in the folder of the data set.
+      split: The split it belongs to.
+      inputs: Digest of everything its bytes depend on.
+      examples: Number of examples it is made from, for the progress report.
+      records: Yields its records in order, and a problem for each input that had one. It is
+        sent to another process, so it must be a function of a module or a partial of one.
+    """
+
+    name: str
+    split: str
+    inputs: str
+    examples: int
+    records: Callable[[], Iterable[bytes | Problem]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that a conversion is going to write.
+
+    Attributes:
+      dataset: Name of the record.
+      class_names: Name of each class by label.
+      shards: The files.
+      options: What the user chose that shaped them; goes into the manifest.
+      needed_bytes: About how much disk they take.
+      max_problems: How many skipped and repaired inputs are still acceptable.
+      examples_per_worker: Fewer than these do not repay the time that a worker process takes to
+        start, which is seconds if `records` needs TensorFlow.
+    """
+
+    dataset: str
+    class_names: tuple[str, ...]
+    shards: tuple[PlannedShard, ...]
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    needed_bytes: int = 0
+    max_problems: int | None = None
+    examples_per_worker: int = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a conversion did.
+
+    Attributes:
+      manifest: The complete set; None for one that the original library wrote.
+      written: Names of the shards written by this run; the others were there and intact.
+    """
+
+    manifest: manifest.Manifest | None
+    written: tuple[str, ...]
+
+    def summary(self, dataset_dir: str | os.PathLike) -> str:
+        """Says what the folder holds now and how much of it is new."""
+        if self.manifest is None:
+            return (
+                f"{os.fspath(dataset_dir)} holds files that the original library wrote, without a "
+                f"{manifest.FILENAME}; they can be read, and were left as they are."
+            )
+        splits = ", ".join(f"{size:,} {split}" for split, size in self.manifest.splits.items())
+        count = len(self.manifest.shards)
+        new = f"{len(self.written)} of {count} files written"
+        problems = sum(len(shard.problems) for shard in self.manifest.shards)
+        bad = f" Bad pictures: {problems}, listed in {REPORT}." if problems else ""
+        return (
+            f"{os.fspath(dataset_dir)} holds {self.manifest.dataset}: {splits} pictures of "
+            f"{self.manifest.num_classes} classes; "
+            f"{new if self.written else 'all files were there, none was written'}."
+            f"{bad}"
+        )
+
+
+def shard_names(pattern: str, num_shards: int) -> list[str]:
+    """Returns the names that a pattern of two numbers, index and count, gives to the shards."""
+    return [pattern % (index, num_shards) for index in range(num_shards)]
+
+
+def digest(*parts: Any) -> str:
+    """Returns a short digest of plain values, for `PlannedShard.inputs`."""
+    return hashlib.sha256(json.dumps([manifest.WRITER_VERSION, *parts]).encode()).hexdigest()[:16]
+
+
+def build(
+    dataset_dir: str | os.PathLike,
+    plan: Plan,
+    *,
+    num_workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Outcome:
+    """Writes a data set, or what is missing or damaged of it.
+
+    Args:
+      dataset_dir: Folder to write into; made when missing.
+      plan: What to write.
+      num_workers: Most processes to share the shards among; little work stays in this one.
+      progress: Called with the number of examples done and their total.
+
+    Raises:
+      UserError: The folder holds another set, the disk is too small or gets full, too many inputs
+        are unusable, or a worker failed. The finished shards stay for the next run.
+    """
+    with exclusive(dataset_dir):
+        return build_exclusively(dataset_dir, plan, num_workers=num_workers, progress=progress)
+
+
+def build_exclusively(
+    dataset_dir: str | os.PathLike,
+    plan: Plan,
+    *,
+    num_workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Outcome:
+    """Does what `build` does, for a caller that has the folder to itself (`exclusive`)."""
+    folder = pathlib.Path(dataset_dir)
+    with _full_disk_explained(folder):
+        tfrecords.remove_partials(folder)
+        done = _keep_intact(folder, plan)
+        missing = [shard for shard in plan.shards if shard.name not in done]
+        _check_disk(folder, plan, missing)
+        complete = manifest.read(folder)
+        if missing or not complete:
+            _write_missing(folder, plan, missing, done, num_workers, progress)
+            complete = _finish(folder, plan, done)
+        journal.end(folder)
+    return Outcome(complete, tuple(shard.name for shard in missing))
+
+
+@contextlib.contextmanager
+def exclusive(dataset_dir: str | os.PathLike) -> Iterator[None]:
+    """Makes a folder and keeps other conversions out; one that stays empty goes again.
+
+    The system frees the folder when the process dies.
+
+    Raises:
+      UserError: Another process is converting a data set into it.
+    """
+    folder = pathlib.Path(dataset_dir)
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UserError(f"Another process is converting a data set into {folder}.") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+        if is_new:
+            with contextlib.suppress(OSError):  # It is filled, as it should be.
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def _full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in part_file.NO_SPACE:
+            raise
+        raise UserError(
+            f"The disk of {folder} is full ({error.strerror}). The finished files stay there: free "
+            "some space and run the same command again."
+        ) from error
+
+
+def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:
+    """Returns the shards that are there already, and journals them if any is missing.
+
+    From here on a damaged set counts as unfinished: its manifest gives way to the journal. Files
+    of an unfinished run that the plan does not have, for it was to have more or fewer shards, go.
+    """
+    complete = manifest.read(folder)
+    if complete:
+        _check_same(folder, plan, complete)
+    unfinished = None if complete else journal.read(folder)
+    if unfinished and unfinished.dataset != plan.dataset:
+        raise UserError(
+            f"{folder} holds a part of another data set, {unfinished.dataset}. "
+            "Choose another folder."
+        )
+    noted: Mapping[str, manifest.Shard] = unfinished.shards if unfinished else {}
+    if complete:
+        noted = {shard.name: shard for shard in complete.shards}
+    entries = [
+        noted[shard.name]
+        for shard in plan.shards
+        if shard.name in noted and noted[shard.name].inputs == shard.inputs
+    ]
+    # Reading the 150 GB of ImageNet again takes minutes.
+    inspected = manifest.inspect(folder, entries, ProgressLog("Checked", unit=None))
+    done = {shard.name: shard for shard, fault in inspected if not fault}
+    if len(done) < len(plan.shards) or not complete:
+        names = [shard.name for shard in plan.shards]
+        for name in (unfinished.files if unfinished else frozenset()).difference(names):
+            (folder / name).unlink(missing_ok=True)
+        journal.begin(folder, plan.dataset, names, done.values())
+        (folder / manifest.FILENAME).unlink(missing_ok=True)
+    return done
+
+
+def _check_same(folder: pathlib.Path, plan: Plan, complete: manifest.Manifest) -> None:
+    planned = {shard.name: shard.inputs for shard in plan.shards}
+    if planned != {shard.name: shard.inputs for shard in complete.shards}:
+        raise UserError(
+            f"{folder} holds a complete set, {complete.dataset}, made from other files or with "
+            "other options. Choose another folder, or remove the converted files from this one "
+            "to make it anew."
+        )
+
+
+def _check_disk(folder: pathlib.Path, plan: Plan, missing: list[PlannedShard]) -> None:
+    needed = plan.needed_bytes * len(missing) // max(len(plan.shards), 1)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        if not any((folder / shard.name).exists() for shard in plan.shards):
+            journal.end(folder)  # Nothing was begun: the folder is free for another set.
+        raise UserError(
+            f"{folder} has {human_bytes(free)} free; the data set needs {human_bytes(needed)}."
+        )
+
+
+def _write_missing(
+    folder: pathlib.Path,
+    plan: Plan,
+    missing: list[PlannedShard],
+    done: dict[str, manifest.Shard],
+    num_workers: int,
+    progress: Progress,
+) -> None:
+    """Writes the missing shards, noting each in `done` and in the journal."""
+    total = sum(shard.examples for shard in plan.shards)
+    count = total - sum(shard.examples for shard in missing)
+    examples = {shard.name: shard.examples for shard in missing}
+    num_workers = min(num_workers, len(missing), (total - count) // plan.examples_per_worker)
+    if num_workers > 1:
+        finished = _in_processes(folder, missing, num_workers)
+    else:
+        finished = (
+            _write(folder, shard, lambda n, base=count: progress(base + n, total))
+            for shard in missing
+        )
+    _check_problems(folder, plan, done)
+    with contextlib.closing(finished), open(journal.path(folder), "a", encoding="utf-8") as file:
+        for shard in finished:
+            done[shard.name] = shard
+            journal.note(file, shard)
+            count += examples[shard.name]
+            progress(count, total)
+            _check_problems(folder, plan, done)
+
+
+def _check_problems(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> None:
+    problems = _report_problems(folder, done)
+    if plan.max_problems is not None and len(problems) > plan.max_problems:
+        file, fault, action = problems[0]
+        raise UserError(
+            f"More than {plan.max_problems} pictures are unusable, which is too many to go on "
+            f"(--max_bad_images). The first, {action}: {file!r}: {fault}. All are in {REPORT}."
+        )
+
+
+def _report_problems(
+    folder: pathlib.Path, done: dict[str, manifest.Shard]
+) -> list[tuple[str, str, str]]:
+    """Writes file, fault and action of every bad input so far as CSV, and returns them."""
+    problems = sorted(problem for shard in done.values() for problem in shard.problems)
+    if not problems:  # Those of an earlier try may have been mended.
+        (folder / REPORT).unlink(missing_ok=True)
+    else:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([("file", "fault", "action"), *problems])
+        manifest.write_text(folder / REPORT, text.getvalue())
+    return problems
+
+
+def _write(
+    folder: pathlib.Path, planned: PlannedShard, tick: Callable[[int], None]
+) -> manifest.Shard:
+    """Writes one shard; calls `tick` with the number of examples after each."""
+    problems = []
+    with tfrecords.ShardWriter(folder / planned.name) as writer:
+        count = 0
+        for record in planned.records():
+            if isinstance(record, Problem):
+                problems.append(dataclasses.astuple(record))
+            else:
+                writer.write(record)
+                count += 1
+            tick(count)
+    return manifest.Shard(
+        name=planned.name,
+        split=planned.split,
+        **dataclasses.asdict(writer.contents),
+        inputs=planned.inputs,
+        problems=tuple(problems),
+    )
+
+
+def _in_processes(
+    folder: pathlib.Path, shards: list[PlannedShard], num_workers: int
+) -> Iterator[manifest.Shard]:
+    """Yields each shard when a worker has written it; the first failure stops them all."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = futures.ProcessPoolExecutor(
+        num_workers, mp_context=context, initializer=_start_worker, initargs=(stop,)
+    )
+    try:
+        with _interrupts_held():  # The workers start here.
+            tasks = [pool.submit(_write_in_worker, folder, shard) for shard in shards]
+        for task in futures.as_completed(tasks):
+            yield task.result()
+    except futures.process.BrokenProcessPool:
+        begun = ", ".join(tfrecords.partials(folder))
+        raise UserError(
+            f"A worker process was killed, perhaps for want of memory, while {begun or 'nothing'} "
+            "was being written. Run again to continue; fewer workers take less memory."
+        ) from None
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Puts Ctrl-C off; for the processes that start meanwhile, which inherit this, for ever."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker(stop) -> None:
+    """Prepares a worker to end with its parent."""
+    global _stop  # Set once per process: events cannot travel with a task.
+    _stop = stop
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def _write_in_worker(folder: pathlib.Path, shard: PlannedShard) -> manifest.Shard:
+    if not multiprocessing.parent_process().is_alive():
+        os._exit(1)  # The next run may have begun already; its folder is not ours.
+
+    def leave_when_stopped(_):
+        if _stop.is_set():
+            raise futures.CancelledError
+
+    return _write(folder, shard, leave_when_stopped)
+
+
+def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> manifest.Manifest:
+    """Writes labels and manifest, with which the journal has served."""
+    complete = manifest.Manifest(
+        dataset=plan.dataset,
+        class_names=plan.class_names,
+        shards=tuple(done[shard.name] for shard in plan.shards),
+        options=plan.options,
+    )
+    labels.write_label_file(dict(enumerate(plan.class_names)), folder)
+    tfrecords.remove_partials(folder)  # Workers of a killed run may have outlived it by a moment.
+    manifest.write(folder, complete)
+    return complete

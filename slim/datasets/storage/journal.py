@@ -1,0 +1,92 @@
+"""The journal of a conversion that has not ended: what it is going to write and what is written.
+
+Its first line names the data set and all of its files; every further line is a finished shard. It
+gives way to the manifest at the end, so a folder with a journal holds an unfinished set.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+from datasets.storage import manifest
+from datasets.storage.manifest import Shard
+
+FILENAME = ".conversion.jsonl"
+
+
+@dataclasses.dataclass(frozen=True)
+class Journal:
+    """What a run that did not end has noted.
+
+    Attributes:
+      dataset: Name of the record of the data set; "unknown" if the journal does not tell.
+      files: Names of all files that it was going to write.
+      shards: Name -> shard, of those that it finished.
+    """
+
+    dataset: str
+    files: frozenset[str]
+    shards: Mapping[str, Shard]
+
+
+def begin(
+    dataset_dir: str | os.PathLike, dataset: str, files: Iterable[str], shards: Iterable[Shard]
+) -> None:
+    """Starts a journal, in the place of the one that may be there.
+
+    Args:
+      dataset_dir: Folder of the data set.
+      dataset: Name of its record.
+      files: Names of all files that are going to be there.
+      shards: Those that are there already.
+    """
+    header = json.dumps({"dataset": dataset, "files": list(files)}) + "\n"
+    manifest.write_text(path(dataset_dir), header + "".join(map(_line, shards)))
+
+
+def note(journal: TextIO, shard: Shard) -> None:
+    """Adds a finished shard to a journal that is open for appending."""
+    journal.write(_line(shard))
+    journal.flush()
+
+
+def end(dataset_dir: str | os.PathLike) -> None:
+    """Removes the journal, if there is one, of a set that is complete or was not even begun."""
+    with contextlib.suppress(OSError):  # The folder may be one that can only be read.
+        path(dataset_dir).unlink()
+
+
+def read(dataset_dir: str | os.PathLike) -> Journal | None:
+    """Returns what the journal of a folder says, or None if there is none."""
+    try:
+        header, *lines = path(dataset_dir).read_text(encoding="utf-8").splitlines() or [""]
+    except FileNotFoundError:
+        return None
+    dataset, files, shards = "unknown", frozenset(), {}
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        fields = json.loads(header)
+        dataset, files = fields["dataset"], frozenset(map(os.path.basename, fields["files"]))
+    for line in lines:  # The last one is torn if the run was killed while writing it.
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            shard = Shard.from_json(json.loads(line))
+            shards[shard.name] = shard
+    return Journal(dataset, files, shards)
+
+
+def occupant(dataset_dir: str | os.PathLike) -> str | None:
+    """Returns the name of the data set that a folder holds, whole or in part, or None."""
+    found = manifest.read(dataset_dir) or read(dataset_dir)
+    return found.dataset if found else None
+
+
+def path(dataset_dir: str | os.PathLike) -> pathlib.Path:
+    """Returns where the journal of a folder is."""
+    return pathlib.Path(dataset_dir, FILENAME)
+
+
+def _line(shard: Shard) -> str:
+    return json.dumps(dataclasses.asdict(shard)) + "\n"

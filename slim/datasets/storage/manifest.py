@@ -1,0 +1,222 @@
+"""The manifest of a converted data set: what its files hold, written after all of them.
+
+A folder with a manifest is a complete set, and its own authority on split sizes and class names.
+A folder with a journal instead (`journal`) is a conversion that has not ended. A folder with
+neither was written by the original library, and is taken at its word with a warning.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from datasets.storage import tfrecords
+from slim_internal.ground.errors import UserError
+
+FILENAME = "manifest.json"
+
+# Raised whenever the same inputs give other bytes than before.
+WRITER_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One file of a converted data set.
+
+    Attributes:
+      name: File name in the folder of the data set.
+      split: The split it belongs to.
+      records: Number of records.
+      bytes: Size of the file.
+      checksum: See `tfrecords.Contents`.
+      inputs: Digest of everything the bytes were made from: a shard with the same inputs need
+        not be written again.
+      problems: [file, fault, action] of each input that was not taken as it was.
+    """
+
+    name: str
+    split: str
+    records: int
+    bytes: int
+    checksum: str
+    inputs: str = ""
+    problems: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def contents(self) -> tfrecords.Contents:
+        """What the file must contain."""
+        return tfrecords.Contents(self.records, self.bytes, self.checksum)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Shard":
+        """Returns the shard that `dataclasses.asdict` and JSON made these fields from."""
+        problems = tuple(tuple(problem) for problem in fields["problems"])
+        return cls(**{**fields, "problems": problems})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything that is known of a complete set.
+
+    Attributes:
+      dataset: Name of its record.
+      class_names: Name of each class by label.
+      shards: Its files, by name.
+      options: What the user chose that shaped the bytes: seed, number of shards, ...
+      writer_version: `WRITER_VERSION` of the program that wrote it.
+    """
+
+    dataset: str
+    class_names: tuple[str, ...]
+    shards: tuple[Shard, ...]
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    writer_version: int = WRITER_VERSION
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Split -> number of examples."""
+        sizes: dict[str, int] = {}
+        for shard in self.shards:
+            sizes[shard.split] = sizes.get(shard.split, 0) + shard.records
+        return sizes
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+
+def write(dataset_dir: str | os.PathLike, manifest: Manifest) -> None:
+    """Writes the manifest, which declares the set complete."""
+    fields = dataclasses.asdict(manifest) | {"splits": manifest.splits}
+    write_text(pathlib.Path(dataset_dir, FILENAME), json.dumps(fields, indent=1) + "\n")
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a text file that is complete or not there; names that are no UTF-8 survive."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with open(partial, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # Or a power cut could leave the name without the content.
+    os.replace(partial, path)
+
+
+def read(dataset_dir: str | os.PathLike) -> Manifest | None:
+    """Returns the manifest of a folder, or None if it has none.
+
+    Raises:
+      UserError: There is one but it cannot be understood.
+    """
+    path = pathlib.Path(dataset_dir, FILENAME)
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return Manifest(
+            dataset=fields["dataset"],
+            class_names=tuple(fields["class_names"]),
+            shards=tuple(Shard.from_json(shard) for shard in fields["shards"]),
+            options=fields["options"],
+            writer_version=fields["writer_version"],
+        )
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}), so nothing says what the files beside it hold. Empty "
+            "the folder and convert the data set again."
+        ) from error
+
+
+def require_options(
+    dataset_dir: str | os.PathLike, manifest: Manifest, wanted: Mapping[str, Any]
+) -> None:
+    """Raises `UserError` if a set was made with other options than those that are wanted."""
+    if manifest.options != wanted:
+        raise UserError(
+            f"{os.fspath(dataset_dir)} holds {manifest.dataset} made with "
+            f"{_as_flags(manifest.options)}, not {_as_flags(wanted)}. Choose another folder, or "
+            "remove the converted files from this one to make it anew."
+        )
+
+
+def _as_flags(options: Mapping[str, Any]) -> str:
+    return " ".join(f"--{name}={value}" for name, value in options.items())
+
+
+def check(dataset_dir: str | os.PathLike, manifest: Manifest, split: str) -> None:
+    """Compares the files of a split with the manifest as far as that is possible at no cost.
+
+    Raises:
+      UserError: A file is missing or has another size; the message names each.
+    """
+    faults = []
+    for shard in manifest.shards:
+        path = pathlib.Path(dataset_dir, shard.name)
+        if shard.split != split:
+            continue
+        size = path.stat().st_size if path.exists() else None
+        if size is None:
+            faults.append(f"{shard.name} is missing")
+        elif size != shard.bytes:
+            faults.append(f"{shard.name} has {size} bytes instead of {shard.bytes}")
+    if faults:
+        raise UserError(
+            f"{os.fspath(dataset_dir)} does not match its {FILENAME}: {'; '.join(faults)}. "
+            "Convert the data set again: only the damaged files are rebuilt."
+        )
+
+
+def damage(dataset_dir: str | os.PathLike, shard: Shard) -> str | None:
+    """Reads a whole shard and says what is wrong with it, or None if nothing is."""
+    path = pathlib.Path(dataset_dir, shard.name)
+    try:
+        found = tfrecords.scan(path)
+    except UserError as error:
+        return str(error)
+    if found.records != shard.records:
+        first = min(found.records, shard.records)
+        return f"{path}: record {first} differs: {found.records} records, not {shard.records}."
+    if found != shard.contents:
+        return f"{path}: its records are intact but are not those that were written."
+    return None
+
+
+def inspect(
+    dataset_dir: str | os.PathLike,
+    shards: Sequence[Shard],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[tuple[Shard, str | None]]:
+    """Re-reads shards and yields each with what is wrong with it, or None if nothing is.
+
+    Args:
+      dataset_dir: Folder of the set.
+      shards: The files to read.
+      progress: Called with the bytes read so far and in total.
+    """
+    done, total = 0, sum(shard.bytes for shard in shards)
+    progress(done, total)
+    for shard in shards:
+        yield shard, damage(dataset_dir, shard)
+        done += shard.bytes
+        progress(done, total)
+
+
+def verify(
+    dataset_dir: str | os.PathLike, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[str]:
+    """Re-reads every shard of a set and yields a sentence for each that is damaged.
+
+    Args:
+      dataset_dir: Folder of the set.
+      progress: Called with the bytes read so far and in total.
+
+    Raises:
+      UserError: The folder has no manifest to compare with.
+    """
+    manifest = read(dataset_dir)
+    if manifest is None:
+        raise UserError(f"{os.fspath(dataset_dir)} has no {FILENAME} to verify its files against.")
+    faults = (fault for _, fault in inspect(dataset_dir, manifest.shards, progress))
+    yield from filter(None, faults)

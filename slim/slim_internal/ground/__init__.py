@@ -1,0 +1,1 @@
+"""What all else stands on: errors, files, images, downloads, the command line, TensorFlow."""

@@ -1,0 +1,256 @@
+"""Unpacking archives that may be damaged or hostile, completely or not at all.
+
+Members are regular files and folders with plain relative names, or the archive is refused: no
+links, devices or pipes, no absolute names, no "..", no two names that are one on some file system.
+Everything goes into `<directory>.incomplete`, which gets its final name at the end.
+"""
+
+import contextlib
+import dataclasses
+import gzip
+import io
+import lzma
+import os
+import shutil
+import stat
+import tarfile
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, BinaryIO, cast
+
+from slim_internal.ground import errors
+from slim_internal.ground.downloads import part_file
+from slim_internal.ground.files import locks
+
+# No header that describes a member is longer; what asks for more wants to fill the memory.
+_LONGEST_HEADER = 64 << 10
+_CHUNK = _LONGEST_HEADER
+# What may follow the end marker of a tar: programs pad their output to large records.
+_LONGEST_PADDING = 16 << 20
+_END_MARKER = bytes(tarfile.BLOCKSIZE)
+_TAR_KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
+_ZIP_KINDS = (0, stat.S_IFREG, stat.S_IFDIR)
+
+
+class _RefusedError(Exception):
+    """Why an archive cannot be unpacked."""
+
+
+def extract(
+    archive_path: str | os.PathLike,
+    directory: str | os.PathLike,
+    *,
+    max_members: int = 10_000,
+    max_bytes: int = 2 << 30,
+) -> str:
+    """Unpacks a tar, a tar.gz or a zip into a folder of its own and returns that folder.
+
+    Args:
+      archive_path: The archive; what it is tells its content, not its name.
+      directory: The folder to make; it may exist if it is empty.
+      max_members: The most files and folders it may hold.
+      max_bytes: The most bytes its files may have together.
+
+    Raises:
+      errors.UserError: The archive is damaged, too large or not harmless, or there is no space.
+        Nothing stands under `directory` then.
+    """
+    archive_path, directory = os.fspath(archive_path), os.fspath(directory).rstrip("/")
+    incomplete = directory + ".incomplete"
+    if not os.path.isfile(archive_path):
+        raise errors.UserError(f"There is no archive {archive_path}.")
+    with locks.exclusive(incomplete, _open_folder):
+        _refuse_filled(directory)
+        _empty(incomplete)  # Of what an earlier run left that was killed.
+        try:
+            with part_file.explain_write_errors(incomplete):
+                _unpack(archive_path, incomplete, _Limits(max_members, max_bytes))
+                os.rename(incomplete, directory)
+        except BaseException as error:
+            shutil.rmtree(incomplete, ignore_errors=True)
+            if isinstance(error, _RefusedError):
+                raise errors.UserError(f"{archive_path} cannot be unpacked: {error}.") from error
+            raise
+    return directory
+
+
+@dataclasses.dataclass
+class _Limits:
+    """How much an archive may still hold, and the names it has used.
+
+    Attributes:
+      members: How many more members are allowed.
+      bytes: How many more bytes are allowed.
+      names: The members so far: name as a file system that folds case sees it -> (name, whether
+        it is a folder).
+    """
+
+    members: int
+    bytes: int
+    names: dict[str, tuple[str, bool]] = dataclasses.field(default_factory=dict)
+
+    def admit(self, name: str, size: int, is_folder: bool) -> str:
+        """Returns the plain form of the name of a member, or raises `_RefusedError`."""
+        self.members -= 1
+        self.bytes -= size
+        if self.members < 0:
+            raise _RefusedError("it holds more members than is allowed for it")
+        if self.bytes < 0:
+            raise _RefusedError(f"with its member {name!r} it is larger than is allowed for it")
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+            raise _RefusedError(f"its member {name!r} points outside the folder")
+        if not parts and not is_folder:
+            raise _RefusedError(f"its member {name!r} has no name")
+        for end in range(1, len(parts)):
+            self._enter(parts[:end], True)
+        if parts:
+            self._enter(parts, is_folder)
+        return "/".join(parts)
+
+    def _enter(self, parts: list[str], is_folder: bool) -> None:
+        name = "/".join(parts)
+        # Some file systems know neither case nor the two ways to write an accent.
+        key = unicodedata.normalize("NFC", name).casefold()
+        entry = (name, is_folder)
+        known = self.names.setdefault(key, entry)
+        repeated_folder = known == (name, True) and is_folder
+        if known is not entry and not repeated_folder:
+            raise _RefusedError(f"its members {known[0]!r} and {name!r} have the same place")
+
+
+class _GuardedFile:
+    """The bytes of a tar for tarfile to read; damage and greed end the reading.
+
+    Attributes:
+      last: What the last reading gave. tarfile takes any damage between two members, and the end
+        of the file, for the end of the archive; at a real end it has read a block of zeros.
+    """
+
+    def __init__(self, file: io.BufferedIOBase):
+        self._file = file
+        self.last = b""
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _LONGEST_HEADER:
+            raise _RefusedError("one of its headers is too long")
+        with _explain_damage():
+            self.last = self._file.read(size)
+        return self.last
+
+    def seek(self, position: int) -> int:
+        with _explain_damage():
+            return self._file.seek(position)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+@contextlib.contextmanager
+def _explain_damage() -> Iterator[None]:
+    """Turns whatever reading an archive raises, and nothing that writing does, into a refusal."""
+    try:
+        yield
+    except (EOFError, ValueError, OSError, zlib.error, lzma.LZMAError) as error:
+        raise _RefusedError(f"it is damaged or cut short ({error})") from error
+
+
+def _unpack(archive_path: str, directory: str, limits: _Limits) -> None:
+    with open(archive_path, "rb") as file:
+        magic = file.read(4)
+        file.seek(0)
+        if magic.startswith(b"PK"):
+            _unpack_zip(file, directory, limits)
+        elif magic.startswith(b"\x1f\x8b"):
+            with gzip.GzipFile(fileobj=file) as plain:
+                _unpack_tar(plain, directory, limits)
+        else:
+            _unpack_tar(file, directory, limits)
+    if not limits.names:
+        raise _RefusedError("it is empty")
+
+
+def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> None:
+    guarded = _GuardedFile(file)
+    try:
+        with tarfile.open(fileobj=cast(IO[bytes], guarded), mode="r:") as archive:
+            for member in archive:
+                if member.type not in _TAR_KINDS or member.issparse() or member.size < 0:
+                    raise _RefusedError(f"its member {member.name!r} is no regular file or folder")
+                name = limits.admit(member.name, member.size, member.isdir())
+                _write(directory, name, archive.extractfile(member))
+    except (tarfile.TarError, RecursionError, ValueError) as error:
+        raise _RefusedError(f"it is damaged or no tar, tar.gz or zip ({error})") from error
+    if guarded.last != _END_MARKER:
+        raise _RefusedError("it is damaged or cut short (the end marker is missing)")
+    # Only at its very end does a gzip file show whether it was whole.
+    padding = 0
+    while guarded.read(_LONGEST_HEADER):
+        padding += len(guarded.last)
+        if padding > _LONGEST_PADDING:
+            raise _RefusedError("much follows its end marker")
+
+
+def _unpack_zip(file: BinaryIO, directory: str, limits: _Limits) -> None:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [(member, _admit_zipped(member, limits)) for member in archive.infolist()]
+            for member, name in members:
+                _write(directory, name, None if member.is_dir() else _open_zipped(archive, member))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise _RefusedError(f"it is damaged or encrypted ({error})") from error
+
+
+def _admit_zipped(member: zipfile.ZipInfo, limits: _Limits) -> str:
+    if stat.S_IFMT(member.external_attr >> 16) not in _ZIP_KINDS:
+        raise _RefusedError(f"its member {member.filename!r} is no regular file or folder")
+    # The other name, `filename`, ends at the first NUL.
+    return limits.admit(member.orig_filename, member.file_size, member.is_dir())
+
+
+def _open_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    with _explain_damage():
+        return archive.open(member)
+
+
+def _write(directory: str, name: str, source: IO[bytes] | None) -> None:
+    """Writes a member, a folder if it has no source; of its header nothing but the name counts.
+
+    The filters of tarfile, which would keep owners and modes out too, are not in Python before
+    3.11.4, and have holes before 3.11.13.
+    """
+    path = os.path.join(directory, name)
+    os.makedirs(os.path.dirname(path) if source else path, exist_ok=True)
+    if source:
+        with source, open(path, "xb") as file:
+            while chunk := _read(source):
+                file.write(chunk)
+
+
+def _read(source: IO[bytes]) -> bytes:
+    with _explain_damage():
+        return source.read(_CHUNK)
+
+
+def _open_folder(path: str) -> int:
+    os.makedirs(path, exist_ok=True)
+    # What it holds will be removed: that must not be what a link of this name leads to.
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _refuse_filled(directory: str) -> None:
+    if os.path.isdir(directory) and not os.listdir(directory):
+        return
+    if os.path.lexists(directory):
+        shutil.rmtree(directory + ".incomplete")
+        raise errors.UserError(f"{directory} exists already; nothing was unpacked into it.")
+
+
+def _empty(directory: str) -> None:
+    for entry in os.scandir(directory):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)

@@ -1,0 +1,290 @@
+"""Bringing the bytes of one URL into a part file, through whatever network and server do.
+
+A transfer is a series of attempts. Each asks for the bytes that are still missing, as long as the
+server shows that its file is still the one the first bytes came from. Attempts that bring the
+file further do not count against the number of retries.
+"""
+
+import dataclasses
+import email.utils
+import logging
+import os
+import re
+import ssl
+import time
+from collections.abc import Iterator
+
+import requests
+import urllib3
+
+from slim_internal.ground import errors
+from slim_internal.ground.downloads import part_file, status
+from slim_internal.ground.downloads.remote_file import RemoteFile, printable
+from slim_internal.ground.progress import duration, human_bytes
+
+_LOG = logging.getLogger(__name__)
+# Small enough that a connection that breaks takes little with it that was not yet written.
+_CHUNK = 256 << 10
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+_WEB_PAGE_INSTEAD = "the server answered with a web page instead of the file"
+_WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)$")
+
+
+class SourceError(errors.UserError):
+    """This URL will not give the file; another one may."""
+
+
+class _TryAgainError(Exception):
+    """The attempt failed in a way that passes; `wait` is how many seconds the server asked for."""
+
+    def __init__(self, message: str, wait: float | None = None):
+        super().__init__(message)
+        self.wait = wait
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How patient a transfer is.
+
+    Attributes:
+      retries: Attempts in a row that may fail without bringing the file any further.
+      backoff: Seconds before the first retry; they double with each that follows.
+      longest_wait: The most seconds to wait before a retry, even where the server asks for more.
+      stall_timeout: Seconds of silence from the server after which a connection is given up.
+    """
+
+    retries: int = 5
+    backoff: float = 1.0
+    longest_wait: float = 300.0
+    stall_timeout: float = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Credentials:
+    """User name and key for HTTP basic authentication.
+
+    They go to the host of the URL only, never to one it redirects to, and are never printed.
+    """
+
+    user: str = dataclasses.field(repr=False)
+    key: str = dataclasses.field(repr=False)
+
+
+def run(
+    url: str,
+    remote: RemoteFile,
+    part: part_file.PartFile,
+    *,
+    credentials: Credentials | None,
+    progress: status.Progress,
+    policy: Policy,
+) -> None:
+    """Brings the part file to its full length.
+
+    Raises:
+      SourceError: The URL does not give the file, or not after all retries.
+      UserError: The bytes could not be written.
+    """
+    _Transfer(url, remote, part, credentials, progress, policy).run()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Transfer:
+    """The arguments of `run`."""
+
+    url: str
+    remote: RemoteFile
+    part: part_file.PartFile
+    credentials: Credentials | None
+    progress: status.Progress
+    policy: Policy
+
+    def run(self) -> None:
+        farthest = self.part.length
+        failures = 0
+        while True:
+            try:
+                self._attempt()
+                return
+            except _TryAgainError as error:
+                # A server that always starts over and breaks at the same place makes no progress.
+                failures = 0 if self.part.length > farthest else failures + 1
+                farthest = max(farthest, self.part.length)
+                if failures > self.policy.retries:
+                    reason = f"{error}, and {failures} attempts in a row brought no more bytes"
+                    raise SourceError(reason) from error
+                self._wait(error, failures)
+
+    def _wait(self, error: _TryAgainError, failures: int) -> None:
+        wait = error.wait
+        if wait is None:
+            wait = self.policy.backoff * 2 ** max(failures - 1, 0)
+        wait = min(wait, self.policy.longest_wait)
+        _LOG.warning("%s: %s; trying again in %s.", self.remote.name, error, duration(wait))
+        time.sleep(wait)
+
+    def _attempt(self) -> None:
+        start = self._resume_point()
+        with self._request(start) as response:
+            version = self._version(response)
+            if response.status_code == 416 and start:
+                self._settle_unsatisfiable(version)
+                return
+            self._refuse_errors(response)
+            if response.status_code == 206:
+                if not start or not self._continues(response, version, start):
+                    self.part.clear()
+                    raise _TryAgainError("the server sent another part than it was asked for")
+                self.part.spliced = True
+            else:
+                self._refuse_other_file(response, version)
+                self.part.begin(version)
+            self._receive(response)
+
+    def _resume_point(self) -> int:
+        """Returns how many bytes of the part file may stay."""
+        part = self.part
+        known = part.version is not None and part.version.url == printable(self.url)
+        return part.length if known else 0
+
+    def _request(self, start: int) -> requests.Response:
+        # Without "identity", requests would ask for gzip, and byte ranges would count other bytes.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "slim-downloads"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+            etag = self.part.version.etag
+            if etag and not etag.startswith("W/"):
+                headers["If-Range"] = etag
+        timeout = self.policy.stall_timeout
+        auth = (self.credentials.user, self.credentials.key) if self.credentials else None
+        try:
+            return requests.get(self.url, headers=headers, auth=auth, stream=True, timeout=timeout)
+        # The messages of requests hold the URL with all its secrets: say it in our words.
+        except requests.Timeout as error:
+            raise _TryAgainError(f"no answer within {timeout:g} s") from error
+        except requests.ConnectionError as error:
+            _refuse_false_certificate(error)
+            secure = "secure " * isinstance(error, requests.exceptions.SSLError)
+            through = " through the proxy" * isinstance(error, requests.exceptions.ProxyError)
+            raise _TryAgainError(f"no {secure}connection{through}") from error
+        except requests.exceptions.InvalidSchema as error:
+            socks = "SOCKS" in str(error)
+            reason = "SOCKS proxies cannot be used" if socks else "its scheme is not http or https"
+            raise SourceError(reason) from None
+        except requests.TooManyRedirects:
+            raise SourceError("it leads from one address to the next and never to a file") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+            # The latter two come from addresses that requests does not look at itself.
+            raise SourceError("the address, or one that it leads to, makes no sense") from None
+
+    def _version(self, response: requests.Response) -> part_file.Version:
+        headers = response.headers
+        length = headers.get("Content-Length", "")
+        size = int(length) if length.isdecimal() else None
+        if response.status_code in (206, 416):
+            match = _CONTENT_RANGE.match(headers.get("Content-Range", ""))
+            size = int(match[2]) if match and match[2] != "*" else None
+        encoding = headers.get("Content-Encoding", "").lower().replace("x-gzip", "gzip")
+        return part_file.Version(
+            url=printable(self.url),
+            size=size,
+            etag=headers.get("ETag"),
+            last_modified=headers.get("Last-Modified"),
+            encoding=None if encoding in ("", "identity") else encoding,
+        )
+
+    def _refuse_errors(self, response: requests.Response) -> None:
+        code = response.status_code
+        where = f" from {printable(response.url)}" if response.history else ""
+        answer = f"the server answered {code} {response.reason}".rstrip() + where
+        if code in _TEMPORARY:
+            raise _TryAgainError(answer, _retry_after(response.headers.get("Retry-After")))
+        if code in (401, 403):
+            raise SourceError(f"{answer}: access refused")
+        if code not in (200, 206):
+            raise SourceError(answer)
+        if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+            raise SourceError(_WEB_PAGE_INSTEAD)
+
+    def _refuse_other_file(self, response: requests.Response, version: part_file.Version) -> None:
+        expected = self.remote.size
+        if version.encoding not in (None, "gzip"):
+            raise SourceError(f"the server insists on the encoding {version.encoding}")
+        sizes_known = version.encoding is None and None not in (expected, version.size)
+        if sizes_known and version.size != expected:
+            raise SourceError(
+                f"the server has another file there: expected {expected} bytes, "
+                f"it announces {version.size}"
+            )
+
+    def _continues(
+        self, response: requests.Response, version: part_file.Version, start: int
+    ) -> bool:
+        match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+        begins = match[1] if match else None
+        return begins == str(start) and self.part.version.agrees_with(version)
+
+    def _settle_unsatisfiable(self, version: part_file.Version) -> None:
+        """Decides what "416 Range Not Satisfiable" means: that no byte is missing, or a change."""
+        same_etag = version.etag in (None, self.part.version.etag)
+        if version.size != self.part.length or not same_etag:
+            self.part.clear()
+            raise _TryAgainError("the file on the server has changed")
+        self.part.spliced = True
+
+    def _receive(self, response: requests.Response) -> None:
+        part = self.part
+        size = self.remote.size if part.version.encoding is None else None
+        total = part.version.size if size is None else size
+        if total is not None:
+            part_file.check_free_space(os.path.dirname(part.path) or ".", total - part.length)
+        name = self.remote.name
+        with status.Meter(self.progress, "Fetching", name, done=part.length, total=total) as meter:
+            for chunk in self._chunks(response):
+                if part.length == 0 and _WEB_PAGE.match(chunk):
+                    part.clear()
+                    raise SourceError(_WEB_PAGE_INSTEAD)
+                part.write(chunk)
+                meter.advance(len(chunk))
+                if total is not None and part.length > total:
+                    part.clear()
+                    raise SourceError(f"the server sent more than the {total} bytes of the file")
+        if total is not None and part.length < total:
+            raise _TryAgainError(f"the connection ended after {part.length} of {total} bytes")
+
+    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
+        """Yields the bytes as they arrive, so that a break loses none that came before it."""
+        try:
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                yield chunk
+        except urllib3.exceptions.ReadTimeoutError as error:
+            silence = f"{self.policy.stall_timeout:g} s"
+            raise _TryAgainError(f"the server sent nothing for {silence}") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            length = human_bytes(self.part.length)
+            raise _TryAgainError(f"the connection broke after {length}") from error
+
+
+def _refuse_false_certificate(error: BaseException) -> None:
+    """Raises a `SourceError` if that is what a connection failed for; no retry makes it right."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise SourceError(
+                f"its certificate is not accepted ({cause.verify_message}). If your network has "
+                "an authority of its own, name its file in the environment, REQUESTS_CA_BUNDLE"
+            ) from None
+        cause = cause.__cause__ or cause.__context__
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Returns the seconds of a Retry-After header, which holds seconds or a date."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except ValueError:
+        return None

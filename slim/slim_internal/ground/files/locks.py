@@ -1,0 +1,59 @@
+"""A file or folder for one process at a time.
+
+The lock ends with the process, however that ends, and leaves nothing behind. Some network file
+systems grant every lock; whoever uses this says why that does no harm there.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator
+
+from slim_internal.ground import errors
+
+_LOG = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def exclusive(path: str, opener: Callable[[str], int]) -> Iterator[int]:
+    """Opens a path for this process alone, waiting for another that has it.
+
+    Args:
+      path: The file or folder; folders above it are made.
+      opener: Makes and opens it; returns the descriptor.
+
+    Raises:
+      UserError: It cannot be made.
+    """
+    while True:
+        try:
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+            descriptor = opener(path)
+        except OSError as error:
+            raise errors.UserError(f"Cannot write {path}: {error.strerror}.") from error
+        try:
+            _lock(descriptor, path)
+            # The process that was waited for may have renamed or removed this very file.
+            if _is_still(path, descriptor):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, path: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _LOG.warning("Another process is writing %s; waiting for it.", path)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        _LOG.info("%s cannot be locked: %s", path, error)
+
+
+def _is_still(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

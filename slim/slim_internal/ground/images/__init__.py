@@ -1,0 +1,1 @@
+"""Encoded images: what a file is, and its pixels."""

@@ -1,0 +1,1 @@
+"""What several programs share; no part knows a program."""

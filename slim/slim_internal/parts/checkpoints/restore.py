@@ -1,0 +1,207 @@
+"""Compares a checkpoint with a graph, and restores it when they fit."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+from slim_internal.ground.compat import first_cause, tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints import latest
+
+_AVERAGE_SUFFIX = "/ExponentialMovingAverage"
+
+# What a training run saves that belongs to no single variable: its step, and Adam's two powers.
+_TRAINING_STATE = ("global_step", "beta1_power", "beta2_power")
+
+
+@dataclasses.dataclass(frozen=True)
+class RestorePlan:
+    """Which variables come from which checkpoint.
+
+    Attributes:
+      checkpoint_path: The checkpoint.
+      variables: Name in the checkpoint -> variable of the graph.
+      excluded: Variables left as they are because of `exclude_scopes`.
+      missing: Variables left as they are because the checkpoint has none of that name and shape.
+      saver: Reads them; None if there is nothing to read.
+    """
+
+    checkpoint_path: str
+    variables: Mapping[str, tf.Variable]
+    excluded: Sequence[str]
+    missing: Sequence[str]
+    saver: tf.train.Saver | None
+
+    def restore(self, session: tf.Session) -> None:
+        """Assigns the checkpoint's values to the variables.
+
+        Raises:
+          UserError: If the checkpoint turns out to be damaged.
+        """
+        if self.saver is None:
+            return
+        try:
+            self.saver.restore(session, self.checkpoint_path)
+        except (
+            tf.errors.DataLossError,
+            tf.errors.NotFoundError,
+            tf.errors.OutOfRangeError,
+        ) as error:
+            raise UserError(
+                f"Checkpoint {self.checkpoint_path} is damaged: {first_cause(error)}"
+            ) from error
+
+
+def moving_averages(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
+    """Returns for `plan` the names under which training keeps the variables' moving averages."""
+    return {variable.op.name + _AVERAGE_SUFFIX: variable for variable in variables}
+
+
+def in_scopes(name: str, scopes: Iterable[str]) -> bool:
+    """Returns whether a variable's name starts with one of the scopes, path part by path part."""
+    return any(f"{name}/".startswith(f"{scope.rstrip('/')}/") for scope in scopes)
+
+
+def plan(
+    variables: Iterable[tf.Variable] | Mapping[str, tf.Variable],
+    checkpoint_path: str,
+    exclude_scopes: Sequence[str] = (),
+    ignore_missing: bool = False,
+    *,
+    classifier_scopes: Sequence[str] = (),
+    all_needed: bool = False,
+) -> RestorePlan:
+    """Plans how to restore variables, or says everything that stands in the way.
+
+    Reads only the checkpoint's table of contents. Call it while the graph can still grow.
+
+    Args:
+      variables: The variables to restore, by their own names or as name in the checkpoint ->
+        variable.
+      checkpoint_path: A checkpoint, or a folder whose newest one is taken.
+      exclude_scopes: Scopes whose variables are left as they are.
+      ignore_missing: Whether to leave alone what the checkpoint lacks or has in another shape.
+      classifier_scopes: Scopes whose shapes depend on the number of classes (`Network` has
+        them); the error message proposes to exclude them.
+      all_needed: Whether nothing may be left out, as in every program but training; the error
+        message then proposes no flag that leaves something out.
+
+    Raises:
+      UserError: If there is no such checkpoint, or if it does not fit; lists every variable that
+        is missing, extra or of another shape, and the flag that would help.
+    """
+    checkpoint_path = latest.find(checkpoint_path)
+    saved = saved_shapes(checkpoint_path)
+    if not isinstance(variables, Mapping):
+        variables = {variable.op.name: variable for variable in variables}
+    excluded = [name for name in variables if in_scopes(name, exclude_scopes)]
+    wanted = {name: variable for name, variable in variables.items() if name not in excluded}
+    missing = [name for name in wanted if name not in saved]
+    reshaped = {
+        name: (saved[name], variable.shape.as_list())
+        for name, variable in wanted.items()
+        if name in saved and saved[name] != variable.shape.as_list()
+    }
+    if (missing or reshaped) and not ignore_missing:
+        known = {*variables, *(variable.op.name for variable in variables.values())}
+        extra = [
+            name for name in saved if name not in known and not _is_slot(name, {*known, *saved})
+        ]
+        remedies = (
+            _remedies_where_all_is_needed(missing, reshaped)
+            if all_needed
+            else _remedies_of_training(missing, reshaped, tuple(classifier_scopes))
+        )
+        raise UserError(_mismatch(checkpoint_path, missing, reshaped, extra, remedies))
+    left_out = [*missing, *reshaped]
+    restored = {name: variable for name, variable in wanted.items() if name not in left_out}
+    saver = tf.train.Saver(restored, name="restore") if restored else None
+    return RestorePlan(checkpoint_path, restored, excluded, left_out, saver)
+
+
+def saved_shapes(checkpoint_path: str) -> dict[str, list[int]]:
+    """Returns the shape of each variable in a checkpoint, by name.
+
+    Raises:
+      UserError: If it cannot be read.
+    """
+    try:
+        return tf.train.NewCheckpointReader(checkpoint_path).get_variable_to_shape_map()
+    except latest.READ_ERRORS as error:
+        problem = str(error).splitlines()[0]
+        raise UserError(f"Checkpoint {checkpoint_path} cannot be read: {problem}") from error
+
+
+def _is_slot(name: str, variables: Iterable[str]) -> bool:
+    """Returns whether a saved name is what training keeps of itself, or beside a variable."""
+    return name in _TRAINING_STATE or name.rpartition("/")[0] in variables
+
+
+def _mismatch(
+    checkpoint_path: str,
+    missing: Sequence[str],
+    reshaped: Mapping[str, tuple[list[int], list[int]]],
+    extra: Sequence[str],
+    remedies: Sequence[str],
+) -> str:
+    lines = [f"Checkpoint {checkpoint_path} does not fit the network."]
+    for title, entries in (
+        ("Missing in the checkpoint", missing),
+        ("Extra in the checkpoint", sorted(extra)),
+        (
+            "Of another shape",
+            [
+                f"{name}: {was} in the checkpoint, {is_} here"
+                for name, (was, is_) in reshaped.items()
+            ],
+        ),
+    ):
+        if entries:
+            lines += [f"{title} ({len(entries)}):", *(f"  {entry}" for entry in entries)]
+    lines += [f"- {remedy}" for remedy in remedies]
+    return "\n".join(lines)
+
+
+def _remedies_where_all_is_needed(
+    missing: Sequence[str], reshaped: Mapping[str, tuple[list[int], list[int]]]
+) -> list[str]:
+    """Returns which flags would help to evaluate, export or use a network."""
+    if missing and all(name.endswith(_AVERAGE_SUFFIX) for name in missing):
+        return ["It holds no moving averages: leave out --moving_average_decay."]
+    return [
+        *_background_class_remedies(reshaped),
+        "Nothing can be left out here: give the --model_name, the data set, the --labels_offset and"
+        " the size of pictures that the checkpoint was trained with.",
+    ]
+
+
+def _background_class_remedies(
+    reshaped: Mapping[str, tuple[list[int], list[int]]],
+) -> list[str]:
+    widths = {(was[-1], is_[-1]) for was, is_ in reshaped.values() if was and is_}
+    if not any(abs(was - is_) == 1 for was, is_ in widths):
+        return []
+    return [
+        "If the checkpoint was trained with one class more or less (ImageNet with or without a"
+        " background class), the number of classes must be made equal: --labels_offset=1 takes"
+        " one class away, --labels_offset=0 keeps it."
+    ]
+
+
+def _remedies_of_training(
+    missing: Sequence[str],
+    reshaped: Mapping[str, tuple[list[int], list[int]]],
+    classifier_scopes: tuple[str, ...],
+) -> list[str]:
+    """Returns which flags of the training program would help, the most likely first."""
+    remedies = _background_class_remedies(reshaped)
+    if reshaped:
+        scopes = classifier_scopes
+        if not scopes or not all(in_scopes(name, scopes) for name in reshaped):
+            scopes = tuple(dict.fromkeys(name.rpartition("/")[0] or name for name in reshaped))
+        remedies.append(
+            "To start the layers of another shape afresh:"
+            f" --checkpoint_exclude_scopes={','.join(scopes)}"
+        )
+    if missing:
+        remedies.append("To start what is missing afresh: --ignore_missing_vars")
+    return remedies

@@ -1,0 +1,1 @@
+"""What an exported or restored network is, and how to use it."""

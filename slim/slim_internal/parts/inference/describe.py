@@ -1,0 +1,79 @@
+"""Puts together what has to be known to use a network, from its record and its data set."""
+
+from datasets import dataset_factory
+from nets import nets_factory
+from nets.network import Network
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints import latest, restore
+from slim_internal.parts.inference.description import ModelDescription
+
+
+def describe(
+    model_name: str,
+    dataset_name: str,
+    dataset_dir: str = "",
+    *,
+    checkpoint_path: str | None = None,
+    labels_offset: int = 0,
+    image_size: int | None = None,
+    preprocessing_name: str | None = None,
+    use_grayscale: bool = False,
+    num_frames: int | None = None,
+) -> ModelDescription:
+    """Describes a network as it classifies a data set.
+
+    Args:
+      model_name: Name of the network.
+      dataset_name: Data set that tells the number of classes and their names.
+      dataset_dir: Folder with the converted data set; may be empty where the classes are fixed.
+      checkpoint_path: The weights, if there are any; they tell how many channels it reads.
+      labels_offset: Number of classes that the network leaves out at the beginning.
+      image_size: Height and width in pixels; the network's own unless given.
+      preprocessing_name: Name of the preprocessing; that of the network unless given.
+      use_grayscale: Whether the network reads grey pictures.
+      num_frames: Frames of a clip, for networks that read clips.
+
+    Raises:
+      UserError: If a name is unknown, or the classes cannot be known without `dataset_dir`.
+    """
+    network = nets_factory.get_network(model_name)
+    num_classes, names = _classes(dataset_name, dataset_dir)
+    return ModelDescription(
+        model_name=model_name,
+        preprocessing_name=preprocessing_name or network.preprocessing,
+        image_size=image_size or network.default_image_size,
+        channels=1 if use_grayscale else _channels(network, checkpoint_path),
+        num_classes=nets_factory.classes_after_offset(num_classes, labels_offset),
+        class_names=names[labels_offset:],
+        num_frames=_num_frames(network, num_frames),
+    )
+
+
+def _classes(dataset_name: str, dataset_dir: str) -> tuple[int, tuple[str, ...]]:
+    """Returns how many classes a data set has, and their names by label if they are known."""
+    if dataset_dir:
+        dataset = dataset_factory.get_dataset(dataset_name, "train", dataset_dir)
+        names = dataset.labels_to_names or {}
+        return dataset.num_classes, tuple(
+            names.get(label, str(label)) for label in range(dataset.num_classes if names else 0)
+        )
+    record = dataset_factory.get_record(dataset_name)
+    if record.num_classes is None:
+        raise UserError(
+            f"How many classes {dataset_name} has only its files know: give --dataset_dir."
+        )
+    return record.num_classes, record.class_names
+
+
+def _channels(network: Network, checkpoint_path: str | None) -> int:
+    """Returns how many channels the weights were trained on, else those of the network's record."""
+    if not checkpoint_path:
+        return network.channels
+    kernel = restore.saved_shapes(latest.find(checkpoint_path)).get(network.first_conv)
+    return kernel[-2] if kernel else network.channels
+
+
+def _num_frames(network: Network, num_frames: int | None) -> int | None:
+    if num_frames and not network.num_frames:
+        raise UserError(f"{network.name} reads pictures, not clips; leave out --num_frames.")
+    return num_frames or network.num_frames

@@ -1,0 +1,1 @@
+"""Batches of images from data files, through tf.data."""

@@ -1,0 +1,167 @@
+"""Batches of pictures from a data set descriptor, through tf.data.
+
+Every data set is read the same way: the descriptor says where the TFRecords are and how to decode
+one, a function prepares the picture.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+from datasets.descriptor import data_files
+from slim_internal.ground.compat import first_cause, slim, tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.input_pipeline import stateless_random
+
+AUTOTUNE = tf.data.AUTOTUNE
+
+# What reading or decoding a damaged record ends in.
+DAMAGE_ERRORS = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
+
+# Encoded examples among which the next one is picked; the files come in random order as well.
+_SHUFFLE_BUFFER = 4096
+
+
+def training_batches(
+    dataset: slim.dataset.Dataset,
+    preprocess: Callable[[tf.Tensor], tf.Tensor],
+    *,
+    batch_size: int,
+    seed: int,
+    first_batch: int = 0,
+    num_readers: int = 4,
+    num_threads: int = AUTOTUNE,
+) -> tf.data.Dataset:
+    """Returns an endless tf.data.Dataset of shuffled batches {"image", "label"}.
+
+    Batch n depends on the seed and n alone, whatever `first_batch` and the number of threads:
+    each epoch has its own order of files and of examples, and random preprocessing draws by the
+    number of the example. (`dataset.num_samples` has to be true.) Up to one epoch is read, but
+    not decoded, to get to the first batch.
+
+    Args:
+      dataset: Descriptor with the items `image` and `label`.
+      preprocess: Function of a picture [height, width, channels], 0..255, that returns one of
+        fixed size.
+      batch_size: Examples per batch; all batches are full.
+      seed: Decides the order and the random preprocessing.
+      first_batch: Number of the first batch to return.
+      num_readers: Files to read at the same time.
+      num_threads: Pictures to decode at the same time.
+
+    Raises:
+      UserError: If there is nothing to read.
+    """
+    files = _filled_files(dataset)
+    position = first_batch * batch_size
+    first_epoch, already_seen = divmod(position, dataset.num_samples)
+
+    @tf.autograph.experimental.do_not_convert
+    def epoch_of_records(epoch):
+        tf.set_random_seed(seed)  # Of this function, whatever the graph around it has.
+        order = tf.random.experimental.stateless_shuffle(files, tf.stack([seed, epoch]))
+        records = _records(tf.data.Dataset.from_tensor_slices(order), num_readers)
+        records = records.shuffle(_SHUFFLE_BUFFER, seed=seed + epoch)
+        return records.skip(already_seen * tf.cast(tf.equal(epoch, first_epoch), tf.int64))
+
+    @tf.autograph.experimental.do_not_convert
+    def example(number, record):
+        image, label = dataset.decoder.decode(record, ["image", "label"])
+        with stateless_random.draws(seed, number):
+            return {"image": preprocess(image), "label": label}
+
+    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
+    examples = epochs.flat_map(epoch_of_records).enumerate(position)
+    examples = examples.map(example, num_parallel_calls=num_threads)
+    return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
+
+
+def evaluation_batches(
+    dataset: slim.dataset.Dataset,
+    preprocess: Callable[[tf.Tensor], tf.Tensor],
+    *,
+    batch_size: int,
+    items: Sequence[str] = ("label",),
+    num_readers: int = 4,
+    num_threads: int = AUTOTUNE,
+) -> tf.data.Dataset:
+    """Returns a tf.data.Dataset that has each example exactly once, always in the same order.
+
+    The elements are dicts of batches: "image" and each of the items. The last batch holds what
+    is left over.
+
+    Args:
+      dataset: Descriptor with the item `image` and the items asked for.
+      preprocess: Function of a picture [height, width, channels], 0..255, that returns one of
+        fixed size.
+      batch_size: Examples per batch.
+      items: What to return beside the picture.
+      num_readers: Files to read at the same time.
+      num_threads: Pictures to decode at the same time.
+
+    Raises:
+      UserError: If there is nothing to read.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def example(record):
+        image, *others = dataset.decoder.decode(record, ["image", *items])
+        return {"image": preprocess(image), **dict(zip(items, others, strict=True))}
+
+    files = tf.data.Dataset.from_tensor_slices(_filled_files(dataset))
+    examples = _records(files, num_readers).map(example, num_parallel_calls=num_threads)
+    return examples.batch(batch_size).prefetch(AUTOTUNE)
+
+
+@contextlib.contextmanager
+def damage_named(dataset: slim.dataset.Dataset) -> Iterator[None]:
+    """Within it, an error from a damaged record becomes a UserError that names its file.
+
+    tf.data does not tell where a record came from, so after an error the files are read again.
+    """
+    try:
+        yield
+    except DAMAGE_ERRORS as error:
+        damage = find_damage(dataset)
+        if damage is None:
+            raise
+        raise UserError(damage) from error
+
+
+def find_damage(dataset: slim.dataset.Dataset) -> str | None:
+    """Returns which record of which file cannot be read or decoded, and why; None if all can."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        path = tf.placeholder(tf.string, [])
+        examples = tf.data.TFRecordDataset(path).map(
+            lambda record: dataset.decoder.decode(record, ["image", "label"])
+        )
+        iterator = tf.data.make_initializable_iterator(examples)
+        next_label = iterator.get_next()[1]
+        for name in data_files(dataset):
+            session.run(iterator.initializer, {path: name})
+            number = 0
+            try:
+                while True:
+                    session.run(next_label)
+                    number += 1
+            except tf.errors.OutOfRangeError:
+                continue
+            except DAMAGE_ERRORS as error:
+                problem = first_cause(error)
+                return f"Record {number} (from 0) of {name} is damaged: {problem}"
+    return None
+
+
+def _filled_files(dataset: slim.dataset.Dataset) -> list[str]:
+    files = data_files(dataset)
+    if not any(tf.io.gfile.stat(path).length for path in files) or not dataset.num_samples:
+        raise UserError(f"The data files are empty: {', '.join(files[:3])}")
+    return files
+
+
+def _records(files: tf.data.Dataset, num_readers: int) -> tf.data.Dataset:
+    return files.interleave(
+        tf.data.TFRecordDataset,
+        cycle_length=num_readers,
+        num_parallel_calls=AUTOTUNE,
+        deterministic=True,
+    )

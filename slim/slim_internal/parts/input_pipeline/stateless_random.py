@@ -1,0 +1,78 @@
+"""Random numbers that depend on a position instead of on what was drawn before.
+
+TensorFlow's random ops keep their state in the process: after a resume they start from the
+beginning, and in a parallel map they hand out numbers in any order. Under `draws` they are built as
+their stateless twins, so that step 1,000 drops the same units, and example 1,000 is flipped the
+same way, whether or not the run was interrupted before.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from unittest import mock
+
+from tensorflow.python.ops import gen_image_ops, gen_random_ops
+
+from slim_internal.ground.compat import tf
+
+_MAX_DRAWS = 1 << 16  # Random ops per graph that get numbers of their own.
+
+
+@contextlib.contextmanager
+def draws(seed: int, position: tf.Tensor) -> Iterator[None]:
+    """Within it, random ops are functions of the seed, the position and their own order.
+
+    Variables still get their initial values from the graph's seed: they have no position.
+
+    Args:
+      seed: Number of the run.
+      position: Scalar integer tensor: the step, or the number of the example.
+    """
+    order = itertools.count()
+
+    def twin(stateful, stateless):
+        def build(*args, seed=None, seed2=None, **kwargs):
+            if "Initializer" in tf.get_default_graph().get_name_scope():
+                return stateful(*args, seed=seed, seed2=seed2, **kwargs)
+            return stateless(*args, seed=next_key(), **kwargs)
+
+        return build
+
+    def next_key():
+        return tf.stack([tf.cast(position, tf.int64), seed * _MAX_DRAWS + next(order)])
+
+    with contextlib.ExitStack() as stack:
+        for module, name, stateless in _TWINS:
+            replacement = twin(getattr(module, name), stateless)
+            stack.enter_context(mock.patch.object(module, name, replacement))
+        yield
+
+
+def _uniform(shape, dtype, seed, name=None):
+    return tf.random.stateless_uniform(shape, seed, dtype=dtype, name=name)
+
+
+def _uniform_int(shape, minval, maxval, seed, name=None):
+    return tf.random.stateless_uniform(shape, seed, minval, maxval, dtype=maxval.dtype, name=name)
+
+
+def _normal(shape, dtype, seed, name=None):
+    return tf.random.stateless_normal(shape, seed, dtype=dtype, name=name)
+
+
+def _truncated_normal(shape, dtype, seed, name=None):
+    return tf.random.stateless_truncated_normal(shape, seed, dtype=dtype, name=name)
+
+
+# Module, name of the op that TensorFlow's Python functions build, its stateless twin.
+_TWINS = (
+    (gen_random_ops, "random_standard_normal", _normal),
+    (gen_random_ops, "random_uniform", _uniform),
+    (gen_random_ops, "random_uniform_int", _uniform_int),
+    (gen_random_ops, "truncated_normal", _truncated_normal),
+    (
+        gen_image_ops,
+        "sample_distorted_bounding_box_v2",
+        gen_image_ops.stateless_sample_distorted_bounding_box,
+    ),
+)

@@ -1,0 +1,1 @@
+"""What the scripts of the same names do; no program knows another."""

@@ -1,0 +1,178 @@
+"""A trained network together with the preprocessing its pictures need."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from google.protobuf import message
+
+from datasets.converters import pictures
+from deployment import sessions
+from preprocessing import preprocessing_factory
+from slim_internal.ground.compat import first_cause, tf
+from slim_internal.ground.errors import UserError, require_at_least
+from slim_internal.ground.images.header import BadPictureError
+from slim_internal.parts.inference import describe, description
+from slim_internal.programs.classification import settings as classification_config
+from slim_internal.programs.export import inference_graph
+
+_MINIMUMS = {"batch_size": 1, "image_size": 1, "labels_offset": 0, "top_k": 1}
+
+
+@dataclasses.dataclass(frozen=True)
+class Guess:
+    """One class and how sure the network is of it.
+
+    Attributes:
+      index: Place of the class in the predictions.
+      name: Name of the class, or its index as text where names are not known.
+      probability: 0 to 1.
+    """
+
+    index: int
+    name: str
+    probability: float
+
+
+class Classifier:
+    """Names what is on picture files; `open_classifier` makes one."""
+
+    def __init__(
+        self,
+        session,
+        model: description.ModelDescription,
+        images: tf.Tensor,
+        predictions: tf.Tensor,
+    ):
+        """Adds the decoding of picture files to the session's graph.
+
+        Args:
+          session: Session with the weights in place.
+          model: What the network reads and says.
+          images: Where to feed preprocessed pictures, float32 [batch, height, width, channels].
+          predictions: What to fetch, float32 [batch, num_classes].
+        """
+        self._session = session
+        self._model = model
+        self._images = images
+        self._predictions = predictions
+        self._encoded = tf.placeholder(tf.string, name="encoded_image")
+        picture = tf.io.decode_image(
+            self._encoded, channels=model.channels, expand_animations=False
+        )
+        picture.set_shape([None, None, model.channels])
+        preprocess = preprocessing_factory.get_preprocessing(
+            model.preprocessing_name, use_grayscale=model.channels == 1
+        )
+        self._preprocessed = preprocess(picture, model.image_size, model.image_size)
+
+    def classify(
+        self, paths: Sequence[str], *, top_k: int = 5, batch_size: int = 32
+    ) -> Iterator[tuple[str, list[Guess]]]:
+        """Yields each picture file with its likeliest classes, the likeliest first.
+
+        Args:
+          paths: Picture files: JPEG, PNG, GIF or WebP (the first frame) or BMP. Photographs are
+            turned upright, as `image_folder` does when it converts them.
+          top_k: How many classes to name.
+          batch_size: How many pictures go through the network at once, unless the graph says it.
+
+        Raises:
+          UserError: If a file cannot be read as a picture.
+        """
+        fixed_size = self._images.shape[0].value  # None if the graph takes any number.
+        batch_size = fixed_size or batch_size
+        for start in range(0, len(paths), batch_size):
+            batch = paths[start : start + batch_size]
+            images = np.stack([self._read(path) for path in batch])
+            if fixed_size:  # Black pictures fill the last batch; what is said of them is dropped.
+                images = np.pad(images, [(0, fixed_size - len(batch)), (0, 0), (0, 0), (0, 0)])
+            rows = self._session.run(self._predictions, {self._images: images})
+            for path, row in zip(batch, rows[: len(batch)], strict=True):
+                yield path, self._guesses(row, top_k)
+
+    def _guesses(self, probabilities: np.ndarray, top_k: int) -> list[Guess]:
+        likeliest = np.argsort(-probabilities, kind="stable")[:top_k]
+        return [
+            Guess(int(index), self._model.class_name(index), float(probabilities[index]))
+            for index in likeliest
+        ]
+
+    def _read(self, path: str) -> np.ndarray:
+        try:
+            with open(path, "rb") as file:
+                picture = pictures.prepare(file.read())
+            return self._session.run(self._preprocessed, {self._encoded: picture.encoded})
+        except IsADirectoryError as error:
+            raise UserError(f"{path} is a folder; name the pictures in it: {path}/*") from error
+        except OSError as error:
+            raise UserError(f"Cannot read the picture {path}: {error.strerror}.") from error
+        except BadPictureError as error:
+            raise UserError(f"{path} cannot be used: {error}.") from error
+        except tf.errors.InvalidArgumentError as error:
+            raise UserError(f"{path} cannot be used: {first_cause(error)}.") from error
+
+
+@contextlib.contextmanager
+def open_classifier(config: classification_config.Classification) -> Iterator[Classifier]:
+    """Opens the graph or the checkpoint that the configuration names.
+
+    Raises:
+      UserError: If it names neither or both, or what it names cannot be used.
+    """
+    require_at_least(config, _MINIMUMS)
+    if bool(config.graph) == bool(config.checkpoint_path):
+        raise UserError(
+            "Name what classifies: either --graph=model.pb, as export_inference_graph wrote it, "
+            "or --model_name=... --checkpoint_path=...; not both."
+        )
+    with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
+        if config.graph:
+            model = description.read_description(config.graph)
+            ends = tf.import_graph_def(
+                _read_frozen_graph(config.graph),
+                return_elements=[f"{model.input_name}:0", f"{model.predictions_name}:0"],
+                name="",
+            )
+        else:
+            model = _describe(config)
+            ends = inference_graph.build(model)
+            inference_graph.restore_weights(
+                session, model, config.checkpoint_path, config.moving_average_decay
+            )
+        if model.num_frames:
+            raise UserError(f"{model.model_name} reads clips; pictures cannot be given to it.")
+        yield Classifier(session, model, *ends)
+
+
+def _describe(config: classification_config.Classification) -> description.ModelDescription:
+    if not config.model_name:
+        raise UserError("--model_name is missing: the network that the checkpoint belongs to.")
+    return describe.describe(
+        config.model_name,
+        config.dataset_name,
+        config.dataset_dir,
+        checkpoint_path=config.checkpoint_path,
+        labels_offset=config.labels_offset,
+        image_size=config.image_size,
+        preprocessing_name=config.preprocessing_name,
+        use_grayscale=config.use_grayscale,
+    )
+
+
+def _read_frozen_graph(path: str):
+    graph_def = tf.GraphDef()
+    try:
+        with open(path, "rb") as file:
+            graph_def.ParseFromString(file.read())
+    except OSError as error:
+        raise UserError(f"Cannot read the graph {path}: {error.strerror}.") from error
+    except message.DecodeError as error:
+        raise UserError(
+            f"{path} is not a graph that export_inference_graph wrote without"
+            " --write_text_graphdef."
+        ) from error
+    if any(node.op in ("VariableV2", "VarHandleOp") for node in graph_def.node):
+        raise UserError(f"{path} holds no weights: export it again with --checkpoint_path.")
+    return graph_def

@@ -1,0 +1,161 @@
+"""Builds the graph that classifies pictures and writes it with its weights as one frozen file."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+
+from google.protobuf import text_format
+
+from deployment import sessions
+from nets import nets_factory
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.errors import UserError, require_at_least
+from slim_internal.parts.checkpoints import latest, restore
+from slim_internal.parts.inference import describe, description
+from slim_internal.programs.export import settings as export_config
+
+_MINIMUMS = {"batch_size": 1, "image_size": 1, "labels_offset": 0, "num_frames": 1}
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What an export has written.
+
+    Attributes:
+      graph_path: The graph.
+      description_path: Its description.
+      model: The same description.
+      checkpoint_path: The checkpoint whose weights are inside, or None.
+    """
+
+    graph_path: pathlib.Path
+    description_path: pathlib.Path
+    model: description.ModelDescription
+    checkpoint_path: str | None
+
+
+def build(
+    model: description.ModelDescription, batch_size: int | None = None, is_training: bool = False
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Adds a network to the current graph.
+
+    Returns:
+      The placeholder for the input, float32 [batch, *model.example_shape], and the predictions,
+      float32 [batch, num_classes], whose rows add up to 1.
+    """
+    images = tf.placeholder(tf.float32, (batch_size, *model.example_shape), name=model.input_name)
+    network_fn = nets_factory.get_network_fn(
+        model.model_name, num_classes=model.num_classes, is_training=is_training
+    )
+    logits, _ = network_fn(images)
+    return images, tf.nn.softmax(logits, name=model.predictions_name)
+
+
+def restore_weights(
+    session,
+    model: description.ModelDescription,
+    checkpoint_path: str,
+    moving_average_decay: float | None = None,
+) -> str:
+    """Restores every variable of the session's graph and returns the checkpoint they came from.
+
+    Raises:
+      UserError: If there is no checkpoint, or it does not fit the graph.
+    """
+    with session.graph.as_default():
+        variables = (
+            restore.moving_averages(slim.get_model_variables())
+            if moving_average_decay
+            else tf.global_variables()
+        )
+        plan = restore.plan(
+            variables,
+            latest.find(checkpoint_path),
+            all_needed=True,
+        )
+        plan.restore(session)
+    return plan.checkpoint_path
+
+
+def export(config: export_config.Export) -> Exported:
+    """Writes a graph, frozen if there are weights, and its description.
+
+    Raises:
+      UserError: If a name is unknown, the checkpoint does not fit or the file cannot be written.
+    """
+    path = _output_path(config)
+    require_at_least(config, _MINIMUMS)
+    if config.quantize:
+        raise UserError("--quantize is not supported yet; leave it out.")
+    if config.is_video_model and not config.num_frames:
+        raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")
+    model = describe.describe(
+        config.model_name,
+        config.dataset_name,
+        config.dataset_dir,
+        checkpoint_path=config.checkpoint_path,
+        labels_offset=config.labels_offset,
+        image_size=config.image_size,
+        preprocessing_name=config.preprocessing_name,
+        use_grayscale=config.use_grayscale,
+        num_frames=config.num_frames,
+    )
+    graph_def, checkpoint_path = _graph_def(config, model)
+    description_path = description.description_path(path)
+    contents = {
+        description_path: description.encode_description(model),
+        path: text_format.MessageToBytes(graph_def)
+        if config.write_text_graphdef
+        else graph_def.SerializeToString(deterministic=True),
+    }
+    _write_all(contents)
+    return Exported(path, description_path, model, checkpoint_path)
+
+
+def _write_all(contents: Mapping[pathlib.Path, bytes]) -> None:
+    """Writes files that belong together: nothing is replaced before all of it is on the disk."""
+    unfinished = {path: path.with_name(path.name + ".part") for path in contents}
+    try:
+        for path, content in contents.items():
+            unfinished[path].write_bytes(content)
+        for path in contents:
+            os.replace(unfinished[path], path)
+    finally:
+        for part in unfinished.values():
+            part.unlink(missing_ok=True)
+
+
+def _output_path(config: export_config.Export) -> pathlib.Path:
+    if not config.output_file:
+        raise UserError("--output_file is missing: name the file to write, such as model.pb.")
+    path = pathlib.Path(config.output_file)
+    if path.is_dir():
+        raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
+    if path == description.description_path(path):
+        raise UserError(f"--output_file={path}: .json is for the description; use .pb.")
+    description.require_no_other_file(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _graph_def(config: export_config.Export, model: description.ModelDescription):
+    """Returns the graph to write and the checkpoint whose weights it holds."""
+    checkpoint_path = None
+    with tf.Graph().as_default() as graph:
+        _, predictions = build(model, config.batch_size, config.is_training)
+        graph_def = graph.as_graph_def()
+        if config.checkpoint_path:
+            with tf.Session(config=sessions.config()) as session:
+                checkpoint_path = restore_weights(
+                    session, model, config.checkpoint_path, config.moving_average_decay
+                )
+                graph_def = tf.graph_util.convert_variables_to_constants(
+                    session, graph_def, [predictions.op.name]
+                )
+    # TensorFlow gives no operation a name that differs from another's by its case alone, and some
+    # networks have a scope "Predictions".
+    for node in graph_def.node:
+        if node.name == predictions.op.name:
+            node.name = model.predictions_name
+    return graph_def, checkpoint_path

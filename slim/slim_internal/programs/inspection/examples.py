@@ -1,0 +1,108 @@
+"""What a stored example says, and whether its picture can be read."""
+
+import dataclasses
+import io
+
+from PIL import Image, UnidentifiedImageError
+
+from slim_internal.ground.compat import tf
+from slim_internal.ground.images import header
+
+# (xmin, ymin, xmax, ymax) as shares of width and height.
+Box = tuple[float, float, float, float]
+
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+class DamageError(Exception):
+    """What is wrong with an example, in words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A labelled picture as it is stored.
+
+    Attributes:
+      encoded: The bytes of the picture file.
+      label: Number of its class, or None.
+      text: Name of its class as stored with it, or "".
+      boxes: Where objects are.
+      size: Stored (width, height) in pixels, or None.
+      filename: Name of the file it was made from, or "".
+    """
+
+    encoded: bytes
+    label: int | None
+    text: str
+    boxes: tuple[Box, ...]
+    size: tuple[int, int] | None
+    filename: str
+
+
+def parse(record: bytes) -> Example:
+    """Returns what a record holds; raises `DamageError` if it is no labelled picture."""
+    try:
+        features = tf.train.Example.FromString(record).features.feature
+    except Exception as error:  # protobuf's implementations raise different ones.
+        raise DamageError("is no tf.train.Example") from error
+
+    def values(key: str, kind: str) -> list:
+        return list(getattr(features[key], kind).value) if key in features else []
+
+    def text(key: str) -> str:
+        return b"".join(values(key, "bytes_list")[:1]).decode("utf-8", "replace")
+
+    encoded = values("image/encoded", "bytes_list")
+    if not encoded or not encoded[0]:
+        raise DamageError("holds no picture")
+    labels = values("image/class/label", "int64_list")
+    width, height = (values(f"image/{side}", "int64_list") for side in ("width", "height"))
+    corners = [values(f"image/object/bbox/{side}", "float_list") for side in _SIDES]
+    if len({len(side) for side in corners}) > 1:
+        raise DamageError("has boxes without all four sides")
+    return Example(
+        encoded=encoded[0],
+        label=labels[0] if labels else None,
+        text=text("image/class/text"),
+        boxes=tuple(zip(*corners, strict=True)),
+        size=(width[0], height[0]) if width and height else None,
+        filename=text("image/filename"),
+    )
+
+
+def open_picture(encoded: bytes, *, decode: bool = True) -> Image.Image:
+    """Returns a picture; raises `DamageError` if it cannot be read.
+
+    Args:
+      encoded: The bytes of its file.
+      decode: Whether to decode its pixels, which finds damage that header and end do not show.
+    """
+    try:
+        if header.is_jpeg_or_png(encoded):
+            header.inspect(encoded)  # TensorFlow minds a missing end, Pillow does not.
+        picture = Image.open(io.BytesIO(encoded))
+        if decode:
+            picture.load()
+        return picture
+    except UnidentifiedImageError:
+        raise DamageError("has a picture that cannot be read (unknown format)") from None
+    except Exception as error:  # Pillow's readers raise whatever the damage leads to.
+        raise DamageError(f"has a picture that cannot be read ({error})") from error
+
+
+def faults(example: Example, picture: Image.Image, class_names: dict[int, str]) -> list[str]:
+    """Returns what is wrong with an example whose picture is good."""
+    found = []
+    if example.label is None:
+        found.append("has no label")
+    elif class_names and example.label not in class_names:
+        found.append(f"has the label {example.label}, which no class has")
+    if example.size not in (None, picture.size):
+        stored, actual = ("x".join(map(str, size)) for size in (example.size, picture.size))
+        found.append(f"says {stored} pixels but its picture has {actual}")
+    for box in example.boxes:
+        xmin, ymin, xmax, ymax = box
+        if not (0 <= xmin < xmax <= 1 and 0 <= ymin < ymax <= 1):
+            shown = ", ".join(f"{side:.3f}" for side in box)
+            found.append(f"has a box that is empty or outside the picture ({shown})")
+    return found

@@ -1,0 +1,112 @@
+"""Finding the files of a data set, with a manifest or by their names."""
+
+import dataclasses
+import os
+import re
+
+from datasets.storage import journal, labels, manifest
+from slim_internal.ground import errors
+
+_SPLIT = re.compile(r"(?:^|[_.-])(train|training|validation|valid|val|eval|test)(?=$|[_.-])")
+_SHARD = re.compile(r"^(?P<stem>.+?)[-_]?(?P<number>\d+)-of-(?P<count>\d+)(?:\.\w+)?$")
+_SINGLE = re.compile(r"^(?P<stem>.+)\.tfrecords?$")
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file of records.
+
+    Attributes:
+      path: Where it is.
+      split: The split it belongs to.
+      records: How many records it ought to hold, or None if nothing says so.
+    """
+
+    path: str
+    split: str
+    records: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in the folder."""
+        return os.path.basename(self.path)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFiles:
+    """A data set as its folder describes it.
+
+    Attributes:
+      name: Name of the data set; that of the folder where nothing else is known.
+      files: Its files in order.
+      class_names: Label -> name, as far as manifest or label file say.
+      missing: Names of files that ought to be there.
+      remarks: What is unusual about the folder, in sentences.
+    """
+
+    name: str
+    files: tuple[File, ...]
+    class_names: dict[int, str]
+    missing: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def find(dataset_dir: str) -> DataFiles:
+    """Describes the data set in a folder.
+
+    Raises:
+      UserError: The folder does not exist or holds no data set.
+    """
+    if not os.path.isdir(dataset_dir):
+        raise errors.UserError(f"There is no folder {dataset_dir}. Check --dataset_dir.")
+    contents = manifest.read(dataset_dir)
+    if contents is None:
+        return _by_name(dataset_dir)
+    there = set(os.listdir(dataset_dir))
+    files = tuple(
+        File(os.path.join(dataset_dir, shard.name), shard.split, shard.records)
+        for shard in contents.shards
+    )
+    return DataFiles(
+        name=contents.dataset,
+        files=tuple(file for file in files if file.name in there),
+        class_names=dict(enumerate(contents.class_names)),
+        missing=tuple(file.name for file in files if file.name not in there),
+    )
+
+
+def _by_name(dataset_dir: str) -> DataFiles:
+    files, missing = [], []
+    series: dict[tuple[str, str], set[int]] = {}
+    for name in sorted(os.listdir(dataset_dir)):
+        match = _SHARD.match(name) or _SINGLE.match(name)
+        if not match or name.startswith("."):
+            continue
+        split = _SPLIT.search(match["stem"])
+        files.append(File(os.path.join(dataset_dir, name), split[1] if split else match["stem"]))
+        if match.re is _SHARD:
+            template = f"{name[: match.start('number')]}%s{name[match.end('number') :]}"
+            series.setdefault((template, match["count"]), set()).add(int(match["number"]))
+    for (template, count), numbers in series.items():
+        absent = sorted(set(range(int(count))) - numbers)
+        missing += [template % f"{number:0{len(count)}d}" for number in absent]
+    if not files:
+        raise errors.UserError(
+            f"{dataset_dir} holds no data set: neither {manifest.FILENAME} nor files named "
+            "like train-00000-of-00010 or digits_train.tfrecord. Check --dataset_dir."
+        )
+    unfinished = journal.path(dataset_dir).exists()
+    remark = (
+        "The conversion of this data set has not ended."
+        if unfinished
+        else f"There is no {manifest.FILENAME}, so the files were found by their names and it is "
+        "not known how many records they should hold."
+    )
+    has_labels = labels.has_labels(dataset_dir)
+    return DataFiles(
+        name=os.path.basename(os.path.abspath(dataset_dir)),
+        files=tuple(files),
+        class_names=labels.read_label_file(dataset_dir) if has_labels else {},
+        missing=tuple(missing),
+        remarks=(remark,),
+    )

@@ -1,0 +1,140 @@
+"""Inspecting a data set: reads it, writes report.json, index.html and contact_sheet.png."""
+
+import collections
+import dataclasses
+import os
+from typing import Any
+
+from slim_internal.ground import errors
+from slim_internal.ground.downloads import part_file
+from slim_internal.programs.inspection import contact_sheet, files, page, samples, survey, wording
+from slim_internal.programs.inspection.settings import Inspection
+from slim_internal.programs.inspection.survey import Survey
+
+REPORT, PAGE, SHEET = "report.json", "index.html", "contact_sheet.png"
+
+_VERIFY_IMAGES = ("decode", "header")
+# A listing longer than this is of no use to anybody; the counts are complete.
+_MOST_LISTED = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What an inspection found.
+
+    Attributes:
+      output_dir: Where the report is.
+      survey: What the data set holds.
+    """
+
+    output_dir: str
+    survey: Survey
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is damaged or inconsistent; pictures that repeat are not damage."""
+        return not self.survey.problems
+
+    def summary(self) -> list[str]:
+        """Returns what was found in a few lines."""
+        found = self.survey
+        return [
+            f"{found.data.name}: {wording.contents(found)}.",
+            *found.data.remarks,
+            wording.problems(found),
+            *(f"  {problem}" for problem in found.problems[:5]),
+            wording.duplicates(found),
+            f"See {os.path.join(self.output_dir, PAGE)} and {SHEET} beside it.",
+        ]
+
+
+def inspect(options: Inspection, progress: survey.Progress = lambda done, total: None) -> Outcome:
+    """Reads a data set and writes a report about it.
+
+    Raises:
+      UserError: An option cannot be used, there is no data set, or a report is there already.
+    """
+    if not options.dataset_dir:
+        raise errors.UserError("Say which data set to inspect: --dataset_dir=FOLDER.")
+    if options.verify_images not in _VERIFY_IMAGES:
+        raise errors.unknown("value of --verify_images", options.verify_images, _VERIFY_IMAGES)
+    for name in ("num_samples", "num_workers"):
+        if (value := getattr(options, name)) < 0:
+            raise errors.UserError(f"--{name} must be at least 0. Received: {value}.")
+    output_dir = options.output_dir or os.path.abspath(options.dataset_dir) + "_inspection"
+    data = files.find(options.dataset_dir)
+    _prepare(output_dir, options.overwrite)
+    found = survey.take(
+        data,
+        decode=options.verify_images == "decode",
+        seed=options.seed,
+        num_workers=options.num_workers or os.cpu_count(),
+        progress=progress,
+    )
+    rows = samples.choose(found, options.num_samples)
+    _write(output_dir, found, rows)
+    return Outcome(output_dir, found)
+
+
+def _prepare(output_dir: str, overwrite: bool) -> None:
+    """Makes the folder, before any work is done that could be in vain."""
+    there = [name for name in (REPORT, PAGE, SHEET) if os.path.exists(f"{output_dir}/{name}")]
+    if there and not overwrite:
+        raise errors.UserError(
+            f"{output_dir} holds {', '.join(there)} already. Give --overwrite to replace them, or "
+            "name another folder with --output_dir."
+        )
+    os.makedirs(output_dir, exist_ok=True)
+
+
+def _write(output_dir: str, found: Survey, rows: list[list[samples.Sample]]) -> None:
+    part_file.replace_json(os.path.join(output_dir, REPORT), as_json(found))
+    sheet = os.path.join(output_dir, SHEET)
+    contact_sheet.draw(found, rows).save(f"{sheet}.tmp", format="PNG", optimize=True)
+    os.replace(f"{sheet}.tmp", sheet)
+    path = os.path.join(output_dir, PAGE)
+    with open(f"{path}.tmp", "w", encoding="utf-8", errors="replace") as file:
+        file.write(page.render(found, rows))
+    os.replace(f"{path}.tmp", path)
+
+
+def as_json(found: Survey) -> dict[str, Any]:
+    """Returns what is known of a data set as plain values."""
+    doubles = found.duplicates
+    return {
+        "name": found.data.name,
+        "remarks": list(found.data.remarks),
+        "class_names": {str(label): name for label, name in found.class_names.items()},
+        "splits": {split: _tally_json(tally) for split, tally in found.splits.items()},
+        "num_problems": len(found.problems),
+        "problems": [
+            {"file": problem.place.file, "record": problem.place.record, "fault": problem.fault}
+            for problem in found.problems[:_MOST_LISTED]
+        ],
+        "duplicates": {
+            "between_splits": doubles.between_splits,
+            "within_splits": doubles.within_splits,
+            "other_label": doubles.other_label,
+            "groups": [
+                [dataclasses.asdict(place) for place in group]
+                for group in doubles.groups[:_MOST_LISTED]
+            ],
+        },
+    }
+
+
+def _tally_json(tally: survey.Tally) -> dict[str, Any]:
+    return {
+        "records": tally.records,
+        "bytes": tally.bytes,
+        "files": tally.files,
+        "boxes": tally.boxes,
+        "classes": {str(label): count for label, count in sorted(tally.labels.items())},
+        "kinds": dict(sorted(tally.kinds.items())),
+        "widths": _axis(tally.sizes, 0),
+        "heights": _axis(tally.sizes, 1),
+    }
+
+
+def _axis(sizes: collections.Counter, axis: int) -> dict[str, float]:
+    return dataclasses.asdict(wording.spread(sizes, axis)) if sizes else {}

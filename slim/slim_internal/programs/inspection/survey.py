@@ -1,0 +1,281 @@
+"""Reading every record of a data set once and adding up what is found."""
+
+import collections
+import dataclasses
+import hashlib
+import heapq
+import os
+from collections.abc import Callable, Iterator
+from concurrent import futures
+
+import numpy as np
+from PIL import Image
+
+from datasets.storage import tfrecords
+from slim_internal.programs.inspection import examples
+from slim_internal.programs.inspection.files import DataFiles, File
+
+# Pictures of a class that each shard proposes to be shown.
+_PROPOSALS = 8
+
+Progress = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Place:
+    """Where a record stands.
+
+    Attributes:
+      file: Name of its file.
+      record: Its number there, from 0; -1 stands for the file itself.
+    """
+
+    file: str
+    record: int = -1
+
+    def __str__(self):
+        return self.file if self.record < 0 else f"{self.file}, record {self.record}"
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Problem:
+    """Something that ought not to be.
+
+    Attributes:
+      place: Where it is.
+      fault: What it is; a phrase that goes on from the name of the place.
+    """
+
+    place: Place
+    fault: str
+
+    def __str__(self):
+        return f"{self.place}: {self.fault}"
+
+
+@dataclasses.dataclass
+class Tally:
+    """What one file holds, or several of them together.
+
+    Attributes:
+      records: Number of records that could be read.
+      bytes: Size of the files.
+      files: Number of files.
+      labels: Label -> number of pictures.
+      sizes: (width, height) -> number of pictures.
+      kinds: Format and color mode -> number of pictures.
+      boxes: Number of boxes.
+    """
+
+    records: int = 0
+    bytes: int = 0
+    files: int = 0
+    labels: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    sizes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    kinds: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    boxes: int = 0
+
+    def add(self, other: "Tally") -> None:
+        """Adds what other files hold."""
+        for field in dataclasses.fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            setattr(self, field.name, mine + theirs)
+
+
+@dataclasses.dataclass
+class _FileSurvey:
+    """What the reading of one file found."""
+
+    file: File
+    tally: Tally
+    problems: list[Problem]
+    names: dict[int, str]
+    digests: list[int]
+    labels: list[int]
+    records: list[int]
+    proposals: dict[int, list[tuple[int, int]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Duplicates:
+    """Pictures whose files are equal byte for byte.
+
+    Attributes:
+      between_splits: Number of pictures, each counted once, that are in more than one split.
+      within_splits: Number of further copies of a picture inside a split.
+      other_label: Number of pictures, each counted once, that have copies with another label.
+      groups: Places of equal pictures, those in several splits first.
+    """
+
+    between_splits: int
+    within_splits: int
+    other_label: int
+    groups: tuple[tuple[Place, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What is known of a data set after reading it.
+
+    Attributes:
+      data: Its files.
+      class_names: Label -> name, from the files and, where those lack it, from the examples.
+      splits: Split -> what it holds.
+      problems: Everything that is damaged or inconsistent, by place.
+      duplicates: Pictures that occur more than once.
+      proposals: (label, split) -> places of pictures to show, best first.
+    """
+
+    data: DataFiles
+    class_names: dict[int, str]
+    splits: dict[str, Tally]
+    problems: tuple[Problem, ...]
+    duplicates: Duplicates
+    proposals: dict[tuple[int, str], list[Place]]
+
+    @property
+    def total(self) -> Tally:
+        """What all splits hold together."""
+        total = Tally()
+        for tally in self.splits.values():
+            total.add(tally)
+        return total
+
+
+def take(
+    data: DataFiles,
+    *,
+    decode: bool = True,
+    seed: int = 0,
+    num_workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Survey:
+    """Reads a data set from end to end.
+
+    Args:
+      data: Its files.
+      decode: Whether to decode all pictures.
+      seed: Decides which pictures are proposed to be shown.
+      num_workers: Number of threads; the work is done outside Python's lock for the most part.
+      progress: Called with the number of files read and their total.
+    """
+    surveys = []
+    pool = futures.ThreadPoolExecutor(num_workers)
+    try:
+        tasks = [pool.submit(_read, file, data.class_names, decode, seed) for file in data.files]
+        for done, task in enumerate(tasks, start=1):
+            surveys.append(task.result())
+            progress(done, len(tasks))
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C is not to wait for what has not begun.
+    return _merge(data, surveys)
+
+
+def _read(file: File, class_names: dict[int, str], decode: bool, seed: int) -> _FileSurvey:
+    tally = Tally(bytes=os.path.getsize(file.path), files=1)
+    survey = _FileSurvey(file, tally, [], {}, [], [], [], {})
+    for number, record in _records(survey):
+        tally.records += 1
+        try:
+            example = examples.parse(record)
+            _note_identity(survey, number, example)
+            with examples.open_picture(example.encoded, decode=decode) as picture:
+                _note_picture(survey, number, example, picture, class_names, seed)
+        except examples.DamageError as damage:
+            survey.problems.append(Problem(Place(file.name, number), str(damage)))
+    if file.records not in (None, tally.records):
+        fault = f"holds {tally.records} records that can be read; it ought to hold {file.records}"
+        survey.problems.append(Problem(Place(file.name), fault))
+    return survey
+
+
+def _records(survey: _FileSurvey) -> Iterator[tuple[int, bytes]]:
+    try:
+        yield from enumerate(tfrecords.read_records(survey.file.path))
+    except tfrecords.DamagedShardError as error:
+        place = Place(survey.file.name, survey.tally.records)
+        fault = f"cannot be read, nor what follows it in the file. {error}"
+        survey.problems.append(Problem(place, fault))
+
+
+def _note_identity(survey: _FileSurvey, number: int, example: examples.Example) -> None:
+    digest = hashlib.blake2b(example.encoded, digest_size=8).digest()
+    survey.digests.append(int.from_bytes(digest, "little"))
+    survey.labels.append(-1 if example.label is None else example.label)
+    survey.records.append(number)
+
+
+def _note_picture(
+    survey: _FileSurvey,
+    number: int,
+    example: examples.Example,
+    picture: Image.Image,
+    class_names: dict[int, str],
+    seed: int,
+) -> None:
+    tally = survey.tally
+    tally.sizes[picture.size] += 1
+    tally.kinds[f"{picture.format} {picture.mode}"] += 1
+    tally.boxes += len(example.boxes)
+    place = Place(survey.file.name, number)
+    for fault in examples.faults(example, picture, class_names):
+        survey.problems.append(Problem(place, fault))
+    if example.label is None:
+        return
+    tally.labels[example.label] += 1
+    if example.text:
+        survey.names.setdefault(example.label, example.text)
+    # Which pictures are shown depends on the seed and their places alone.
+    rank = hashlib.blake2b(f"{seed} {place}".encode(), digest_size=8).digest()
+    proposals = survey.proposals.setdefault(example.label, [])
+    # The heap gives up its smallest: negative ranks keep the best.
+    entry = (-int.from_bytes(rank, "little"), number)
+    if len(proposals) < _PROPOSALS:
+        heapq.heappush(proposals, entry)
+    else:
+        heapq.heappushpop(proposals, entry)
+
+
+def _merge(data: DataFiles, surveys: list[_FileSurvey]) -> Survey:
+    names: dict[int, str] = {}
+    splits: dict[str, Tally] = {}
+    problems = [Problem(Place(name), "is missing") for name in data.missing]
+    proposals: dict[tuple[int, str], list] = {}
+    for survey in surveys:
+        split = survey.file.split
+        splits.setdefault(split, Tally()).add(survey.tally)
+        names = survey.names | names
+        problems += survey.problems
+        for label, entries in survey.proposals.items():
+            ranked = [(-rank, Place(survey.file.name, number)) for rank, number in entries]
+            proposals.setdefault((label, split), []).extend(ranked)
+    return Survey(
+        data=data,
+        class_names=dict(sorted((names | data.class_names).items())),
+        splits=splits,
+        problems=tuple(sorted(problems)),
+        duplicates=_duplicates(surveys),
+        proposals={key: [place for _, place in sorted(v)] for key, v in proposals.items()},
+    )
+
+
+def _duplicates(surveys: list[_FileSurvey]) -> Duplicates:
+    digests = np.array([value for survey in surveys for value in survey.digests], np.uint64)
+    order = np.argsort(digests, kind="stable")
+    ordered = digests[order]
+    # Where a run of equal digests begins; one entry more than there are runs.
+    edges = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1], True])
+    repeated = np.flatnonzero(np.diff(edges) > 1)
+    files = np.repeat(np.arange(len(surveys)), [len(survey.digests) for survey in surveys])
+    records = [number for survey in surveys for number in survey.records]
+    labels = [label for survey in surveys for label in survey.labels]
+    between, within, other_label, groups = 0, 0, 0, []
+    for run in repeated:
+        members = order[edges[run] : edges[run + 1]]
+        held = {surveys[files[member]].file.split for member in members}
+        between += len(held) > 1
+        within += len(members) - len(held)
+        other_label += len({labels[member] for member in members}) > 1
+        places = tuple(Place(surveys[files[m]].file.name, records[m]) for m in members)
+        groups.append((len(held) == 1, places))
+    return Duplicates(between, within, other_label, tuple(places for _, places in sorted(groups)))

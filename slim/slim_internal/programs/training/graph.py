@@ -1,0 +1,165 @@
+"""The graph of a training step: input, clones of the network, losses, gradients, update."""
+
+import dataclasses
+
+from deployment import model_deploy
+from nets import nets_factory
+from nets.network import Network
+from preprocessing import preprocessing_factory
+from slim_internal.ground.compat import slim, tf
+from slim_internal.parts.input_pipeline import batches as input_pipeline
+from slim_internal.parts.input_pipeline import stateless_random
+from slim_internal.programs.training import freezing, optimizers, schedules
+from slim_internal.programs.training import settings as train_config
+from slim_internal.programs.training.settings import TrainConfig
+
+_AUX_LOSS_WEIGHT = 0.4
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingGraph:
+    """The tensors that the loop runs.
+
+    Attributes:
+      global_step: Variable that counts the steps.
+      loss: Total loss before the update that fetching it makes.
+      learning_rate: Learning rate of that update.
+      input_seconds: How long the step waited for its batch.
+      label_range: The smallest and the largest label of the batch, after the offset.
+      num_classes: Number of classes of the network.
+      finite: Whether all variables of the model are finite numbers.
+      summaries: Activations, weights and losses for TensorBoard, merged.
+    """
+
+    global_step: tf.Variable
+    loss: tf.Tensor
+    learning_rate: tf.Tensor
+    input_seconds: tf.Tensor
+    label_range: tf.Tensor
+    num_classes: int
+    finite: tf.Tensor
+    summaries: tf.Tensor
+
+
+def build(
+    config: TrainConfig, network: Network, dataset: slim.dataset.Dataset, first_step: int
+) -> TrainingGraph:
+    """Builds the graph of a training step in the default graph.
+
+    Args:
+      config: The settings.
+      network: Record of the network.
+      dataset: What to train on.
+      first_step: Number of steps done before, which decides the first batch.
+    """
+    tf.set_random_seed(config.seed)
+    num_classes = nets_factory.classes_after_offset(dataset.num_classes, config.labels_offset)
+    deployment = model_deploy.DeploymentConfig(
+        num_clones=config.num_clones, clone_on_cpu=config.clone_on_cpu
+    )
+    with tf.device(deployment.variables_device()):
+        global_step = tf.train.get_or_create_global_step()
+    with tf.device(deployment.inputs_device()):
+        images, labels, input_seconds = _inputs(config, network, dataset, first_step)
+    with stateless_random.draws(config.seed, global_step):
+        clones = _clones(config, network, deployment, images, labels, num_classes)
+    with tf.device(deployment.optimizer_device()):
+        learning_rate = schedules.build(config, dataset.num_samples, global_step)
+        optimizer = optimizers.build(config, learning_rate)
+        loss = _update(config, clones, optimizer, global_step)
+        _add_summaries(clones[0], loss, learning_rate)
+        return TrainingGraph(
+            global_step=global_step,
+            loss=loss,
+            learning_rate=learning_rate,
+            input_seconds=input_seconds,
+            label_range=tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)]),
+            num_classes=num_classes,
+            finite=_all_finite(slim.get_model_variables()),
+            summaries=tf.summary.merge_all(),
+        )
+
+
+def _inputs(config, network, dataset, first_step):
+    """Returns the pictures and labels of each clone, and how long it took to get them."""
+    size = config.train_image_size or network.default_image_size
+    prepare = preprocessing_factory.get_preprocessing(
+        config.preprocessing_name or network.preprocessing,
+        is_training=True,
+        use_grayscale=config.use_grayscale,
+    )
+    batches = input_pipeline.training_batches(
+        dataset,
+        lambda image: prepare(image, size, size),
+        batch_size=config.batch_size * config.num_clones,
+        seed=config.seed,
+        first_batch=first_step,
+        num_readers=config.num_readers,
+        num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,
+    )
+    asked = tf.timestamp()
+    with tf.control_dependencies([asked]):
+        batch = tf.data.make_one_shot_iterator(batches).get_next()
+    with tf.control_dependencies(batch.values()):
+        input_seconds = tf.timestamp() - asked
+    images = tf.split(batch["image"], config.num_clones)
+    labels = tf.split(batch["label"] - config.labels_offset, config.num_clones)
+    return images, labels, input_seconds
+
+
+def _clones(config, network, deployment, images, labels, num_classes):
+    network_fn = nets_factory.get_network_fn(
+        network.name, num_classes, weight_decay=config.weight_decay, is_training=True
+    )
+    batches = iter(zip(images, labels, strict=True))
+
+    def model_fn():
+        clone_images, clone_labels = next(batches)
+        logits, end_points = network_fn(clone_images)
+        targets = tf.one_hot(clone_labels, num_classes)
+        heads = [(logits, 1.0, "loss")]
+        if "AuxLogits" in end_points:
+            heads.append((end_points["AuxLogits"], _AUX_LOSS_WEIGHT, "aux_loss"))
+        for head, weight, scope in heads:
+            tf.losses.softmax_cross_entropy(
+                targets, head, weights=weight, label_smoothing=config.label_smoothing, scope=scope
+            )
+        return end_points
+
+    return model_deploy.create_clones(deployment, model_fn)
+
+
+def _update(config, clones, optimizer, global_step):
+    """Returns the total loss; fetching it makes the update."""
+    scopes = train_config.scopes(config.trainable_scopes)
+    loss, gradients = model_deploy.optimize_clones(
+        clones, optimizer, var_list=freezing.trainable_variables(scopes)
+    )
+    if config.clip_gradient_norm:
+        values, variables = zip(*gradients, strict=True)
+        values, _ = tf.clip_by_global_norm(values, config.clip_gradient_norm)
+        gradients = list(zip(values, variables, strict=True))
+    updates = freezing.update_ops(scopes, clones[0].scope)
+    updates.append(optimizer.apply_gradients(gradients, global_step=global_step))
+    if config.moving_average_decay:
+        with tf.control_dependencies(updates):
+            averages = tf.train.ExponentialMovingAverage(config.moving_average_decay, global_step)
+            updates = [averages.apply(slim.get_model_variables())]
+    with tf.control_dependencies(updates):
+        return tf.identity(loss, name="train_op")
+
+
+def _all_finite(variables):
+    return tf.reduce_all([tf.reduce_all(tf.math.is_finite(variable)) for variable in variables])
+
+
+def _add_summaries(clone, loss, learning_rate):
+    for name, activation in clone.outputs.items():
+        tf.summary.histogram(f"activations/{name}", activation)
+        tf.summary.scalar(f"sparsity/{name}", tf.nn.zero_fraction(activation))
+    for variable in slim.get_model_variables():
+        tf.summary.histogram(f"variables/{variable.op.name}", variable)
+    for part in tf.get_collection(tf.GraphKeys.LOSSES, clone.scope):
+        tf.summary.scalar(f"losses/{part.op.name}", part)
+    tf.summary.scalar("total_loss", loss)
+    tf.summary.scalar("learning_rate", learning_rate)

@@ -1,0 +1,85 @@
+"""Where a training run starts from: its own checkpoint, given weights, or scratch."""
+
+import dataclasses
+import logging
+
+from nets.network import Network
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints import latest, restore
+from slim_internal.programs.training import settings as train_config
+from slim_internal.programs.training.settings import TrainConfig
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where a run starts from.
+
+    The first of these that exists:
+    1. the newest whole checkpoint in `train_dir`: all variables and the step;
+    2. `checkpoint_path`: the weights of the model, without the excluded scopes;
+    3. random weights.
+
+    Attributes:
+      checkpoint: Checkpoint of `train_dir`, or None.
+      step: Steps done before.
+    """
+
+    checkpoint: str | None
+    step: int
+
+
+def find(config: TrainConfig) -> Start:
+    """Looks for a checkpoint in `train_dir`."""
+    checkpoint = latest.newest_good(config.train_dir)
+    if checkpoint is None:
+        return Start(None, 0)
+    reader = tf.train.NewCheckpointReader(checkpoint)
+    if not reader.has_tensor("global_step"):
+        raise UserError(
+            f"{checkpoint} has no global_step: it was not written by training. Name it with"
+            " --checkpoint_path, and another --train_dir."
+        )
+    return Start(checkpoint, int(reader.get_tensor("global_step")))
+
+
+def plan(start: Start, config: TrainConfig, network: Network) -> restore.RestorePlan | None:
+    """Plans the restoring, and says in one line what the run starts from.
+
+    Raises:
+      UserError: If the checkpoint does not fit the graph.
+    """
+    if start.checkpoint:
+        try:
+            planned = restore.plan(tf.global_variables(), start.checkpoint)
+        except UserError as error:
+            raise UserError(
+                f"Cannot continue the run in --train_dir={config.train_dir}, which had other"
+                " settings: restore them, or choose another --train_dir, to which"
+                f" --checkpoint_path={start.checkpoint} takes over what fits. {error}"
+            ) from error
+        given = f" (not {config.checkpoint_path})" if config.checkpoint_path else ""
+        _LOG.info("Continuing from step %d: %s%s", start.step, start.checkpoint, given)
+        return planned
+    if not config.checkpoint_path:
+        _LOG.info("Starting from random weights.")
+        return None
+    exclude_scopes = train_config.scopes(config.checkpoint_exclude_scopes)
+    planned = restore.plan(
+        slim.get_model_variables(),
+        config.checkpoint_path,
+        exclude_scopes,
+        config.ignore_missing_vars,
+        classifier_scopes=(*network.classifier_scopes, *network.aux_scopes),
+    )
+    for scope in exclude_scopes:
+        if not any(restore.in_scopes(name, [scope]) for name in planned.excluded):
+            _LOG.warning("--checkpoint_exclude_scopes: the network has nothing in %r.", scope)
+    _LOG.info(
+        "Starting from the weights of %s; at random: %s",
+        planned.checkpoint_path,
+        ", ".join([*planned.excluded, *planned.missing]) or "none",
+    )
+    return planned

@@ -1,0 +1,130 @@
+"""The index of tar archives, compared with what the standard library says of them."""
+
+import io
+import os
+import tarfile
+
+import pytest
+
+from datasets.converters.imagenet import tar_index
+from slim_internal.ground import errors
+from tests.datasets.converters.imagenet import fake_ilsvrc
+
+FILES = {
+    "n01440764_1.JPEG": b"one",
+    "folder/n01440764_22.JPEG": b"x" * 512,
+    "empty.JPEG": b"",
+    "long/" + "n" * 150 + ".JPEG": b"y" * 1000,
+    "a" * 80 + "/" + "b" * 90: b"name and prefix",
+    "größe\n.JPEG": b"not ASCII, and a line break",
+}
+FORMATS = {
+    "ustar": tarfile.USTAR_FORMAT,
+    "gnu": tarfile.GNU_FORMAT,
+    "pax": tarfile.PAX_FORMAT,
+}
+
+
+def archive(format_id: int, files=FILES) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=format_id) as tar:
+        folder = tarfile.TarInfo("folder")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        for name, data in files.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            header.mtime = 0.5  # Not a whole second: pax writes a header of its own for it.
+            tar.addfile(header, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def saved(tmp_path, data: bytes) -> str:
+    path = tmp_path / "archive.tar"
+    path.write_bytes(data)
+    return os.fspath(path)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_finds_what_tarfile_finds(tmp_path, name):
+    files = dict(FILES)
+    if name == "ustar":
+        del files["long/" + "n" * 150 + ".JPEG"]  # More than this format can hold.
+    data = archive(FORMATS[name], files)
+
+    found = list(tar_index.index(saved(tmp_path, data)))
+
+    assert {member.name: data[member.offset :][: member.size] for member in found} == files
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        expected = [(m.name, m.offset_data, m.size) for m in tar if m.isreg()]
+    assert [tuple(member) for member in found] == expected
+
+
+def test_offsets_in_nested_archives_count_from_the_outer_one(tmp_path):
+    inner = {"a": archive(tarfile.GNU_FORMAT), "b": archive(tarfile.PAX_FORMAT)}
+    data = archive(tarfile.USTAR_FORMAT, {f"{name}.tar": tar for name, tar in inner.items()})
+
+    found = list(tar_index.index_nested(saved(tmp_path, data)))
+
+    assert [stem for stem, _ in found] == ["a"] * len(FILES) + ["b"] * len(FILES)
+    contents = [data[member.offset :][: member.size] for _, member in found]
+    assert contents == 2 * list(FILES.values())
+
+
+def test_reads_sizes_that_octal_digits_cannot_hold(tmp_path):
+    header = tarfile.TarInfo("huge")
+    header.size = 9 * 2**30
+    path = tmp_path / "huge.tar"
+    with open(path, "wb") as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(512 + header.size + 1024)  # A hole, which takes no disk.
+
+    assert list(tar_index.index(path)) == [("huge", 512, 9 * 2**30)]
+
+
+def test_a_nested_archive_must_hold_archives(tmp_path):
+    path = saved(tmp_path, archive(tarfile.GNU_FORMAT, {"picture.JPEG": b"x"}))
+    with pytest.raises(errors.UserError, match=r"holds 'picture.JPEG' where tar archives are"):
+        list(tar_index.index_nested(path))
+
+
+GOOD = archive(tarfile.GNU_FORMAT)
+DAMAGED = {
+    "empty file": b"",
+    "no tar archive": b"\x1f\x8b" + bytes(range(256)) * 8,
+    "cut off within a header": GOOD[:700],
+    "cut off within a file": GOOD[: 512 + 512 + 512 + 512 + 100],
+    "cut off between two files": GOOD[: 512 + 512 + 512],
+    "damaged header": GOOD[:515] + b"?" + GOOD[516:],
+    "damaged size": GOOD[: 512 + 124] + b"zzz" + GOOD[512 + 127 :],
+    "damaged extended header": archive(tarfile.PAX_FORMAT).replace(b" path=", b"?path=", 1),
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
+def test_an_archive_that_is_not_whole_is_refused(tmp_path, data):
+    path = saved(tmp_path, data)
+    with pytest.raises(errors.UserError, match=r"archive.tar is no whole tar archive: "):
+        list(tar_index.index(path))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_a_gibibyte_is_refused_unread(tmp_path, kind):
+    header = tarfile.TarInfo("a")
+    header.type, header.size = kind, 1 << 30
+    path = tmp_path / "archive.tar"
+    with open(path, "wb") as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(512 + header.size + 1024)  # A hole, which takes no disk.
+    with pytest.raises(errors.UserError, match="the header at byte 0 is too long"):
+        list(tar_index.index(path))
+
+
+@pytest.mark.parametrize("tenths", range(10))
+def test_a_training_archive_cut_anywhere_is_refused(tmp_path, tenths):
+    folder = fake_ilsvrc.challenge().write(tmp_path)
+    path = folder / fake_ilsvrc.TRAIN
+    size = path.stat().st_size
+    os.truncate(path, size * tenths // 10)
+    with pytest.raises(errors.UserError, match="no whole tar archive"):
+        list(tar_index.index_nested(path))

@@ -1,0 +1,158 @@
+"""Runs small scripts the way a user does: as processes, with flags and mistakes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+_SCRIPT = '''"""Multiplies two numbers."""
+import logging
+import os
+import sys
+
+from absl import flags
+
+from slim_internal.ground import cli
+from slim_internal.ground.errors import UserError
+
+flags.DEFINE_integer("factor", 2, "What to multiply by.")
+
+def main(arguments):
+    if "tensorflow" in sys.modules:
+        from slim_internal.ground.compat import tf
+        with tf.Session() as session:
+            print(session.run(tf.constant(6) * flags.FLAGS.factor))
+            side = tf.placeholder(tf.int32, [])
+            if arguments:
+                session.run(tf.random_uniform([side, side, side]), {side: arguments[0]})
+    else:
+        logging.info("in %s", os.getcwd())
+        logging.warning("careful")
+        exec(arguments[0])
+
+if __name__ == "__main__":
+    cli.run(main, max_arguments=1, tensorflow="RUN_TENSORFLOW" in os.environ)
+'''
+
+
+@pytest.fixture
+def run(tmp_path):
+    script = tmp_path / "multiply.py"
+    script.write_text(_SCRIPT)
+    inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+
+    def run_script(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, str(script), *arguments],
+            env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+
+    return run_script
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--fctor=3"],
+            "error: Unknown command line flag 'fctor'. Did you mean: factor ?\n",
+            id="unknown_flag",
+        ),
+        pytest.param(
+            ["--factor=three"],
+            "error: flag --factor=three: invalid literal for int() with base 10: 'three'\n",
+            id="wrong_type",
+        ),
+        pytest.param(
+            ["pass", "--factor=3", "stray"],
+            "error: Unexpected argument 'stray'. A flag is written --name=value; --help lists"
+            " them.\n",
+            id="stray_argument",
+        ),
+        pytest.param(
+            ["raise UserError('Unknown network.')"], "error: Unknown network.\n", id="user_error"
+        ),
+        pytest.param(
+            ["open('missing.txt')"],
+            "error: missing.txt: No such file or directory\n",
+            id="missing_file",
+        ),
+        pytest.param(
+            ["open('/dev/full', 'w').write(' ' * 99999)"],
+            "error: No space left on device: make room and run it again.\n",
+            id="full_disk",
+            marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full"),
+        ),
+    ],
+)
+def test_mistake_is_one_line(run, arguments, message):
+    result = run(*arguments)
+    assert result.returncode == 1
+    assert result.stderr.splitlines(keepends=True)[-1] == message
+    assert "Traceback" not in result.stderr
+
+
+def test_bug_keeps_its_trace_back(run):
+    result = run("1 / 0")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+
+
+def test_ctrl_c_is_one_line(run):
+    result = run("raise KeyboardInterrupt")
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (130, "Interrupted.")
+
+
+def test_reader_that_has_read_enough_is_no_error(run):
+    assert run("raise BrokenPipeError").stderr.splitlines()[-1] == "warning: careful"
+
+
+def test_log_lines(run, tmp_path):
+    assert run("pass").stderr == f"in {tmp_path}\nwarning: careful\n"
+
+
+def test_exit_code_of_main(run):
+    assert run("sys.exit(7)").returncode == 7
+
+
+def test_relative_paths_mean_the_folder_of_the_user(run, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    assert run("pass", BUILD_WORKING_DIRECTORY=str(there)).stderr.startswith(f"in {there}\n")
+
+
+def test_help_shows_docstring_and_flags_without_tensorflow(run):
+    result = run("--help")
+    assert result.returncode == 0
+    assert result.stdout.startswith("Multiplies two numbers.\n")
+    assert "  --factor=2\n      What to multiply by.\n" in result.stdout
+
+
+def test_tensorflow_is_quiet_unless_asked(run):
+    quiet = run("--factor=7", RUN_TENSORFLOW="1")
+    assert (quiet.stdout, quiet.stderr) == ("42\n", "")
+    assert run("--factor=7", "--verbose", RUN_TENSORFLOW="1").stderr
+
+
+def test_memory_that_is_not_enough_is_one_line(run):
+    result = run("20000", RUN_TENSORFLOW="1")  # 32 TB.
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: Out of memory. A smaller --batch_size")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_user_path(monkeypatch):
+    from slim_internal.ground import cli
+
+    monkeypatch.setenv("BUILD_WORKING_DIRECTORY", "/home/me")
+    monkeypatch.setenv("HOME", "/home/other")
+    assert cli.user_path("data/mnist") == "/home/me/data/mnist"
+    assert cli.user_path("/data/mnist") == "/data/mnist"
+    assert cli.user_path("~/mnist") == "/home/other/mnist"
+    assert cli.user_path("gs://bucket/mnist") == "gs://bucket/mnist"
+    monkeypatch.delenv("BUILD_WORKING_DIRECTORY")
+    assert cli.user_path("data") == "data"

@@ -1,0 +1,39 @@
+"""Compares the settings of the programs, which become their flags, with the published flags."""
+
+import dataclasses
+import typing
+
+import pytest
+
+from slim_internal.ground.cli import config_flags
+from slim_internal.programs.classification.settings import Classification
+from slim_internal.programs.evaluation.settings import Evaluation
+from slim_internal.programs.export.settings import Export
+from slim_internal.programs.training.settings import TrainConfig
+from tests import golden_files
+
+_CONFIGS = {
+    "eval_image_classifier.py": Evaluation,
+    "export_inference_graph.py": Export,
+    "train_image_classifier.py": TrainConfig,
+}
+_PUBLISHED = golden_files.load("flags.json")
+_TYPES = {"bool": bool, "float": float, "int": int, "string": str}
+
+
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [(script, name) for script in _CONFIGS for name in _PUBLISHED[script]["flags"]],
+)
+def test_flag_keeps_type_and_default(script, name):
+    published = _PUBLISHED[script]["flags"][name]
+    hint = typing.get_type_hints(_CONFIGS[script])[name]
+    assert _TYPES[published["type"]] in (typing.get_args(hint) or (hint,))
+    fields = {field.name: field for field in dataclasses.fields(_CONFIGS[script])}
+    assert fields[name].default == published["default"]
+
+
+@pytest.mark.parametrize("config", [Classification, *_CONFIGS.values()])
+def test_every_setting_is_documented(config):
+    names = [field.name for field in dataclasses.fields(config)]
+    assert list(config_flags.attribute_docs(config)) == names

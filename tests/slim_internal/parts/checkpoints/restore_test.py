@@ -1,0 +1,197 @@
+"""Restores checkpoints that fit, nearly fit and do not fit."""
+
+import numpy as np
+import pytest
+
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints import restore
+
+_SAVED = {
+    "net/conv/weights": [3, 3, 1, 4],
+    "net/conv/weights/Momentum": [3, 3, 1, 4],
+    "net/conv/weights/ExponentialMovingAverage": [3, 3, 1, 4],
+    "net/old/biases": [4],
+    "net/logits/weights": [4, 1001],
+    "net/logits/biases": [1001],
+    "global_step": [],
+    "net/old/biases/Adam": [4],
+    "net/old/biases/Adam_1": [4],
+    "beta1_power": [],
+    "beta2_power": [],
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("checkpoint") / "model.ckpt")
+    with tf.Graph().as_default(), tf.Session() as session:
+        for value, (name, shape) in enumerate(_SAVED.items()):
+            tf.get_variable(name, shape, initializer=tf.constant_initializer(value))
+        session.run(tf.global_variables_initializer())
+        return tf.train.Saver().save(session, path, global_step=7)
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+def _network(num_classes=1001, **others):
+    shapes = {
+        "net/conv/weights": [3, 3, 1, 4],
+        "net/logits/weights": [4, num_classes],
+        "net/logits/biases": [num_classes],
+        **others,
+    }
+    return [
+        tf.get_variable(name, shape, initializer=tf.constant_initializer(-1.0))
+        for name, shape in shapes.items()
+    ]
+
+
+def _restored(plan, variables):
+    """Returns the value that each variable is filled with after restoring."""
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        plan.restore(session)
+        values = session.run({variable.op.name: variable for variable in variables})
+    assert all(np.ptp(value) == 0 for value in values.values())
+    return {name: value.flat[0] for name, value in values.items()}
+
+
+def test_fitting_checkpoint(checkpoint):
+    variables = _network()
+    plan = restore.plan(variables, checkpoint)
+    assert (plan.excluded, plan.missing) == ([], [])
+    assert _restored(plan, variables) == {
+        "net/conv/weights": 0.0,
+        "net/logits/weights": 4.0,
+        "net/logits/biases": 5.0,
+    }
+
+
+def test_restores_into_a_finalized_graph(checkpoint, graph):
+    variables = _network()
+    plan = restore.plan(variables, checkpoint)
+    tf.global_variables_initializer()
+    graph.finalize()
+    with tf.Session() as session:
+        plan.restore(session)
+        assert session.run(variables[0]).flat[0] == 0.0
+
+
+def test_everything_that_does_not_fit_is_in_one_message(checkpoint):
+    with pytest.raises(UserError) as caught:
+        restore.plan(_network(5, **{"net/new/biases": [4]}), checkpoint)
+    assert str(caught.value) == "\n".join([
+        f"Checkpoint {checkpoint} does not fit the network.",
+        "Missing in the checkpoint (1):",
+        "  net/new/biases",
+        "Extra in the checkpoint (1):",
+        "  net/old/biases",
+        "Of another shape (2):",
+        "  net/logits/weights: [4, 1001] in the checkpoint, [4, 5] here",
+        "  net/logits/biases: [1001] in the checkpoint, [5] here",
+        "- To start the layers of another shape afresh: --checkpoint_exclude_scopes=net/logits",
+        "- To start what is missing afresh: --ignore_missing_vars",
+    ])  # fmt: skip
+
+
+def test_proposes_the_classifier_scopes_of_the_network(checkpoint):
+    with pytest.raises(UserError, match=r"--checkpoint_exclude_scopes=net/logits,net/aux$"):
+        restore.plan(_network(5), checkpoint, classifier_scopes=["net/logits", "net/aux"])
+
+
+def test_background_class_proposes_labels_offset(checkpoint):
+    with pytest.raises(UserError, match="--labels_offset=1"):
+        restore.plan(_network(1000), checkpoint)
+
+
+def test_programs_that_need_all_weights_propose_no_flag_they_do_not_have(checkpoint):
+    with pytest.raises(UserError) as caught:
+        restore.plan(_network(1000, **{"net/new/biases": [4]}), checkpoint, all_needed=True)
+    remedies = str(caught.value).partition("\n- ")[2]
+    assert "--labels_offset=1" in remedies
+    assert "--model_name" in remedies
+    assert "--ignore_missing_vars" not in remedies
+    assert "--checkpoint_exclude_scopes" not in remedies
+
+
+def test_missing_moving_averages_propose_to_leave_them_out(checkpoint):
+    averages = restore.moving_averages(_network())
+    with pytest.raises(UserError, match=r"leave out --moving_average_decay\.$"):
+        restore.plan(averages, checkpoint, all_needed=True)
+
+
+def test_excluded_scopes_keep_their_values(checkpoint):
+    variables = _network(5)
+    plan = restore.plan(variables, checkpoint, exclude_scopes=["net/logits"])
+    assert plan.excluded == ["net/logits/weights", "net/logits/biases"]
+    assert _restored(plan, variables) == {
+        "net/conv/weights": 0.0,
+        "net/logits/weights": -1.0,
+        "net/logits/biases": -1.0,
+    }
+
+
+def test_ignored_variables_keep_their_values(checkpoint):
+    variables = _network(5, **{"net/new/biases": [4]})
+    plan = restore.plan(variables, checkpoint, ignore_missing=True)
+    assert plan.missing == ["net/new/biases", "net/logits/weights", "net/logits/biases"]
+    assert _restored(plan, variables)["net/new/biases"] == -1.0
+    assert _restored(plan, variables)["net/conv/weights"] == 0.0
+
+
+def test_nothing_to_restore(checkpoint):
+    variables = _network(5)
+    plan = restore.plan(variables, checkpoint, exclude_scopes=["net"])
+    assert set(_restored(plan, variables).values()) == {-1.0}
+
+
+def test_moving_averages(checkpoint):
+    variables = _network()[:1]
+    plan = restore.plan(restore.moving_averages(variables), checkpoint)
+    assert _restored(plan, variables) == {"net/conv/weights": 2.0}
+
+
+def test_missing_moving_average(checkpoint):
+    with pytest.raises(UserError, match="net/logits/biases/ExponentialMovingAverage") as caught:
+        restore.plan(restore.moving_averages(_network()), checkpoint)
+    assert "net/logits/biases\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "inside"),
+    [
+        ("net/logits/weights", ["net/logits"], True),
+        ("net/logits/weights", ["net/logits/"], True),
+        ("net/logits_2/weights", ["net/logits"], False),
+        ("net/logits", ["net/logits"], True),
+        ("net/logits", [], False),
+    ],
+)
+def test_in_scopes(name, scopes, inside):
+    assert restore.in_scopes(name, scopes) is inside
+
+
+def test_damaged_data_is_one_clear_error(tmp_path):
+    with tf.Session() as session:
+        variables = _network()
+        session.run(tf.global_variables_initializer())
+        saved = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+        (tmp_path / "model.ckpt.data-00000-of-00001").write_bytes(b"")
+        with pytest.raises(UserError, match=r"is damaged: (?!Graph execution error)"):
+            restore.plan(variables, saved).restore(session)
+
+
+def test_single_file_of_the_first_tensorflow(tmp_path):
+    """Most of the published checkpoints are such files."""
+    path = str(tmp_path / "vgg_16.ckpt")
+    saved = np.random.RandomState(0).normal(size=[3, 3, 1, 4]).astype(np.float32)
+    with tf.Session() as session:
+        session.run(tf.raw_ops.Save(filename=path, tensor_names=["net/conv/weights"], data=[saved]))
+        variable = tf.get_variable("net/conv/weights", saved.shape)
+        restore.plan([variable], path).restore(session)
+        np.testing.assert_array_equal(session.run(variable), saved)

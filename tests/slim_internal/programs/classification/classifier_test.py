@@ -1,0 +1,232 @@
+"""Pictures classified by graph and by checkpoint, and what a classifier refuses."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import classify_image
+from nets import nets_factory
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.programs.classification import classifier, report
+from slim_internal.programs.classification.settings import Classification
+from slim_internal.programs.export import inference_graph
+from slim_internal.programs.export.settings import Export
+from tests import golden_files, small_models
+
+_PICTURES = ("gray_28x28.png", "rgb_32x32.png", "rgb_500x333.png")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return small_models.save_lenet(tmp_path_factory.mktemp("train"))
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory, checkpoint):
+    path = tmp_path_factory.mktemp("export") / "lenet.pb"
+    inference_graph.export(
+        Export(
+            output_file=str(path),
+            model_name="lenet",
+            dataset_name="digits",
+            checkpoint_path=checkpoint,
+        )
+    )
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [str(golden_files.path(f"images/{name}")) for name in _PICTURES]
+
+
+def _classify(pictures, *, top_k=10, batch_size=32, **config):
+    with classifier.open_classifier(Classification(**config)) as opened:
+        return list(opened.classify(pictures, top_k=top_k, batch_size=batch_size))
+
+
+def test_probabilities_are_those_of_the_network(checkpoint, graph, pictures):
+    picture = np.asarray(Image.open(pictures[0]), np.float32).reshape(1, 28, 28, 1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        logits, _ = nets_factory.get_network_fn("lenet", 10)(images)
+        tf.train.Saver().restore(session, checkpoint)
+        expected = session.run(tf.nn.softmax(logits), {images: (picture - 128) / 128})[0]
+    ((path, guesses),) = _classify(pictures[:1], graph=graph)
+    assert path == pictures[0]
+    assert [guess.index for guess in guesses] == list(np.argsort(-expected))
+    for guess in guesses:
+        assert guess.probability == pytest.approx(expected[guess.index], abs=1e-5)
+    names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    assert [guess.name for guess in guesses] == [names[guess.index] for guess in guesses]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_graph_checkpoint_and_batch_size_agree(checkpoint, graph, pictures, batch_size):
+    by_graph = _classify(pictures, graph=graph)
+    by_checkpoint = _classify(
+        pictures,
+        model_name="lenet",
+        checkpoint_path=checkpoint,
+        dataset_name="digits",
+        batch_size=batch_size,
+    )
+    for (path, guesses), (same_path, same_guesses) in zip(by_graph, by_checkpoint, strict=True):
+        assert path == same_path
+        assert [g.index for g in guesses] == [g.index for g in same_guesses]
+        probabilities = [g.probability for g in same_guesses]
+        assert [g.probability for g in guesses] == pytest.approx(probabilities, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", report.FORMATS)
+def test_formats_carry_file_name_class_and_probability(name):
+    guesses = [classifier.Guess(7, "seven, or so", 0.75), classifier.Guess(1, "one", 0.25)]
+    text = report.FORMATS[name]([("a b.png", guesses)])
+    if name == "csv":
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert [row["name"] for row in rows] == ["seven, or so", "one"]
+        assert rows[0] == {
+            "file": "a b.png",
+            "rank": "1",
+            "class": "7",
+            "name": "seven, or so",
+            "probability": "0.750000",
+        }
+    elif name == "json":
+        (answer,) = json.loads(text)
+        assert answer["file"] == "a b.png"
+        assert answer["guesses"][1] == {"index": 1, "name": "one", "probability": 0.25}
+    else:
+        assert text == "a b.png\n   75.00%  seven, or so\n   25.00%  one\n"
+
+
+def test_an_unknown_format_names_the_nearest():
+    with pytest.raises(UserError, match="Did you mean 'json'"):
+        report.require_format("jsn")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "either --graph"),
+        ({"graph": "GRAPH", "checkpoint_path": "/x"}, "not both"),
+        ({"graph": "/nonexistent.pb"}, "/nonexistent.json is missing"),
+        ({"checkpoint_path": "/nonexistent"}, "--model_name"),
+        ({"checkpoint_path": "/nonexistent", "model_name": "lenet"}, "/nonexistent"),
+        ({"checkpoint_path": __file__, "model_name": "lenet"}, "cannot be read"),
+        ({"checkpoint_path": "CHECKPOINT", "model_name": "lenet"}, r"\[1024, 1001\] here"),
+    ],
+    ids=["nothing", "both", "no_graph", "no_model", "no_checkpoint", "text", "other_classes"],
+)
+def test_refuses_what_cannot_classify(checkpoint, graph, config, message):
+    real = {"GRAPH": graph, "CHECKPOINT": checkpoint}
+    config = {name: real.get(value, value) for name, value in config.items()}
+    with pytest.raises(UserError, match=message):
+        _classify([], **config)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_graph_of_a_fixed_batch_size_takes_any_number_of_pictures(
+    tmp_path, checkpoint, graph, pictures, size
+):
+    path = str(tmp_path / "fixed.pb")
+    config = Export(
+        output_file=path,
+        model_name="lenet",
+        dataset_name="digits",
+        checkpoint_path=checkpoint,
+        batch_size=size,
+    )
+    inference_graph.export(config)
+    expected = _classify(pictures, graph=graph)
+    answers = _classify(pictures, graph=path)
+    assert [name for name, _ in answers] == pictures
+    for (_, guesses), (_, others) in zip(answers, expected, strict=True):
+        assert [guess.index for guess in guesses] == [guess.index for guess in others]
+
+
+def test_names_of_pictures_that_are_no_text(tmp_path, graph, pictures):
+    picture = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(pictures[0], picture)
+    command = [sys.executable, classify_image.__file__, f"--graph={graph}", "--format=csv"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONIOENCODING": "utf-8:strict",  # As in most languages' locales.
+    }
+    printed = subprocess.run([*command, picture], env=environment, stdout=subprocess.PIPE)
+    assert (printed.returncode, printed.stdout.count(picture)) == (0, 5)
+    command.append(f"--output_file={tmp_path}/answers.csv")
+    assert subprocess.run([*command, picture], env=environment).returncode == 0
+    assert (tmp_path / "answers.csv").read_bytes() == printed.stdout
+
+
+@pytest.mark.parametrize("setting", ["top_k", "batch_size"])
+def test_refuses_numbers_below_one(graph, setting):
+    config = Classification(graph=graph, **{setting: 0})
+    with (
+        pytest.raises(UserError, match=f"--{setting}=0 is not at least 1"),
+        classifier.open_classifier(config),
+    ):
+        pass
+
+
+def test_refuses_files_that_are_no_graph(tmp_path, graph, pictures):
+    (tmp_path / "other.pb").write_bytes(b"\xff\xfe no graph")
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(UserError, match=r"other\.json does not describe"):
+        _classify(pictures, graph=str(tmp_path / "other.pb"))
+    shutil.copy(f"{graph[:-2]}json", tmp_path / "other.json")
+    with pytest.raises(UserError, match=r"other\.pb is not a graph"):
+        _classify(pictures, graph=str(tmp_path / "other.pb"))
+
+
+def test_refuses_a_graph_without_weights(tmp_path, pictures):
+    path = str(tmp_path / "bare.pb")
+    inference_graph.export(Export(output_file=path, model_name="lenet", dataset_name="digits"))
+    with pytest.raises(UserError, match="holds no weights"):
+        _classify(pictures, graph=path)
+
+
+def test_pictures_of_all_kinds_and_turned_photographs_say_the_same(tmp_path, graph, pictures):
+    picture = Image.open(pictures[0]).convert("L")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # To be turned by a quarter, clockwise, before it is shown.
+    picture.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "0.png", exif=turned)
+    picture.convert("RGB").save(tmp_path / "1.webp", lossless=True)
+    picture.save(tmp_path / "2.gif", save_all=True, append_images=[picture.rotate(90)])
+    picture.convert("RGB").save(tmp_path / "3.bmp")
+    picture.convert("RGBA").save(tmp_path / "4.png")
+    ((_, expected),) = _classify(pictures[:1], graph=graph)
+    for _, guesses in _classify(sorted(map(str, tmp_path.iterdir())), graph=graph):
+        assert [guess.index for guess in guesses] == [guess.index for guess in expected]
+        np.testing.assert_allclose(
+            [guess.probability for guess in guesses],
+            [guess.probability for guess in expected],
+            rtol=0.01,
+        )
+
+
+def test_refuses_what_is_no_picture(tmp_path, graph):
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("not a picture")
+    Image.new("RGB", (99, 99)).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-9])
+    for path, message in [
+        (tmp_path / "empty.png", r"empty\.png cannot be used: it is no JPEG, PNG, GIF, BMP or W"),
+        (tmp_path / "text.jpg", r"text\.jpg cannot be used: it is no JPEG, PNG, GIF, BMP or WebP"),
+        (tmp_path / "cut.jpg", r"cut\.jpg cannot be used: it is cut off: its end marker is miss"),
+        (tmp_path / "missing.png", r"missing\.png: No such file"),
+        (tmp_path, "is a folder"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            _classify([str(path)], graph=graph)

@@ -1,0 +1,238 @@
+"""Evaluation compared with the same numbers worked out in numpy, and what it refuses."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from datasets import dataset_factory
+from datasets.storage import tfrecords
+from nets import nets_factory
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.programs.evaluation import evaluate
+from slim_internal.programs.evaluation.settings import Evaluation
+from tests import small_models
+from tests.slim_internal.programs.training import tiny_dataset, tiny_network
+
+_NUM_VALIDATION = 360
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluation")
+    return {
+        "dataset_name": "digits",
+        "dataset_dir": small_models.convert_digits(folder / "digits"),
+        "dataset_split_name": "validation",
+        "model_name": "lenet",
+        "checkpoint_path": small_models.save_lenet(folder / "train"),
+        "eval_dir": str(folder / "eval"),
+    }
+
+
+@pytest.fixture(scope="module")
+def expected(setup):
+    """Accuracy, recall at 5 and loss from logits alone, with plain numpy around the network."""
+    images, labels = [], []
+    path = pathlib.Path(setup["dataset_dir"], "digits_validation.tfrecord")
+    with tf.Graph().as_default(), tf.Session() as session:
+        encoded = tf.placeholder(tf.string)
+        decoded = tf.io.decode_png(encoded)
+        for record in tfrecords.read_records(path):
+            feature = tf.train.Example.FromString(record).features.feature
+            labels.append(feature["image/class/label"].int64_list.value[0])
+            picture = session.run(decoded, {encoded: feature["image/encoded"].bytes_list.value[0]})
+            images.append((np.pad(picture, ((10, 10), (10, 10), (0, 0))) - 128.0) / 128.0)
+    with tf.Graph().as_default(), tf.Session() as session:
+        inputs = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        logits, _ = nets_factory.get_network_fn("lenet", 10)(inputs)
+        tf.train.Saver().restore(session, setup["checkpoint_path"])
+        logits = session.run(logits, {inputs: np.stack(images)}).astype(np.float64)
+    labels = np.array(labels)
+    own = logits[np.arange(len(labels)), labels]
+    rank = np.sum(logits > own[:, None], axis=1)
+    loss = np.log(np.sum(np.exp(logits - own[:, None]), axis=1))
+    return {
+        "num_examples": len(labels),
+        "accuracy": np.mean(rank < 1),
+        "recall_at_5": np.mean(rank < 5),
+        "loss": np.mean(loss),
+    }
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 360, 2000])
+def test_counts_every_example_once_whatever_the_batch_size(setup, expected, batch_size):
+    metrics = evaluate.evaluate(Evaluation(**setup, batch_size=batch_size))
+    assert metrics.num_examples == expected["num_examples"] == _NUM_VALIDATION
+    for name in ("accuracy", "recall_at_5", "loss"):
+        assert getattr(metrics, name) == pytest.approx(expected[name], rel=1e-5), name
+
+
+@pytest.fixture(scope="module")
+def evaluate_1003(tmp_path_factory):
+    """Returns a function of the batch size that evaluates a tiny network on 1,003 pictures."""
+    folder = tmp_path_factory.mktemp("many")
+    dataset = tiny_dataset.write(str(folder / "data"), 1003, num_classes=4)
+    config = Evaluation(
+        dataset_dir="unused",
+        model_name="tiny",
+        checkpoint_path=str(folder / "model.ckpt"),
+        eval_dir=str(folder / "eval"),
+    )
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        images = tf.placeholder(tf.float32, [1, 28, 28, 1])
+        tiny_network.NETWORK.builder(images, 4, is_training=False)
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, config.checkpoint_path)
+
+    def evaluate_in_batches(batch_size):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(nets_factory.networks, "tiny", tiny_network.NETWORK)
+            patch.setattr(dataset_factory, "get_dataset", lambda *_: dataset)
+            return evaluate.evaluate(dataclasses.replace(config, batch_size=batch_size))
+
+    return evaluate_in_batches
+
+
+@pytest.fixture(scope="module")
+def in_hundreds(evaluate_1003):
+    return evaluate_1003(100)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 1003, 2000])
+def test_1003_examples_give_the_same_metrics_to_1e_6(evaluate_1003, in_hundreds, batch_size):
+    metrics = evaluate_1003(batch_size)
+    assert metrics.num_examples == 1003
+    assert 0 < metrics.accuracy < 1
+    for name in ("accuracy", "recall_at_5", "loss"):
+        assert getattr(metrics, name) == pytest.approx(getattr(in_hundreds, name), rel=1e-6), name
+
+
+def test_writes_metrics_and_summaries(setup):
+    metrics = evaluate.evaluate(Evaluation(**setup))
+    folder = pathlib.Path(setup["eval_dir"])
+    written = json.loads((folder / "metrics.json").read_text())
+    assert written["accuracy"] == metrics.accuracy
+    assert written["step"] == 3
+    values = {
+        value.tag: (event.step, value.simple_value)
+        for path in folder.glob("events.*")
+        for event in tf.train.summary_iterator(str(path))
+        for value in event.summary.value
+    }
+    assert values["eval/Accuracy"] == (3, pytest.approx(metrics.accuracy))
+    assert set(values) == {"eval/Accuracy", "eval/Recall_5", "eval/Loss"}
+
+
+def test_leaves_room_on_the_gpu_for_training(setup, monkeypatch):
+    configs = []
+    session = tf.Session
+    monkeypatch.setattr(
+        tf, "Session", lambda config=None: configs.append(config) or session(config=config)
+    )
+    evaluate.evaluate(Evaluation(**setup, max_num_batches=1))
+    assert [config.gpu_options.allow_growth for config in configs] == [True]
+
+
+def test_stops_after_the_batches_asked_for(setup):
+    metrics = evaluate.evaluate(Evaluation(**setup, batch_size=10, max_num_batches=3))
+    assert metrics.num_examples == 30
+
+
+def test_takes_the_newest_checkpoint_of_a_folder(setup, tmp_path):
+    small_models.save_lenet(tmp_path, step=9)
+    newest = small_models.save_lenet(tmp_path, step=10)
+    metrics = evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": str(tmp_path)}))
+    assert (metrics.checkpoint_path, metrics.step) == (newest, 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset_dir": None}, "--dataset_dir"),
+        ({"dataset_dir": "/nonexistent"}, "/nonexistent"),
+        ({"dataset_name": "digit"}, "'digits'"),
+        ({"dataset_split_name": "test"}, "train, validation"),
+        ({"model_name": "lennet"}, "'lenet'"),
+        ({"preprocessing_name": "lennet"}, "'lenet'"),
+        ({"checkpoint_path": "/nonexistent"}, "/nonexistent"),
+        ({"checkpoint_path": __file__}, f"Checkpoint {__file__} cannot be read"),
+        ({"model_name": "cifarnet"}, "(?s)CifarNet/conv1/weights.*Nothing can be left out here"),
+        ({"batch_size": 0}, "--batch_size=0 is not at least 1"),
+        ({"num_preprocessing_threads": 0}, "--num_preprocessing_threads=0 is not at least 1"),
+        ({"labels_offset": 10}, "--labels_offset=10 leaves none of the 10 classes"),
+        ({"master": "grpc://there"}, "--master"),
+        ({"quantize": True}, "--quantize"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_refuses_what_cannot_be_used(setup, changes, message):
+    with pytest.raises(UserError, match=message):
+        evaluate.evaluate(Evaluation(**{**setup, **changes}))
+
+
+def test_an_unwritable_eval_dir_is_an_error_before_any_example_is_read(
+    setup, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluate, "_run", None)  # Calling it would be a TypeError.
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", pathlib.Path("/proc")):  # Even root cannot write there.
+        with pytest.raises(UserError, match=f"--eval_dir={folder} is no folder that can be writ"):
+            evaluate.evaluate(Evaluation(**{**setup, "eval_dir": str(folder)}))
+
+
+def test_another_labels_offset_than_the_checkpoint_s_is_an_error_naming_both_sizes(setup):
+    with pytest.raises(UserError, match=r"\[1024, 10\] in the checkpoint, \[1024, 9\] here"):
+        evaluate.evaluate(Evaluation(**setup, labels_offset=1))
+
+
+def test_labels_outside_the_network_s_classes_are_counted(setup, tmp_path):
+    checkpoint = small_models.save_lenet(tmp_path, num_classes=9)
+    with pytest.raises(UserError, match="36 of 360 labels are outside"):
+        evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": checkpoint}, labels_offset=1))
+
+
+def _save_with_logits(folder, row):
+    """Saves a LeNet whose outputs are the same for every picture."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        nets_factory.get_network_fn("lenet", 10)(tf.placeholder(tf.float32, [1, 28, 28, 1]))
+        session.run(tf.global_variables_initializer())
+        weights, biases = tf.trainable_variables("LeNet/fc4")
+        session.run([weights.assign(tf.zeros_like(weights)), biases.assign(row)])
+        return tf.train.Saver().save(session, str(folder / "model.ckpt"))
+
+
+def test_a_network_that_finds_all_classes_equally_likely_is_not_always_right(setup, tmp_path):
+    checkpoint = _save_with_logits(tmp_path, [0.0] * 10)
+    metrics = evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": checkpoint}))
+    assert metrics.accuracy == pytest.approx(0.1, abs=0.02)
+    assert metrics.recall_at_5 == pytest.approx(0.5, abs=0.05)
+    assert metrics.loss == pytest.approx(np.log(10), rel=1e-6)
+
+
+def test_outputs_that_are_not_finite_are_an_error(setup, tmp_path):
+    checkpoint = _save_with_logits(tmp_path, [0.0] * 9 + [np.nan])
+    with pytest.raises(UserError, match="Of 360 pictures 360 get outputs that are not finite"):
+        evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": checkpoint}))
+
+
+def test_a_damaged_record_is_an_error_naming_the_file(setup, tmp_path):
+    folder = pathlib.Path(small_models.convert_digits(tmp_path / "digits"))
+    shard = folder / "digits_validation.tfrecord"
+    damaged = bytearray(shard.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    shard.write_bytes(damaged)
+    with pytest.raises(UserError, match=r"digits_validation\.tfrecord"):
+        evaluate.evaluate(Evaluation(**{**setup, "dataset_dir": str(folder)}))
+
+
+def test_a_split_of_another_size_than_published_is_an_error(setup, tmp_path):
+    source = pathlib.Path(setup["dataset_dir"], "digits_validation.tfrecord")
+    records = list(tfrecords.read_records(source))
+    tfrecords.write_shard(tmp_path / "digits_validation.tfrecord", records[:-1])
+    with pytest.raises(UserError, match="360 examples, the files hold 359"):
+        evaluate.evaluate(Evaluation(**{**setup, "dataset_dir": str(tmp_path)}))

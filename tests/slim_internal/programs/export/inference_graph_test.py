@@ -1,0 +1,190 @@
+"""Exported graphs, loaded afresh, compared with the network they were made of."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nets import nets_factory
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.inference import description
+from slim_internal.programs.export import inference_graph
+from slim_internal.programs.export.settings import Export
+from tests import small_models
+
+# Uses nothing of this library: an exported graph has to stand alone.
+_LOAD = """
+import sys
+import numpy as np
+import tensorflow.compat.v1 as tf
+graph_path, inputs, outputs = sys.argv[1:]
+graph_def = tf.GraphDef()
+graph_def.ParseFromString(open(graph_path, "rb").read())
+with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+    tf.import_graph_def(graph_def, name="")
+    np.save(outputs, session.run("predictions:0", {"input:0": np.load(inputs)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return small_models.save_lenet(tmp_path_factory.mktemp("train"))
+
+
+def _config(tmp_path, **changes) -> Export:
+    fields = {"output_file": str(tmp_path / "lenet.pb"), "model_name": "lenet"}
+    return Export(**{**fields, "dataset_name": "digits", **changes})
+
+
+def test_a_fresh_process_gets_the_same_predictions(tmp_path, checkpoint):
+    images = np.random.RandomState(0).uniform(-1, 1, [5, 28, 28, 1]).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        inputs = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        logits, _ = nets_factory.get_network_fn("lenet", 10)(inputs)
+        tf.train.Saver().restore(session, checkpoint)
+        expected = session.run(tf.nn.softmax(logits), {inputs: images})
+
+    exported = inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
+    np.save(tmp_path / "inputs.npy", images)
+    files = [exported.graph_path, tmp_path / "inputs.npy", tmp_path / "outputs.npy"]
+    subprocess.run([sys.executable, "-c", _LOAD, *files], check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "outputs.npy"), expected, atol=1e-5, rtol=0)
+
+
+def test_the_description_tells_the_truth(tmp_path, checkpoint):
+    exported = inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
+    assert exported.checkpoint_path == checkpoint
+    written = json.loads(pathlib.Path(exported.description_path).read_text())
+    assert written["class_names"][7] == "seven"
+    assert (written["num_classes"], written["preprocessing_name"]) == (10, "lenet")
+    assert description.read_description(exported.graph_path) == exported.model
+    graph_def = tf.GraphDef.FromString(exported.graph_path.read_bytes())
+    nodes = {node.name: node for node in graph_def.node}
+    sizes = [dim.size for dim in nodes[written["input_name"]].attr["shape"].shape.dim]
+    assert sizes == [-1, written["image_size"], written["image_size"], written["channels"]]
+    assert written["predictions_name"] in nodes
+    assert not [node.name for node in graph_def.node if node.op.startswith("Variable")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape"),
+    [
+        ({"batch_size": 3}, (3, 28, 28, 1)),
+        ({"image_size": 32}, (None, 32, 32, 1)),
+        ({"model_name": "cifarnet"}, (None, 32, 32, 3)),
+        ({"model_name": "cifarnet", "use_grayscale": True}, (None, 32, 32, 1)),
+    ],
+    ids=["batch_size", "image_size", "colour", "use_grayscale"],
+)
+def test_the_graph_alone_has_the_shape_asked_for(tmp_path, changes, shape):
+    exported = inference_graph.export(_config(tmp_path, **changes))
+    graph_def = tf.GraphDef.FromString(exported.graph_path.read_bytes())
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        assert tuple(graph.get_tensor_by_name("input:0").shape.as_list()) == shape
+
+
+def test_the_weights_tell_how_many_channels_the_network_reads(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        nets_factory.get_network_fn("lenet", 10)(tf.placeholder(tf.float32, [1, 28, 28, 3]))
+        session.run(tf.global_variables_initializer())
+        checkpoint = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    exported = inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
+    assert exported.model.channels == 3
+
+
+def test_text_format(tmp_path):
+    exported = inference_graph.export(_config(tmp_path, write_text_graphdef=True))
+    assert 'name: "input"' in exported.graph_path.read_text()
+
+
+def test_moving_averages_are_exported_instead_of_the_last_weights(tmp_path, checkpoint):
+    with tf.Graph().as_default(), tf.Session() as session:
+        nets_factory.get_network_fn("lenet", 10)(tf.placeholder(tf.float32, [1, 28, 28, 1]))
+        averages = tf.train.ExponentialMovingAverage(0.9)
+        averages.apply(tf.trainable_variables())
+        session.run(tf.global_variables_initializer())
+        bias = next(v for v in tf.trainable_variables() if v.op.name == "LeNet/fc4/biases")
+        session.run(averages.average(bias).assign(np.arange(10) * 10.0))
+        saved = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    config = _config(tmp_path, checkpoint_path=saved, moving_average_decay=0.9)
+    graph_def = tf.GraphDef.FromString(inference_graph.export(config).graph_path.read_bytes())
+    constant = next(node for node in graph_def.node if node.name == "LeNet/fc4/biases")
+    value = tf.make_ndarray(constant.attr["value"].tensor)
+    np.testing.assert_array_equal(value, np.arange(10) * 10.0)
+
+
+@pytest.mark.parametrize("failing", ["lenet.json", "lenet.pb"])
+@pytest.mark.parametrize("has_older", [True, False], ids=["older", "none"])
+def test_a_failed_export_leaves_what_was_there(
+    tmp_path, checkpoint, monkeypatch, failing, has_older
+):
+    if has_older:
+        inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def write_half(path, content):
+        with open(path, "wb") as file:
+            file.write(content[: len(content) // 2] if path.name.startswith(failing) else content)
+        if path.name.startswith(failing):
+            raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", write_half)
+    with pytest.raises(OSError, match="No space"):
+        inference_graph.export(_config(tmp_path, image_size=56))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_names_of_classes_that_are_no_text_survive(tmp_path, monkeypatch):
+    name = os.fsdecode(b"caf\xe9")  # A folder of pictures may be called so.
+    model = description.ModelDescription(
+        model_name="lenet",
+        preprocessing_name="lenet",
+        image_size=28,
+        channels=1,
+        num_classes=1,
+        class_names=(name,),
+    )
+    monkeypatch.setattr(inference_graph.describe, "describe", lambda *_args, **_kwargs: model)
+    exported = inference_graph.export(_config(tmp_path))
+    assert description.read_description(exported.graph_path).class_name(0) == name
+
+
+@pytest.mark.parametrize("text", ["no JSON", '{"accuracy": 0.9}', "[]"])
+def test_a_file_that_has_the_name_of_the_description_is_not_overwritten(tmp_path, text):
+    (tmp_path / "lenet.json").write_text(text)
+    with pytest.raises(UserError, match=r"lenet\.json, where the description .* is another file"):
+        inference_graph.export(_config(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["lenet.json"]
+    assert (tmp_path / "lenet.json").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output_file": ""}, "--output_file"),
+        ({"output_file": "/"}, "is a folder"),
+        ({"output_file": "lenet.json"}, "use .pb"),
+        ({"model_name": "lennet"}, "Did you mean 'lenet'"),
+        ({"dataset_name": "digit"}, "Did you mean 'digits'"),
+        ({"checkpoint_path": "/nonexistent"}, "/nonexistent"),
+        ({"checkpoint_path": __file__}, f"Checkpoint {__file__} cannot be read"),
+        ({"labels_offset": 1}, r"\[1024, 10\] in the checkpoint, \[1024, 9\] here"),
+        ({"labels_offset": 10}, "--labels_offset=10 leaves none of the 10 classes"),
+        ({"image_size": -1}, "--image_size=-1 is not at least 1"),
+        ({"batch_size": 0}, "--batch_size=0 is not at least 1"),
+        ({"num_frames": 4}, "pictures, not clips"),
+        ({"is_video_model": True}, "--num_frames"),
+        ({"quantize": True}, "--quantize"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_refuses_what_cannot_be_used(tmp_path, checkpoint, changes, message):
+    with pytest.raises(UserError, match=message):
+        inference_graph.export(_config(tmp_path, **{"checkpoint_path": checkpoint, **changes}))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,89 @@
+"""Follows each optimizer by hand for two steps on the loss 3 w, from w = 1."""
+
+import math
+
+import numpy as np
+import pytest
+
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.programs.training import optimizers
+from slim_internal.programs.training.settings import TrainConfig
+
+_RATE = 0.1
+
+
+def _adadelta():
+    weight, squares, updates = 1.0, 0.0, 0.0
+    for _ in range(2):
+        squares = 0.95 * squares + 0.05 * 9
+        update = 3 * math.sqrt(updates + 1.0) / math.sqrt(squares + 1.0)
+        updates = 0.95 * updates + 0.05 * update**2
+        weight -= _RATE * update
+    return weight
+
+
+def _adagrad():
+    return 1 - _RATE * 3 * (1 / math.sqrt(0.1 + 9) + 1 / math.sqrt(0.1 + 18))
+
+
+def _adam():
+    weight, mean, squares = 1.0, 0.0, 0.0
+    for step in (1, 2):
+        mean, squares = 0.9 * mean + 0.1 * 3, 0.999 * squares + 0.001 * 9
+        rate = _RATE * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        weight -= rate * mean / (math.sqrt(squares) + 1.0)
+    return weight
+
+
+def _ftrl():
+    weight, sum_squares, linear = 1.0, 0.1, 0.0
+    for _ in range(2):
+        grown = sum_squares + 9
+        linear += 3 - (math.sqrt(grown) - math.sqrt(sum_squares)) / _RATE * weight
+        sum_squares = grown
+        weight = -linear * _RATE / math.sqrt(sum_squares)
+    return weight
+
+
+def _rmsprop():
+    weight, squares, velocity = 1.0, 1.0, 0.0
+    for _ in range(2):
+        squares = 0.9 * squares + 0.1 * 9
+        velocity = 0.9 * velocity + _RATE * 3 / math.sqrt(squares + 1.0)
+        weight -= velocity
+    return weight
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("adadelta", _adadelta()),
+        ("adagrad", _adagrad()),
+        ("adam", _adam()),
+        ("ftrl", _ftrl()),
+        ("momentum", 1 - _RATE * (3 + 3 + 0.9 * 3)),
+        ("rmsprop", _rmsprop()),
+        ("sgd", 1 - _RATE * 6),
+    ],
+)
+def test_two_steps(name, expected):
+    with tf.Graph().as_default(), tf.Session() as session:
+        weight = tf.get_variable("weight", initializer=1.0)
+        config = TrainConfig(dataset_dir="data", optimizer=name)
+        train_op = optimizers.build(config, tf.constant(_RATE)).minimize(3 * weight)
+        session.run(tf.global_variables_initializer())
+        session.run(train_op)
+        session.run(train_op)
+        np.testing.assert_allclose(session.run(weight), expected, rtol=1e-5)
+
+
+def test_unknown_name():
+    with pytest.raises(UserError, match="Did you mean 'adam'"):
+        optimizers.build(TrainConfig(dataset_dir="data", optimizer="adm"), tf.constant(_RATE))
+
+
+def test_a_setting_that_the_optimizer_does_not_take():
+    config = TrainConfig(dataset_dir="data", optimizer="ftrl", ftrl_learning_rate_power=1.0)
+    with pytest.raises(UserError, match="--optimizer=ftrl: learning_rate_power"):
+        optimizers.build(config, tf.constant(_RATE))

@@ -1,0 +1,43 @@
+"""What the settings of a training run refuse, and how scopes are written."""
+
+import math
+
+import pytest
+
+from slim_internal.ground.errors import UserError
+from slim_internal.programs.training.settings import TrainConfig, scopes
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset_dir": None}, "--dataset_dir"),
+        ({"dataset_dir": ""}, "--dataset_dir"),
+        ({"batch_size": 0}, "--batch_size=0 is not at least 1"),
+        ({"num_clones": -1}, "--num_clones=-1 is not at least 1"),
+        ({"max_number_of_steps": 0}, "--max_number_of_steps=0 is not at least 1"),
+        ({"train_image_size": 0}, "--train_image_size=0 is not at least 1"),
+        ({"learning_rate": -0.1}, "--learning_rate=-0.1 is not at least 0"),
+        ({"num_preprocessing_threads": -3}, "--num_preprocessing_threads=-3 is not at least 0"),
+        ({"label_smoothing": 1.5}, "--label_smoothing=1.5 is not at most 1"),
+        ({"moving_average_decay": 9.0}, "--moving_average_decay=9.0 is not at most 1"),
+        ({"adam_beta1": -0.9}, "--adam_beta1=-0.9 is not at least 0"),
+        ({"num_epochs_per_decay": math.inf}, "--num_epochs_per_decay=inf is not at most 1"),
+        ({"warmup_epochs": math.inf}, "--warmup_epochs=inf is not at most 1"),
+        ({"seed": 2**32}, "--seed=4294967296 is not at most 4294967295"),
+        ({"master": "grpc://a"}, "--master=grpc://a is not supported yet"),
+        ({"sync_replicas": True}, "--sync_replicas=True is not supported yet"),
+        ({"quantize_delay": 100}, "--quantize_delay=100 is not supported yet"),
+    ],
+)
+def test_impossible_settings(settings, message):
+    with pytest.raises(UserError, match=message):
+        TrainConfig(**{"dataset_dir": "data", **settings})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(None, ()), ("", ()), ("a/b", ("a/b",)), ("a, b/c,", ("a", "b/c"))],
+)
+def test_scopes(text, expected):
+    assert scopes(text) == expected
