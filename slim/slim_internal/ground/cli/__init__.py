@@ -4,7 +4,9 @@ A script imports this package, defines its flags and ends with `cli.run(main)`. 
 whatever needs TensorFlow inside `main`, so that `--help` and a misspelt flag answer at once:
 
     def main(arguments):
-        from slim_internal.programs.training import train  # Here, because TensorFlow takes seconds to load.
+        # Here, because TensorFlow takes seconds to load.
+        from slim_internal.programs.training import train
+
         ...
 
     if __name__ == "__main__":
