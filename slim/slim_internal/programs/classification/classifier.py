@@ -14,8 +14,8 @@ from slim_internal.ground.compat import first_cause, tf
 from slim_internal.ground.errors import UserError, require_at_least
 from slim_internal.ground.images.header import BadPictureError
 from slim_internal.parts.inference import describe, description
+from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.programs.classification import settings as classification_config
-from slim_internal.programs.export import inference_graph
 
 _MINIMUMS = {"batch_size": 1, "image_size": 1, "labels_offset": 0, "top_k": 1}
 

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from google.protobuf import text_format
 
 from deployment import sessions
-from nets import nets_factory
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError, require_at_least
-from slim_internal.parts.checkpoints import latest, restore
 from slim_internal.parts.inference import describe, description
+from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.programs.export import settings as export_config
 
 _MINIMUMS = {"batch_size": 1, "image_size": 1, "labels_offset": 0, "num_frames": 1}
@@ -33,49 +32,6 @@ class Exported:
     description_path: pathlib.Path
     model: description.ModelDescription
     checkpoint_path: str | None
-
-
-def build(
-    model: description.ModelDescription, batch_size: int | None = None, is_training: bool = False
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Adds a network to the current graph.
-
-    Returns:
-      The placeholder for the input, float32 [batch, *model.example_shape], and the predictions,
-      float32 [batch, num_classes], whose rows add up to 1.
-    """
-    images = tf.placeholder(tf.float32, (batch_size, *model.example_shape), name=model.input_name)
-    network_fn = nets_factory.get_network_fn(
-        model.model_name, num_classes=model.num_classes, is_training=is_training
-    )
-    logits, _ = network_fn(images)
-    return images, tf.nn.softmax(logits, name=model.predictions_name)
-
-
-def restore_weights(
-    session,
-    model: description.ModelDescription,
-    checkpoint_path: str,
-    moving_average_decay: float | None = None,
-) -> str:
-    """Restores every variable of the session's graph and returns the checkpoint they came from.
-
-    Raises:
-      UserError: If there is no checkpoint, or it does not fit the graph.
-    """
-    with session.graph.as_default():
-        variables = (
-            restore.moving_averages(slim.get_model_variables())
-            if moving_average_decay
-            else tf.global_variables()
-        )
-        plan = restore.plan(
-            variables,
-            latest.find(checkpoint_path),
-            all_needed=True,
-        )
-        plan.restore(session)
-    return plan.checkpoint_path
 
 
 def export(config: export_config.Export) -> Exported:
@@ -143,11 +99,11 @@ def _graph_def(config: export_config.Export, model: description.ModelDescription
     """Returns the graph to write and the checkpoint whose weights it holds."""
     checkpoint_path = None
     with tf.Graph().as_default() as graph:
-        _, predictions = build(model, config.batch_size, config.is_training)
+        _, predictions = inference_graph.build(model, config.batch_size, config.is_training)
         graph_def = graph.as_graph_def()
         if config.checkpoint_path:
             with tf.Session(config=sessions.config()) as session:
-                checkpoint_path = restore_weights(
+                checkpoint_path = inference_graph.restore_weights(
                     session, model, config.checkpoint_path, config.moving_average_decay
                 )
                 graph_def = tf.graph_util.convert_variables_to_constants(
