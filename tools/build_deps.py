@@ -33,6 +33,8 @@ _RULES = ("py_binary", "py_library", "py_test")
 _LOADED_BY_NAME = "//slim/datasets/converters:"
 
 _PRIVATE = "slim/slim_internal"
+# Rooms that stand on a floor by themselves.
+_ROOMS = {"slim", "slim/datasets", "slim/deployment", "slim/nets", "slim/preprocessing"}
 # Beginning of a folder -> its floor; the longest that fits counts.
 _FLOORS = {
     f"{_PRIVATE}/ground": 0,
@@ -45,6 +47,16 @@ _FLOORS = {
     "slim": 3,
 }
 _FLOOR_NAMES = ("ground", "parts", "programs", "scripts")
+# Floor -> who may see its targets unless they say otherwise.
+_VISIBILITY = tuple(
+    f'package(default_visibility = ["{group}"])'
+    for group in (
+        f"//{_PRIVATE}:ground_and_above",
+        f"//{_PRIVATE}:parts_and_above",
+        f"//{_PRIVATE}:scripts",
+        "//visibility:public",
+    )
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,11 +235,22 @@ def wall_problems(edges: Mapping[str, frozenset[str]]) -> Iterator[str]:
             yield f"{start} imports itself in a circle, by way of other rooms"
 
 
+def visibility_problems(root: pathlib.Path, files: Sequence[pathlib.Path]) -> Iterator[str]:
+    """Yields the BUILD files of slim/ that let more see their targets than their floor allows."""
+    for file in sorted(file for file in files if file.name == "BUILD"):
+        floor = _floor(file.parent.as_posix())
+        if floor is None or file.parent.as_posix() in {_PRIVATE, *_FLOORS.keys() - _ROOMS}:
+            continue
+        if _VISIBILITY[floor] not in (root / file).read_text(encoding="utf-8"):
+            yield f"{file}: {_FLOOR_NAMES[floor]} need {_VISIBILITY[floor]}"
+
+
 class Repository:
     """The Python targets of the repository, and who owns which module."""
 
     def __init__(self, root: pathlib.Path, files: Sequence[pathlib.Path]):
         self._root = root
+        self._files = files
         self._targets = [
             target
             for build_file in sorted(file for file in files if file.name == "BUILD")
@@ -268,6 +291,7 @@ class Repository:
                 if label.startswith("//slim"):
                     package = label.removeprefix("//").partition(":")[0]
                     edges.setdefault(target.package, set()).add(package)
+        yield from visibility_problems(self._root, self._files)
         yield from wall_problems({package: frozenset(others) for package, others in edges.items()})
 
     def fix(self) -> None:
