@@ -127,7 +127,7 @@ def _run(program: str) -> subprocess.CompletedProcess:
 
 def test_programs_of_2017_run_after_any_import_of_ours():
     result = _run(
-        "import compat\n"
+        "import slim_internal.ground.compat\n"
         "import tf_slim as slim; eval = slim.evaluation.evaluate_once\n"
         "import tensorflow.contrib.slim as slim; slim.conv2d\n"
         "from tensorflow.contrib import slim; slim.arg_scope\n"
@@ -143,7 +143,9 @@ def test_prints_nothing_beyond_what_tensorflow_prints():
     plain = _run("import tensorflow")
     ours = _run(
         "import warnings; warnings.simplefilter('default', DeprecationWarning)\n"
-        "import tensorflow, tf_keras\nwarnings.simplefilter('default')\nimport compat"
+        "import tensorflow, tf_keras\n"
+        "warnings.simplefilter('default')\n"
+        "import slim_internal.ground.compat\n"
     )
     assert ours.stdout == ""
     assert _without_times(ours.stderr) <= _without_times(plain.stderr)
@@ -159,7 +161,7 @@ def test_names_that_are_there_stay_as_they_are():
         "from tensorflow.python.ops import array_ops, control_flow_ops\n"
         "from tensorflow.python.framework import ops\n"
         "array_ops.stack = control_flow_ops.cond = ops.Tensor = mine = object\n"
-        "import compat\n"
+        "import slim_internal.ground.compat\n"
         "assert array_ops.stack is control_flow_ops.cond is ops.Tensor is mine\n"
     )
     assert result.returncode == 0, result.stderr
@@ -192,14 +194,14 @@ def test_base_classes_of_layers_are_chosen_once_until_the_mode_changes():
 @pytest.mark.parametrize("name", compat._BASE_CLASS_CHOOSERS)
 def test_choosers_of_base_classes_are_where_they_are_looked_for(name):
     swap = importlib.import_module(name).swap_class
-    assert swap.__module__ == "compat"
+    assert swap.__module__ == compat.__name__
 
 
 def test_a_contrib_that_is_there_stays_as_it_is():
     result = _run(
         "import sys, types, tensorflow as tf\n"
         "contrib = sys.modules['tensorflow.contrib'] = types.ModuleType('tensorflow.contrib')\n"
-        "import compat\n"
+        "import slim_internal.ground.compat\n"
         "assert sys.modules['tensorflow.contrib'] is contrib\n"
         "assert not hasattr(tf, 'contrib')\n"
     )
