@@ -14,7 +14,7 @@ from collections.abc import Callable
 import packaging
 
 from third_party.python import lock
-from tools import build_deps, build_files
+from tools import build_deps, build_files, code_size
 
 
 def _run_module(*command: str) -> Callable[[], list[str]]:
@@ -38,6 +38,12 @@ def _build_files() -> list[str]:
 def _imports() -> list[str]:
     """Compares imports with `deps`, and looks at where they lead."""
     return list(build_deps.repository(pathlib.Path()).problems())
+
+
+def _sizes() -> list[str]:
+    """Looks for files and functions that are too long."""
+    root = pathlib.Path()
+    return list(code_size.problems(root, build_files.listed_files(root)))
 
 
 def _all_libraries() -> list[str]:
@@ -75,6 +81,7 @@ _CHECKS = {
     "types": _run_module("mypy"),
     "BUILD files": _build_files,
     "imports": _imports,
+    "sizes": _sizes,
     "all_libraries": _all_libraries,
     "lock": _lock,
 }
