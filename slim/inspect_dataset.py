@@ -1,9 +1,9 @@
-"""Shows what a converted data set holds, and whether all of it can be read.
+"""Shows what a converted dataset holds, and whether all of it can be read.
 
     python inspect_dataset.py --dataset_dir=/data/flowers
 
-Counts classes and splits, reads every record, finds pictures that repeat, and writes a page
-(index.html), a sheet of labelled pictures (contact_sheet.png) and report.json. Exits with 1 if
+Counts classes and splits, reads every record, finds images that repeat, and writes a page
+(index.html), a sheet of labeled images (contact_sheet.png) and report.json. Exits with 1 if
 anything is damaged.
 """
 
@@ -15,13 +15,13 @@ config_flags.define(Inspection)
 
 
 def main(_):
-    """Inspects the data set that the flags name."""
+    """Inspects the dataset that the flags name."""
     from slim_internal.ground.progress import ProgressLog
-    from slim_internal.programs.inspection import report
+    from slim_internal.programs.inspection import inspect
 
-    outcome = report.inspect(config_flags.read(Inspection), progress=ProgressLog("Read", "files"))
-    print("\n".join(outcome.summary()))
-    return 0 if outcome.good else 1
+    found = inspect.inspect(config_flags.read(Inspection), progress=ProgressLog("Read", "files"))
+    print("\n".join(found.summary()))
+    return 0 if found.good else 1
 
 
 if __name__ == "__main__":

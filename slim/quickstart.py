@@ -17,11 +17,11 @@ from slim_internal.ground import cli
 from slim_internal.ground.cli.commands import Command
 
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "quickstart", "Folder for the data set, the checkpoints and the exported graph."
+    "output_dir", "quickstart", "Folder for the dataset, the checkpoints and the exported graph."
 )
 _STEPS = flags.DEFINE_integer("max_number_of_steps", 300, "Training steps.")
 
-_PICTURE_LABEL = 7
+_IMAGE_LABEL = 7
 
 
 def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Command]]:
@@ -30,7 +30,7 @@ def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Co
     dataset = {"dataset_name": "digits", "dataset_dir": data}
     return [
         (
-            "Convert 1,797 pictures of handwritten digits to TFRecords",
+            "Convert 1,797 images of handwritten digits to TFRecords",
             Command("download_and_convert_data", dataset),
         ),
         (
@@ -53,7 +53,7 @@ def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Co
             ),
         ),
         (
-            "Evaluate it on the pictures it has not seen",
+            "Evaluate it on images it has not seen",
             Command(
                 "eval_image_classifier",
                 {
@@ -78,7 +78,7 @@ def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Co
             ),
         ),
         (
-            f"Ask it what is on {folder / 'digit.png'}: a {_PICTURE_LABEL}",
+            f"Classify {folder / 'digit.png'}, which shows a {_IMAGE_LABEL}",
             Command(
                 "classify_image",
                 {"graph": folder / "lenet.pb", "top_k": 3},
@@ -88,14 +88,14 @@ def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Co
     ]
 
 
-def _write_picture(folder: pathlib.Path) -> None:
+def _write_image(folder: pathlib.Path) -> None:
     """Takes the first seven of the validation split out of its TFRecord file."""
     from datasets.storage import tfrecords
     from slim_internal.ground.compat import tf
 
     for record in tfrecords.read_records(folder / "digits" / "digits_validation.tfrecord"):
         feature = tf.train.Example.FromString(record).features.feature
-        if feature["image/class/label"].int64_list.value[0] == _PICTURE_LABEL:
+        if feature["image/class/label"].int64_list.value[0] == _IMAGE_LABEL:
             (folder / "digit.png").write_bytes(feature["image/encoded"].bytes_list.value[0])
             return
 
@@ -104,17 +104,17 @@ def _print_summary(folder: pathlib.Path, seconds: float) -> None:
     metrics = json.loads((folder / "eval" / "metrics.json").read_text())
     print(f"""
 Done in {seconds:.0f} s: {metrics["accuracy"]:.2%} of {metrics["num_examples"]} unseen digits \
-are recognised.
+are classified correctly.
 
 {folder.resolve()}
-  digits/    the data set as TFRecords, with its labels and manifest
+  digits/    the dataset as TFRecords, with its labels and manifest
   train/     checkpoints, metrics.jsonl, TensorBoard summaries
   eval/      metrics.json, TensorBoard summaries
   lenet.pb   the exported graph, described by lenet.json
-  digit.png  the picture
+  digit.png  the image
 
 Next: the curves (pip install tensorboard; tensorboard --logdir={folder}), the same on MNIST, or \
-your own pictures: README.md.""")
+your own images: README.md.""")
 
 
 def main(_):
@@ -122,12 +122,12 @@ def main(_):
     start = time.monotonic()
     folder = pathlib.Path(_OUTPUT_DIR.value).expanduser()
     if folder.exists():
-        print(f"{folder} is there already: what is finished in it is reused.")
+        print(f"{folder} already exists: what is finished in it is reused.")
     steps = _steps(folder, _STEPS.value)
     for number, (title, command) in enumerate(steps, start=1):
         print(f"\n[{number}/{len(steps)}] {title}\n\n{command.shown()}\n", flush=True)
         if command.script == "classify_image":
-            _write_picture(folder)
+            _write_image(folder)
         code = command.run()
         if code:
             print(f"\nStopped in step {number}. Run it again to continue.", file=sys.stderr)

@@ -32,9 +32,9 @@ def test_good_set(digits):
     result = run("--dataset_dir=digits", "--output_dir=seen", cwd=digits.parent)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[:3] == [
-        "digits: 1,797 pictures of 10 classes (1,437 train, 360 validation).",
+        "digits: 1,797 images of 10 classes (1,437 train, 360 validation).",
         "No problems: every record can be read and is consistent.",
-        "No picture occurs twice.",
+        "No image occurs twice.",
     ]
     assert sorted(os.listdir(digits.parent / "seen")) == [
         "contact_sheet.png",
@@ -57,4 +57,4 @@ def test_no_set(tmp_path):
     result = run(f"--dataset_dir={tmp_path}")
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"error: {tmp_path} holds no data set")
+    assert line.startswith(f"error: {tmp_path} holds no dataset")

@@ -66,7 +66,7 @@ def test_every_step_leaves_what_it_promises(tour):
 
 def test_a_stopped_run_is_continued_and_finished_work_reused(tour):
     _, output = tour
-    assert "quickstart is there already" in output
+    assert "quickstart already exists" in output
     assert "all files were there, none was written" in output
     assert re.search(r"[Cc]ontinuing from .*model\.ckpt-\d+", output), output
 

@@ -1,1 +1,1 @@
-"""Looking at a converted data set: counts, damage, duplicates, and pictures with their labels."""
+"""Looking at a converted dataset: counts, damage, duplicates, and images with their labels."""

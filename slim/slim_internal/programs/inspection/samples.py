@@ -1,4 +1,4 @@
-"""The pictures that are shown: which ones, and how they look with their boxes."""
+"""Which images of a dataset are shown."""
 
 import contextlib
 import dataclasses
@@ -6,48 +6,40 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from datasets.storage import tfrecords
-from slim_internal.ground.images import pixels
-from slim_internal.programs.inspection import examples
+from slim_internal.parts.reports import thumbnail
+from slim_internal.parts.reports.thumbnail import Thumbnail
+from slim_internal.programs.inspection import stored_example, wording
+from slim_internal.programs.inspection.stored_example import StoredExample
 from slim_internal.programs.inspection.survey import Place, Survey
 
-# Height and width in pixels of the square that a picture is fitted into.
-TILE = 192
 # With this many classes or fewer, every class gets a row of its own.
 _FEW_CLASSES = 16
 _COLUMNS = 8
-_BOX_COLORS = ("#ff3b30", "#ffd60a", "#0a84ff", "#34c759", "#ff2d92")
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """A picture to be shown.
+    """An image to be shown.
 
     Attributes:
-      place: Where it stands.
+      place: Where it is stored.
       split: Its split.
       label: Its label.
-      class_name: Name of its class, or the label as text.
-      size: Width and height in pixels.
-      num_boxes: Number of its boxes.
-      tile: The picture with its boxes, at most `TILE` pixels wide and high.
+      shown: The image with its boxes and caption.
     """
 
     place: Place
     split: str
     label: int
-    class_name: str
-    size: tuple[int, int]
-    num_boxes: int
-    tile: Image.Image
+    shown: Thumbnail
 
 
 def choose(survey: Survey, count: int) -> list[list[Sample]]:
     """Returns about `count` samples in rows: a class per row if there are few classes.
 
-    If there are more classes than that, every n-th is represented by one picture.
+    If there are more classes than that, every n-th is represented by one image.
     """
     by_label: dict[int, list[tuple[str, list[Place]]]] = {}
     for (label, split), places in sorted(survey.proposals.items()):
@@ -77,7 +69,7 @@ def _mixed(splits: list[tuple[str, list[Place]]]) -> list[tuple[str, Place]]:
 
 def _load(survey: Survey, rows: list[list[tuple[int, str, Place]]]) -> list[list[Sample]]:
     """Reads the chosen records; a file that holds several of them is read once."""
-    paths = {file.name: file.path for file in survey.data.files}
+    paths = {file.name: file.path for file in survey.dataset.files}
     wanted: dict[str, set[int]] = {}
     for _, _, place in itertools.chain.from_iterable(rows):
         wanted.setdefault(place.file, set()).add(place.record)
@@ -86,7 +78,7 @@ def _load(survey: Survey, rows: list[list[tuple[int, str, Place]]]) -> list[list
         records = itertools.islice(tfrecords.read_records(paths[name]), max(numbers) + 1)
         for number, record in enumerate(records):
             if number in numbers:
-                found[Place(name, number)] = examples.parse(record)
+                found[Place(name, number)] = stored_example.parse(record)
     loaded = [
         [sample for choice in row for sample in _samples(survey, *choice, found[choice[-1]])]
         for row in rows
@@ -95,41 +87,18 @@ def _load(survey: Survey, rows: list[list[tuple[int, str, Place]]]) -> list[list
 
 
 def _samples(
-    survey: Survey, label: int, split: str, place: Place, example: examples.Example
+    survey: Survey, label: int, split: str, place: Place, example: StoredExample
 ) -> Iterator[Sample]:
-    """Yields the sample, or nothing if the picture has damage that its header does not show."""
+    """Yields the sample, or nothing if the image has damage that its header does not show."""
     with (
-        contextlib.suppress(examples.DamageError),
-        examples.open_picture(example.encoded) as picture,
+        contextlib.suppress(stored_example.DamageError),
+        stored_example.open_image(example.encoded) as image,
     ):
+        name = survey.class_names.get(label, f"label {label}")
+        detail = wording.sample(split, image.size, len(example.boxes))
         yield Sample(
             place=place,
             split=split,
             label=label,
-            class_name=survey.class_names.get(label, f"label {label}"),
-            size=picture.size,
-            num_boxes=len(example.boxes),
-            tile=draw(picture, example.boxes),
+            shown=thumbnail.make(image, name, detail, str(place), example.boxes),
         )
-
-
-def draw(picture: Image.Image, boxes: tuple[examples.Box, ...], side: int = TILE) -> Image.Image:
-    """Returns a picture fitted into a square of `side` pixels, with its boxes.
-
-    Small pictures are enlarged by a whole number, so that their pixels stay pixels.
-    """
-    scale = side / max(picture.size)
-    enlarge = scale >= 1
-    if enlarge:
-        scale = int(scale)
-    width, height = (max(1, round(length * scale)) for length in picture.size)
-    method = Image.Resampling.NEAREST if enlarge else Image.Resampling.LANCZOS
-    tile = pixels.to_rgb(picture).resize((width, height), method)
-    pen = ImageDraw.Draw(tile)
-    for (xmin, ymin, xmax, ymax), color in zip(boxes, itertools.cycle(_BOX_COLORS)):
-        left, right = sorted((xmin * (width - 1), xmax * (width - 1)))
-        top, bottom = sorted((ymin * (height - 1), ymax * (height - 1)))
-        # A dark line around the bright one keeps the box visible on every ground.
-        pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="#000000")
-        pen.rectangle((left, top, right, bottom), outline=color, width=2)
-    return tile

@@ -1,4 +1,4 @@
-"""What a user can choose about an inspection; imports nothing, for `--help` is not to wait."""
+"""What a user can choose about an inspection; imports nothing, so that `--help` answers at once."""
 
 import dataclasses
 
@@ -8,14 +8,14 @@ class Inspection:
     """What to look at and where to write what was seen.
 
     Attributes:
-      dataset_dir: Folder of the converted data set.
+      dataset_dir: Folder of the converted dataset.
       output_dir: Folder to write report.json, index.html and contact_sheet.png into; by default
-        the name of the data set's folder with "_inspection" added.
-      overwrite: Whether a report that is there already may be replaced.
-      verify_images: "decode" decodes every picture, "header" reads its format and size only.
-      num_samples: About how many pictures to show.
-      seed: Decides which pictures are shown.
-      num_workers: Threads that read shards; 0 means one per processor.
+        the name of the dataset's folder with "_inspection" added.
+      overwrite: Whether an existing report may be replaced.
+      verify_images: "decode" decodes every image, "header" reads its format and size only.
+      num_samples: About how many images to show.
+      seed: Decides which images are shown.
+      num_workers: Threads that read shards; 0 means one per CPU.
     """
 
     dataset_dir: str | None = None

@@ -1,4 +1,4 @@
-"""Reading every record of a data set once and adding up what is found."""
+"""Reading every record of a dataset once and adding up what is found."""
 
 import collections
 import dataclasses
@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from datasets.storage import tfrecords
-from slim_internal.programs.inspection import examples
-from slim_internal.programs.inspection.files import DataFiles, File
+from slim_internal.programs.inspection import stored_example
+from slim_internal.programs.inspection.dataset_files import DatasetFiles, RecordFile
+from slim_internal.programs.inspection.stored_example import StoredExample
 
-# Pictures of a class that each shard proposes to be shown.
+# Images of a class that each shard proposes to be shown.
 _PROPOSALS = 8
 
 Progress = Callable[[int, int], None]
@@ -38,7 +39,7 @@ class Place:
 
 
 @dataclasses.dataclass(frozen=True, order=True)
-class Problem:
+class Defect:
     """Something that ought not to be.
 
     Attributes:
@@ -61,9 +62,9 @@ class Tally:
       records: Number of records that could be read.
       bytes: Size of the files.
       files: Number of files.
-      labels: Label -> number of pictures.
-      sizes: (width, height) -> number of pictures.
-      kinds: Format and color mode -> number of pictures.
+      labels: Label -> number of images.
+      sizes: (width, height) -> number of images.
+      kinds: Format and color mode -> number of images.
       boxes: Number of boxes.
     """
 
@@ -86,9 +87,9 @@ class Tally:
 class _FileSurvey:
     """What the reading of one file found."""
 
-    file: File
+    file: RecordFile
     tally: Tally
-    problems: list[Problem]
+    problems: list[Defect]
     names: dict[int, str]
     digests: list[int]
     labels: list[int]
@@ -98,13 +99,13 @@ class _FileSurvey:
 
 @dataclasses.dataclass(frozen=True)
 class Duplicates:
-    """Pictures whose files are equal byte for byte.
+    """Images whose files are equal byte for byte.
 
     Attributes:
-      between_splits: Number of pictures, each counted once, that are in more than one split.
-      within_splits: Number of further copies of a picture inside a split.
-      other_label: Number of pictures, each counted once, that have copies with another label.
-      groups: Places of equal pictures, those in several splits first.
+      between_splits: Number of images, each counted once, that are in more than one split.
+      within_splits: Number of further copies of an image inside a split.
+      other_label: Number of images, each counted once, that have copies with another label.
+      groups: Places of equal images, those in several splits first.
     """
 
     between_splits: int
@@ -115,21 +116,21 @@ class Duplicates:
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """What is known of a data set after reading it.
+    """What is known of a dataset after reading it.
 
     Attributes:
-      data: Its files.
-      class_names: Label -> name, from the files and, where those lack it, from the examples.
+      dataset: Its files.
+      class_names: Label -> name, from the files and, where those lack it, from the stored_example.
       splits: Split -> what it holds.
       problems: Everything that is damaged or inconsistent, by place.
-      duplicates: Pictures that occur more than once.
-      proposals: (label, split) -> places of pictures to show, best first.
+      duplicates: Images that occur more than once.
+      proposals: (label, split) -> places of images to show, best first.
     """
 
-    data: DataFiles
+    dataset: DatasetFiles
     class_names: dict[int, str]
     splits: dict[str, Tally]
-    problems: tuple[Problem, ...]
+    problems: tuple[Defect, ...]
     duplicates: Duplicates
     proposals: dict[tuple[int, str], list[Place]]
 
@@ -143,49 +144,51 @@ class Survey:
 
 
 def take(
-    data: DataFiles,
+    dataset: DatasetFiles,
     *,
     decode: bool = True,
     seed: int = 0,
     num_workers: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> Survey:
-    """Reads a data set from end to end.
+    """Reads a dataset from end to end.
 
     Args:
-      data: Its files.
-      decode: Whether to decode all pictures.
-      seed: Decides which pictures are proposed to be shown.
+      dataset: Its files.
+      decode: Whether to decode all images.
+      seed: Decides which images are proposed to be shown.
       num_workers: Number of threads; the work is done outside Python's lock for the most part.
       progress: Called with the number of files read and their total.
     """
     surveys = []
     pool = futures.ThreadPoolExecutor(num_workers)
     try:
-        tasks = [pool.submit(_read, file, data.class_names, decode, seed) for file in data.files]
+        tasks = [
+            pool.submit(_read, file, dataset.class_names, decode, seed) for file in dataset.files
+        ]
         for done, task in enumerate(tasks, start=1):
             surveys.append(task.result())
             progress(done, len(tasks))
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C is not to wait for what has not begun.
-    return _merge(data, surveys)
+    return _merge(dataset, surveys)
 
 
-def _read(file: File, class_names: dict[int, str], decode: bool, seed: int) -> _FileSurvey:
+def _read(file: RecordFile, class_names: dict[int, str], decode: bool, seed: int) -> _FileSurvey:
     tally = Tally(bytes=os.path.getsize(file.path), files=1)
     survey = _FileSurvey(file, tally, [], {}, [], [], [], {})
     for number, record in _records(survey):
         tally.records += 1
         try:
-            example = examples.parse(record)
+            example = stored_example.parse(record)
             _note_identity(survey, number, example)
-            with examples.open_picture(example.encoded, decode=decode) as picture:
-                _note_picture(survey, number, example, picture, class_names, seed)
-        except examples.DamageError as damage:
-            survey.problems.append(Problem(Place(file.name, number), str(damage)))
+            with stored_example.open_image(example.encoded, decode=decode) as image:
+                _note_image(survey, number, example, image, class_names, seed)
+        except stored_example.DamageError as damage:
+            survey.problems.append(Defect(Place(file.name, number), str(damage)))
     if file.records not in (None, tally.records):
-        fault = f"holds {tally.records} records that can be read; it ought to hold {file.records}"
-        survey.problems.append(Problem(Place(file.name), fault))
+        fault = f"holds {tally.records} records that can be read; it should hold {file.records}"
+        survey.problems.append(Defect(Place(file.name), fault))
     return survey
 
 
@@ -195,37 +198,37 @@ def _records(survey: _FileSurvey) -> Iterator[tuple[int, bytes]]:
     except tfrecords.DamagedShardError as error:
         place = Place(survey.file.name, survey.tally.records)
         fault = f"cannot be read, nor what follows it in the file. {error}"
-        survey.problems.append(Problem(place, fault))
+        survey.problems.append(Defect(place, fault))
 
 
-def _note_identity(survey: _FileSurvey, number: int, example: examples.Example) -> None:
+def _note_identity(survey: _FileSurvey, number: int, example: StoredExample) -> None:
     digest = hashlib.blake2b(example.encoded, digest_size=8).digest()
     survey.digests.append(int.from_bytes(digest, "little"))
     survey.labels.append(-1 if example.label is None else example.label)
     survey.records.append(number)
 
 
-def _note_picture(
+def _note_image(
     survey: _FileSurvey,
     number: int,
-    example: examples.Example,
-    picture: Image.Image,
+    example: StoredExample,
+    image: Image.Image,
     class_names: dict[int, str],
     seed: int,
 ) -> None:
     tally = survey.tally
-    tally.sizes[picture.size] += 1
-    tally.kinds[f"{picture.format} {picture.mode}"] += 1
+    tally.sizes[image.size] += 1
+    tally.kinds[f"{image.format} {image.mode}"] += 1
     tally.boxes += len(example.boxes)
     place = Place(survey.file.name, number)
-    for fault in examples.faults(example, picture, class_names):
-        survey.problems.append(Problem(place, fault))
+    for fault in stored_example.faults(example, image, class_names):
+        survey.problems.append(Defect(place, fault))
     if example.label is None:
         return
     tally.labels[example.label] += 1
     if example.text:
         survey.names.setdefault(example.label, example.text)
-    # Which pictures are shown depends on the seed and their places alone.
+    # Which images are shown depends on the seed and their places alone.
     rank = hashlib.blake2b(f"{seed} {place}".encode(), digest_size=8).digest()
     proposals = survey.proposals.setdefault(example.label, [])
     # The heap gives up its smallest: negative ranks keep the best.
@@ -236,10 +239,10 @@ def _note_picture(
         heapq.heappushpop(proposals, entry)
 
 
-def _merge(data: DataFiles, surveys: list[_FileSurvey]) -> Survey:
+def _merge(dataset: DatasetFiles, surveys: list[_FileSurvey]) -> Survey:
     names: dict[int, str] = {}
     splits: dict[str, Tally] = {}
-    problems = [Problem(Place(name), "is missing") for name in data.missing]
+    problems = [Defect(Place(name), "is missing") for name in dataset.missing]
     proposals: dict[tuple[int, str], list] = {}
     for survey in surveys:
         split = survey.file.split
@@ -250,8 +253,8 @@ def _merge(data: DataFiles, surveys: list[_FileSurvey]) -> Survey:
             ranked = [(-rank, Place(survey.file.name, number)) for rank, number in entries]
             proposals.setdefault((label, split), []).extend(ranked)
     return Survey(
-        data=data,
-        class_names=dict(sorted((names | data.class_names).items())),
+        dataset=dataset,
+        class_names=dict(sorted((names | dataset.class_names).items())),
         splits=splits,
         problems=tuple(sorted(problems)),
         duplicates=_duplicates(surveys),

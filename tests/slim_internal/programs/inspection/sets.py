@@ -1,4 +1,4 @@
-"""Small data sets with pictures, boxes and faults, made for the tests."""
+"""Small datasets with images, boxes and faults, made for the tests."""
 
 import io
 import os
@@ -11,12 +11,12 @@ from datasets.storage import labels, manifest, tfrecords
 from slim_internal.ground.compat import tf
 
 
-def picture(seed: int, width: int = 40, height: int = 30, kind: str = "JPEG") -> bytes:
-    """The file of a picture that no other seed gives."""
+def image(seed: int, width: int = 40, height: int = 30, kind: str = "JPEG") -> bytes:
+    """The file of an image that no other seed gives."""
     pixels = np.random.RandomState(seed).randint(0, 255, (3, 4, 3)).astype(np.uint8)
-    image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
+    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    image.save(buffer, kind)
+    resized.save(buffer, kind)
     return buffer.getvalue()
 
 
@@ -51,7 +51,7 @@ def write(
     *,
     with_manifest: bool = True,
 ) -> None:
-    """Writes a data set; the split of a shard is its name up to the first hyphen."""
+    """Writes a dataset; the split of a shard is its name up to the first hyphen."""
     os.makedirs(folder, exist_ok=True)
     entries = []
     for name, records in shards.items():

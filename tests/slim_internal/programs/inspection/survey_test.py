@@ -1,22 +1,22 @@
-"""What reading a data set finds."""
+"""What reading a dataset finds."""
 
 import pytest
 
-from slim_internal.programs.inspection import files, samples, survey
+from slim_internal.programs.inspection import dataset_files, samples, survey
 from tests.slim_internal.programs.inspection import sets
 
 
 def take(folder, **options) -> survey.Survey:
-    return survey.take(files.find(str(folder)), **options)
+    return survey.take(dataset_files.find(str(folder)), **options)
 
 
 def good(seed: int, label: int = 0, **features) -> bytes:
-    return sets.record(sets.picture(seed), label, **features)
+    return sets.record(sets.image(seed), label, **features)
 
 
 def test_counts(tmp_path):
     boxes = sets.boxes((0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0))
-    png = sets.record(sets.picture(9, 8, 8, "PNG"), 1, width=[8], height=[8])
+    png = sets.record(sets.image(9, 8, 8, "PNG"), 1, width=[8], height=[8])
     train = {f"train-{n}": [good(10 * n + i, i % 2, **boxes) for i in range(5)] for n in (1, 2)}
     sets.write(tmp_path, train | {"test-0": [png]})
 
@@ -34,39 +34,39 @@ def test_counts(tmp_path):
     assert found.total.sizes == {(40, 30): 10, (8, 8): 1}
 
 
-CUT_GIF = sets.picture(3, 200, 200, "GIF")[:-600]
-PNG = sets.picture(3, kind="PNG")
+CUT_GIF = sets.image(3, 200, 200, "GIF")[:-600]
+PNG = sets.image(3, kind="PNG")
 FAULTS = {
     # A record, and what must be said about it.
     "no_example": (b"\xff\xff\xff", "is no tf.train.Example"),
-    "no_picture": (sets.record(None, 1), "holds no picture"),
-    "empty_picture": (sets.record(b"", 1), "holds no picture"),
-    "text_for_picture": (sets.record(b"<html>", 1), "has a picture that cannot be read"),
-    "cut_jpeg": (sets.record(sets.picture(3)[:-600], 1), "has a picture that cannot be read"),
-    "jpeg_without_its_end": (sets.record(sets.picture(3)[:-2], 1), "its end marker is missing"),
+    "no_image": (sets.record(None, 1), "holds no image"),
+    "empty_image": (sets.record(b"", 1), "holds no image"),
+    "text_for_image": (sets.record(b"<html>", 1), "has an image that cannot be read"),
+    "cut_jpeg": (sets.record(sets.image(3)[:-600], 1), "has an image that cannot be read"),
+    "jpeg_without_its_end": (sets.record(sets.image(3)[:-2], 1), "its end marker is missing"),
     "png_without_its_end": (sets.record(PNG[:-12], 1), "its end is missing"),
     "png_with_a_flipped_bit": (
         sets.record(PNG.replace(b"IDATx", b"IDATy"), 1),
         "its part b'IDAT' is damaged",
     ),
-    "cut_gif": (sets.record(CUT_GIF, 1), "has a picture that cannot be read"),
-    "no_label": (sets.record(sets.picture(4), None), "has no label"),
-    "label_too_large": (sets.record(sets.picture(5), 2), "has the label 2, which no class has"),
-    "negative_label": (sets.record(sets.picture(6), -1), "has the label -1"),
+    "cut_gif": (sets.record(CUT_GIF, 1), "has an image that cannot be read"),
+    "no_label": (sets.record(sets.image(4), None), "has no label"),
+    "label_too_large": (sets.record(sets.image(5), 2), "has the label 2, which no class has"),
+    "negative_label": (sets.record(sets.image(6), -1), "has the label -1"),
     "other_size": (
-        sets.record(sets.picture(7), 0, width=[30], height=[40]),
-        "says 30x40 pixels but its picture has 40x30",
+        sets.record(sets.image(7), 0, width=[30], height=[40]),
+        "says 30x40 pixels but its image has 40x30",
     ),
     "box_outside": (
-        sets.record(sets.picture(8), 0, **sets.boxes((0.5, 0.0, 1.5, 1.0))),
-        "outside the picture (0.500, 0.000, 1.500, 1.000)",
+        sets.record(sets.image(8), 0, **sets.boxes((0.5, 0.0, 1.5, 1.0))),
+        "outside the image (0.500, 0.000, 1.500, 1.000)",
     ),
     "box_inside_out": (
-        sets.record(sets.picture(9), 0, **sets.boxes((0.5, 0.0, 0.4, 1.0))),
+        sets.record(sets.image(9), 0, **sets.boxes((0.5, 0.0, 0.4, 1.0))),
         "box that is empty",
     ),
     "box_without_a_side": (
-        sets.record(sets.picture(10), 0, object__bbox__xmin=[0.5]),
+        sets.record(sets.image(10), 0, object__bbox__xmin=[0.5]),
         "boxes without all four sides",
     ),
 }
@@ -82,7 +82,7 @@ def test_names_a_bad_record(tmp_path, record, fault):
     assert found.splits["train"].records == 3
 
 
-def test_headers_show_no_damage_further_on_and_such_a_picture_is_not_shown(tmp_path):
+def test_headers_show_no_damage_further_on_and_such_an_image_is_not_shown(tmp_path):
     sets.write(tmp_path, {"train-0": [sets.record(CUT_GIF, 1), good(0)]})
     found = take(tmp_path, decode=False)
     assert found.problems == ()
@@ -112,7 +112,7 @@ def test_names_a_damaged_file_and_record(tmp_path, change, bad):
     path.write_bytes(change(content, len(content) // 3))
     problems = take(tmp_path).problems
     assert [problem.place for problem in problems] == [survey.Place("train-0", n) for n in bad]
-    assert ("ought to hold 3" in problems[0].fault) == (bad[0] == -1)
+    assert ("should hold 3" in problems[0].fault) == (bad[0] == -1)
     assert ("what follows it" in problems[-1].fault) == (bad[-1] >= 0)
 
 

@@ -5,23 +5,23 @@ import collections
 import pytest
 
 from slim_internal.programs.inspection import survey, wording
-from slim_internal.programs.inspection.files import DataFiles
+from slim_internal.programs.inspection.dataset_files import DatasetFiles
 
 
 @pytest.mark.parametrize(
     ("counts", "num_classes", "words"),
     [
-        ({0: 40, 1: 40}, 2, "40 pictures per class."),
-        ({0: 1, 1: 1000}, 3, "1 to 1,000 pictures per class; 1 class without a picture."),
-        ({0: 1}, 3, "1 picture per class; 2 classes without a picture."),
-        ({}, 0, "0 pictures per class."),
+        ({0: 40, 1: 40}, 2, "40 images per class."),
+        ({0: 1, 1: 1000}, 3, "1 to 1,000 images per class; 1 class without an image."),
+        ({0: 1}, 3, "1 image per class; 2 classes without an image."),
+        ({}, 0, "0 images per class."),
     ],
 )
 def test_per_class(counts, num_classes, words):
     assert wording.per_class(collections.Counter(counts), num_classes) == words
 
 
-def test_spread_counts_pictures_not_sizes():
+def test_spread_counts_images_not_sizes():
     sizes = collections.Counter({(10, 5): 1, (20, 6): 1, (30, 7): 5})
     assert wording.spread(sizes, 0) == wording.Spread(10, 30, 30)
     assert wording.spread(sizes, 1) == wording.Spread(5, 7, 7)
@@ -52,18 +52,18 @@ def test_histogram(sizes, bins):
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
-        ((0, 0, 0), "No picture occurs twice."),
-        ((1, 0, 0), "Equal byte for byte: 1 picture is in more than one split."),
+        ((0, 0, 0), "No image occurs twice."),
+        ((1, 0, 0), "Equal byte for byte: 1 image is in more than one split."),
         (
             (2, 1, 3),
-            "Equal byte for byte: 2 pictures are in more than one split; 1 further copy of "
-            "pictures inside a split; 3 pictures have copies with another label.",
+            "Equal byte for byte: 2 images are in more than one split; 1 further copy of "
+            "images inside a split; 3 images have copies with another label.",
         ),
     ],
 )
 def test_duplicates(numbers, words):
     groups = ((survey.Place("a", 0), survey.Place("a", 1)),) if any(numbers) else ()
     found = survey.Survey(
-        DataFiles("a", (), {}), {}, {}, (), survey.Duplicates(*numbers, groups), {}
+        DatasetFiles("a", (), {}), {}, {}, (), survey.Duplicates(*numbers, groups), {}
     )
     assert wording.duplicates(found) == words

@@ -1,13 +1,12 @@
-"""All samples on one picture, with their class, split and size below."""
+"""All thumbnails on one image, with their captions below."""
 
 import contextlib
 import functools
+from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from slim_internal.programs.inspection import wording
-from slim_internal.programs.inspection.samples import TILE, Sample
-from slim_internal.programs.inspection.survey import Survey
+from slim_internal.parts.reports.thumbnail import SIDE, Thumbnail
 
 _MARGIN = 32
 _GAP = 16
@@ -22,29 +21,29 @@ _SYSTEM_FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf
 _NO_LETTER = "\U0010ffff"
 
 
-def draw(survey: Survey, rows: list[list[Sample]]) -> Image.Image:
-    """Returns the sheet."""
+def draw(title: str, subtitle: str, rows: Sequence[Sequence[Thumbnail]]) -> Image.Image:
+    """Returns a sheet of thumbnails, row by row, below a heading of two lines."""
     columns = max((len(row) for row in rows), default=4)
-    step_x, step_y = TILE + _GAP, TILE + _CAPTION + _GAP
+    step_x, step_y = SIDE + _GAP, SIDE + _CAPTION + _GAP
     width = 2 * _MARGIN + max(columns, 4) * step_x - _GAP
     sheet = Image.new("RGB", (width, _HEADER + len(rows) * step_y + _MARGIN), _PAPER)
     pen = ImageDraw.Draw(sheet)
     inside = width - 2 * _MARGIN
-    _write(pen, (_MARGIN, 18), survey.data.name, _INK, _TITLE, inside)
-    _write(pen, (_MARGIN, 56), wording.contents(survey), _SOFT, _DETAIL, inside)
+    _write(pen, (_MARGIN, 18), title, _INK, _TITLE, inside)
+    _write(pen, (_MARGIN, 56), subtitle, _SOFT, _DETAIL, inside)
     for y, row in enumerate(rows):
-        for x, sample in enumerate(row):
-            _place(sheet, sample, _MARGIN + x * step_x, _HEADER + y * step_y)
+        for x, shown in enumerate(row):
+            _place(sheet, shown, _MARGIN + x * step_x, _HEADER + y * step_y)
     return sheet
 
 
-def _place(sheet: Image.Image, sample: Sample, left: int, top: int) -> None:
+def _place(sheet: Image.Image, shown: Thumbnail, left: int, top: int) -> None:
     pen = ImageDraw.Draw(sheet)
-    pen.rectangle((left, top, left + TILE - 1, top + TILE - 1), _GROUND)
-    width, height = sample.tile.size
-    sheet.paste(sample.tile, (left + (TILE - width) // 2, top + (TILE - height) // 2))
-    _write(pen, (left, top + TILE + 5), sample.class_name, _INK, _NAME, TILE)
-    _write(pen, (left, top + TILE + 26), wording.sample(sample), _SOFT, _DETAIL, TILE)
+    pen.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), _GROUND)
+    width, height = shown.image.size
+    sheet.paste(shown.image, (left + (SIDE - width) // 2, top + (SIDE - height) // 2))
+    _write(pen, (left, top + SIDE + 5), shown.name, _INK, _NAME, SIDE)
+    _write(pen, (left, top + SIDE + 26), shown.detail, _SOFT, _DETAIL, SIDE)
 
 
 def _write(

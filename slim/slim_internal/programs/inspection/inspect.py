@@ -1,13 +1,15 @@
-"""Inspecting a data set: reads it, writes report.json, index.html and contact_sheet.png."""
+"""Inspecting a dataset: reads it, writes report.json, index.html and contact_sheet.png."""
 
 import collections
 import dataclasses
+import itertools
 import os
 from typing import Any
 
 from slim_internal.ground import errors
 from slim_internal.ground.downloads import part_file
-from slim_internal.programs.inspection import contact_sheet, files, page, samples, survey, wording
+from slim_internal.parts.reports import contact_sheet
+from slim_internal.programs.inspection import dataset_files, dataset_page, samples, survey, wording
 from slim_internal.programs.inspection.settings import Inspection
 from slim_internal.programs.inspection.survey import Survey
 
@@ -15,16 +17,16 @@ REPORT, PAGE, SHEET = "report.json", "index.html", "contact_sheet.png"
 
 _VERIFY_IMAGES = ("decode", "header")
 # A listing longer than this is of no use to anybody; the counts are complete.
-_MOST_LISTED = 1000
+_MAX_LISTED = 1000
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class Inspected:
     """What an inspection found.
 
     Attributes:
       output_dir: Where the report is.
-      survey: What the data set holds.
+      survey: What the dataset holds.
     """
 
     output_dir: str
@@ -32,15 +34,15 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether nothing is damaged or inconsistent; pictures that repeat are not damage."""
+        """Whether nothing is damaged or inconsistent; images that repeat are not damage."""
         return not self.survey.problems
 
     def summary(self) -> list[str]:
         """Returns what was found in a few lines."""
         found = self.survey
         return [
-            f"{found.data.name}: {wording.contents(found)}.",
-            *found.data.remarks,
+            f"{found.dataset.name}: {wording.contents(found)}.",
+            *found.dataset.remarks,
             wording.problems(found),
             *(f"  {problem}" for problem in found.problems[:5]),
             wording.duplicates(found),
@@ -48,32 +50,31 @@ class Outcome:
         ]
 
 
-def inspect(options: Inspection, progress: survey.Progress = lambda done, total: None) -> Outcome:
-    """Reads a data set and writes a report about it.
+def inspect(options: Inspection, progress: survey.Progress = lambda done, total: None) -> Inspected:
+    """Reads a dataset and writes a report about it.
 
     Raises:
-      UserError: An option cannot be used, there is no data set, or a report is there already.
+      UserError: An option cannot be used, there is no dataset, or a report is there already.
     """
     if not options.dataset_dir:
-        raise errors.UserError("Say which data set to inspect: --dataset_dir=FOLDER.")
+        raise errors.UserError("--dataset_dir is required: folder of the converted dataset.")
     if options.verify_images not in _VERIFY_IMAGES:
         raise errors.unknown("value of --verify_images", options.verify_images, _VERIFY_IMAGES)
     for name in ("num_samples", "num_workers"):
         if (value := getattr(options, name)) < 0:
-            raise errors.UserError(f"--{name} must be at least 0. Received: {value}.")
+            raise errors.UserError(f"--{name} must be at least 0; got {value}.")
     output_dir = options.output_dir or os.path.abspath(options.dataset_dir) + "_inspection"
-    data = files.find(options.dataset_dir)
+    found_files = dataset_files.find(options.dataset_dir)
     _prepare(output_dir, options.overwrite)
     found = survey.take(
-        data,
+        found_files,
         decode=options.verify_images == "decode",
         seed=options.seed,
         num_workers=options.num_workers or os.cpu_count(),
         progress=progress,
     )
-    rows = samples.choose(found, options.num_samples)
-    _write(output_dir, found, rows)
-    return Outcome(output_dir, found)
+    _write(output_dir, found, samples.choose(found, options.num_samples))
+    return Inspected(output_dir, found)
 
 
 def _prepare(output_dir: str, overwrite: bool) -> None:
@@ -81,35 +82,39 @@ def _prepare(output_dir: str, overwrite: bool) -> None:
     there = [name for name in (REPORT, PAGE, SHEET) if os.path.exists(f"{output_dir}/{name}")]
     if there and not overwrite:
         raise errors.UserError(
-            f"{output_dir} holds {', '.join(there)} already. Give --overwrite to replace them, or "
-            "name another folder with --output_dir."
+            f"{output_dir} already holds {', '.join(there)}. Use --overwrite to replace them, or "
+            "another --output_dir."
         )
     os.makedirs(output_dir, exist_ok=True)
 
 
-def _write(output_dir: str, found: Survey, rows: list[list[samples.Sample]]) -> None:
+def _write(output_dir: str, found: Survey, chosen: list[list[samples.Sample]]) -> None:
     part_file.replace_json(os.path.join(output_dir, REPORT), as_json(found))
+    rows = [[sample.shown for sample in row] for row in chosen]
     sheet = os.path.join(output_dir, SHEET)
-    contact_sheet.draw(found, rows).save(f"{sheet}.tmp", format="PNG", optimize=True)
+    drawn = contact_sheet.draw(found.dataset.name, wording.contents(found), rows)
+    drawn.save(f"{sheet}.tmp", format="PNG", optimize=True)
     os.replace(f"{sheet}.tmp", sheet)
+    if any(len({sample.label for sample in row}) > 1 for row in chosen):
+        rows = [list(itertools.chain(*rows))]  # No row means a class: let them fill any window.
     path = os.path.join(output_dir, PAGE)
     with open(f"{path}.tmp", "w", encoding="utf-8", errors="replace") as file:
-        file.write(page.render(found, rows))
+        file.write(dataset_page.render(found, rows))
     os.replace(f"{path}.tmp", path)
 
 
 def as_json(found: Survey) -> dict[str, Any]:
-    """Returns what is known of a data set as plain values."""
+    """Returns what is known of a dataset as plain values."""
     doubles = found.duplicates
     return {
-        "name": found.data.name,
-        "remarks": list(found.data.remarks),
+        "name": found.dataset.name,
+        "remarks": list(found.dataset.remarks),
         "class_names": {str(label): name for label, name in found.class_names.items()},
         "splits": {split: _tally_json(tally) for split, tally in found.splits.items()},
         "num_problems": len(found.problems),
         "problems": [
             {"file": problem.place.file, "record": problem.place.record, "fault": problem.fault}
-            for problem in found.problems[:_MOST_LISTED]
+            for problem in found.problems[:_MAX_LISTED]
         ],
         "duplicates": {
             "between_splits": doubles.between_splits,
@@ -117,7 +122,7 @@ def as_json(found: Survey) -> dict[str, Any]:
             "other_label": doubles.other_label,
             "groups": [
                 [dataclasses.asdict(place) for place in group]
-                for group in doubles.groups[:_MOST_LISTED]
+                for group in doubles.groups[:_MAX_LISTED]
             ],
         },
     }

@@ -1,4 +1,4 @@
-"""What a stored example says, and whether its picture can be read."""
+"""What a stored example says, and whether its image can be read."""
 
 import dataclasses
 import io
@@ -7,9 +7,7 @@ from PIL import Image, UnidentifiedImageError
 
 from slim_internal.ground.compat import tf
 from slim_internal.ground.images import header
-
-# (xmin, ymin, xmax, ymax) as shares of width and height.
-Box = tuple[float, float, float, float]
+from slim_internal.parts.reports.thumbnail import Box
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -19,11 +17,11 @@ class DamageError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Example:
-    """A labelled picture as it is stored.
+class StoredExample:
+    """A labeled image as it is stored.
 
     Attributes:
-      encoded: The bytes of the picture file.
+      encoded: The bytes of the image file.
       label: Number of its class, or None.
       text: Name of its class as stored with it, or "".
       boxes: Where objects are.
@@ -39,8 +37,8 @@ class Example:
     filename: str
 
 
-def parse(record: bytes) -> Example:
-    """Returns what a record holds; raises `DamageError` if it is no labelled picture."""
+def parse(record: bytes) -> StoredExample:
+    """Returns what a record holds; raises `DamageError` if it is no labeled image."""
     try:
         features = tf.train.Example.FromString(record).features.feature
     except Exception as error:  # protobuf's implementations raise different ones.
@@ -54,13 +52,13 @@ def parse(record: bytes) -> Example:
 
     encoded = values("image/encoded", "bytes_list")
     if not encoded or not encoded[0]:
-        raise DamageError("holds no picture")
+        raise DamageError("holds no image")
     labels = values("image/class/label", "int64_list")
     width, height = (values(f"image/{side}", "int64_list") for side in ("width", "height"))
     corners = [values(f"image/object/bbox/{side}", "float_list") for side in _SIDES]
     if len({len(side) for side in corners}) > 1:
         raise DamageError("has boxes without all four sides")
-    return Example(
+    return StoredExample(
         encoded=encoded[0],
         label=labels[0] if labels else None,
         text=text("image/class/text"),
@@ -70,8 +68,8 @@ def parse(record: bytes) -> Example:
     )
 
 
-def open_picture(encoded: bytes, *, decode: bool = True) -> Image.Image:
-    """Returns a picture; raises `DamageError` if it cannot be read.
+def open_image(encoded: bytes, *, decode: bool = True) -> Image.Image:
+    """Returns an image; raises `DamageError` if it cannot be read.
 
     Args:
       encoded: The bytes of its file.
@@ -80,29 +78,29 @@ def open_picture(encoded: bytes, *, decode: bool = True) -> Image.Image:
     try:
         if header.is_jpeg_or_png(encoded):
             header.inspect(encoded)  # TensorFlow minds a missing end, Pillow does not.
-        picture = Image.open(io.BytesIO(encoded))
+        image = Image.open(io.BytesIO(encoded))
         if decode:
-            picture.load()
-        return picture
+            image.load()
+        return image
     except UnidentifiedImageError:
-        raise DamageError("has a picture that cannot be read (unknown format)") from None
+        raise DamageError("has an image that cannot be read (unknown format)") from None
     except Exception as error:  # Pillow's readers raise whatever the damage leads to.
-        raise DamageError(f"has a picture that cannot be read ({error})") from error
+        raise DamageError(f"has an image that cannot be read ({error})") from error
 
 
-def faults(example: Example, picture: Image.Image, class_names: dict[int, str]) -> list[str]:
-    """Returns what is wrong with an example whose picture is good."""
+def faults(example: StoredExample, image: Image.Image, class_names: dict[int, str]) -> list[str]:
+    """Returns what is wrong with an example whose image is good."""
     found = []
     if example.label is None:
         found.append("has no label")
     elif class_names and example.label not in class_names:
         found.append(f"has the label {example.label}, which no class has")
-    if example.size not in (None, picture.size):
-        stored, actual = ("x".join(map(str, size)) for size in (example.size, picture.size))
-        found.append(f"says {stored} pixels but its picture has {actual}")
+    if example.size not in (None, image.size):
+        stored, actual = ("x".join(map(str, size)) for size in (example.size, image.size))
+        found.append(f"says {stored} pixels but its image has {actual}")
     for box in example.boxes:
         xmin, ymin, xmax, ymax = box
         if not (0 <= xmin < xmax <= 1 and 0 <= ymin < ymax <= 1):
             shown = ", ".join(f"{side:.3f}" for side in box)
-            found.append(f"has a box that is empty or outside the picture ({shown})")
+            found.append(f"has a box that is empty or outside the image ({shown})")
     return found

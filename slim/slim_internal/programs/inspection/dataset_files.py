@@ -1,4 +1,4 @@
-"""Finding the files of a data set, with a manifest or by their names."""
+"""Finding the files of a dataset, with a manifest or by their names."""
 
 import dataclasses
 import os
@@ -13,7 +13,7 @@ _SINGLE = re.compile(r"^(?P<stem>.+)\.tfrecords?$")
 
 
 @dataclasses.dataclass(frozen=True)
-class File:
+class RecordFile:
     """One file of records.
 
     Attributes:
@@ -33,11 +33,11 @@ class File:
 
 
 @dataclasses.dataclass(frozen=True)
-class DataFiles:
-    """A data set as its folder describes it.
+class DatasetFiles:
+    """A dataset as its folder describes it.
 
     Attributes:
-      name: Name of the data set; that of the folder where nothing else is known.
+      name: Name of the dataset; that of the folder where nothing else is known.
       files: Its files in order.
       class_names: Label -> name, as far as manifest or label file say.
       missing: Names of files that ought to be there.
@@ -45,29 +45,29 @@ class DataFiles:
     """
 
     name: str
-    files: tuple[File, ...]
+    files: tuple[RecordFile, ...]
     class_names: dict[int, str]
     missing: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
-def find(dataset_dir: str) -> DataFiles:
-    """Describes the data set in a folder.
+def find(dataset_dir: str) -> DatasetFiles:
+    """Describes the dataset in a folder.
 
     Raises:
-      UserError: The folder does not exist or holds no data set.
+      UserError: The folder does not exist or holds no dataset.
     """
     if not os.path.isdir(dataset_dir):
-        raise errors.UserError(f"There is no folder {dataset_dir}. Check --dataset_dir.")
+        raise errors.UserError(f"--dataset_dir={dataset_dir}: there is no such folder.")
     contents = manifest.read(dataset_dir)
     if contents is None:
         return _by_name(dataset_dir)
     there = set(os.listdir(dataset_dir))
     files = tuple(
-        File(os.path.join(dataset_dir, shard.name), shard.split, shard.records)
+        RecordFile(os.path.join(dataset_dir, shard.name), shard.split, shard.records)
         for shard in contents.shards
     )
-    return DataFiles(
+    return DatasetFiles(
         name=contents.dataset,
         files=tuple(file for file in files if file.name in there),
         class_names=dict(enumerate(contents.class_names)),
@@ -75,7 +75,7 @@ def find(dataset_dir: str) -> DataFiles:
     )
 
 
-def _by_name(dataset_dir: str) -> DataFiles:
+def _by_name(dataset_dir: str) -> DatasetFiles:
     files, missing = [], []
     series: dict[tuple[str, str], set[int]] = {}
     for name in sorted(os.listdir(dataset_dir)):
@@ -83,7 +83,9 @@ def _by_name(dataset_dir: str) -> DataFiles:
         if not match or name.startswith("."):
             continue
         split = _SPLIT.search(match["stem"])
-        files.append(File(os.path.join(dataset_dir, name), split[1] if split else match["stem"]))
+        files.append(
+            RecordFile(os.path.join(dataset_dir, name), split[1] if split else match["stem"])
+        )
         if match.re is _SHARD:
             template = f"{name[: match.start('number')]}%s{name[match.end('number') :]}"
             series.setdefault((template, match["count"]), set()).add(int(match["number"]))
@@ -92,18 +94,18 @@ def _by_name(dataset_dir: str) -> DataFiles:
         missing += [template % f"{number:0{len(count)}d}" for number in absent]
     if not files:
         raise errors.UserError(
-            f"{dataset_dir} holds no data set: neither {manifest.FILENAME} nor files named "
+            f"{dataset_dir} holds no dataset: neither {manifest.FILENAME} nor files named "
             "like train-00000-of-00010 or digits_train.tfrecord. Check --dataset_dir."
         )
     unfinished = journal.path(dataset_dir).exists()
     remark = (
-        "The conversion of this data set has not ended."
+        "The conversion of this dataset has not ended."
         if unfinished
         else f"There is no {manifest.FILENAME}, so the files were found by their names and it is "
         "not known how many records they should hold."
     )
     has_labels = labels.has_labels(dataset_dir)
-    return DataFiles(
+    return DatasetFiles(
         name=os.path.basename(os.path.abspath(dataset_dir)),
         files=tuple(files),
         class_names=labels.read_label_file(dataset_dir) if has_labels else {},

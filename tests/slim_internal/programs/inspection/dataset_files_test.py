@@ -1,10 +1,10 @@
-"""Finding the files of a data set."""
+"""Finding the files of a dataset."""
 
 import pytest
 
 from datasets.storage import journal
 from slim_internal.ground import errors
-from slim_internal.programs.inspection import files
+from slim_internal.programs.inspection import dataset_files
 from tests.slim_internal.programs.inspection import sets
 
 NAMES = {
@@ -33,7 +33,7 @@ NAMES = {
 def test_finds_files_by_name(tmp_path, names, splits, missing):
     for name in [*names, "notes.txt", "README", ".train-00000-of-00002.77.partial"]:
         (tmp_path / name).touch()
-    found = files.find(str(tmp_path))
+    found = dataset_files.find(str(tmp_path))
     assert [file.name for file in found.files] == names
     assert [file.split for file in found.files] == splits
     assert sorted(found.missing) == missing
@@ -42,11 +42,11 @@ def test_finds_files_by_name(tmp_path, names, splits, missing):
 
 
 def test_the_manifest_has_the_last_word(tmp_path):
-    good = sets.record(sets.picture(0), 1)
+    good = sets.record(sets.image(0), 1)
     sets.write(tmp_path, {"train-a": [good, good], "odd-b": [good]})
     (tmp_path / "odd-b").unlink()
     (tmp_path / "train-00000-of-00001").touch()
-    found = files.find(str(tmp_path))
+    found = dataset_files.find(str(tmp_path))
     assert [(file.name, file.split, file.records) for file in found.files] == [
         ("train-a", "train", 2)
     ]
@@ -58,12 +58,14 @@ def test_the_manifest_has_the_last_word(tmp_path):
 def test_an_unfinished_conversion_is_said_to_be_one(tmp_path):
     journal.path(tmp_path).touch()
     (tmp_path / "train.tfrecord").touch()
-    assert files.find(str(tmp_path)).remarks == ("The conversion of this data set has not ended.",)
+    assert dataset_files.find(str(tmp_path)).remarks == (
+        "The conversion of this dataset has not ended.",
+    )
 
 
 @pytest.mark.parametrize(
-    ("folder", "message"), [("nowhere", "There is no folder"), ("", "holds no data set")]
+    ("folder", "message"), [("nowhere", "there is no such folder"), ("", "holds no dataset")]
 )
 def test_refuses(tmp_path, folder, message):
     with pytest.raises(errors.UserError, match=message):
-        files.find(str(tmp_path / folder))
+        dataset_files.find(str(tmp_path / folder))

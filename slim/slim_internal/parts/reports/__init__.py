@@ -1,0 +1,1 @@
+"""Pages, plots, thumbnails and contact sheets: what programs show, in files that need no others."""
