@@ -7,7 +7,7 @@ import pathlib
 from datasets import dataset_utils
 from datasets.record import DatasetRecord
 from datasets.storage import journal, manifest
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, unknown
 
 _CONVERT = "Convert it: download_and_convert_data.py --dataset_name={} --dataset_dir={}"
@@ -76,7 +76,8 @@ def get_split(
         labels_to_names = dict(enumerate(contents.class_names))
     return slim.dataset.Dataset(
         data_sources=os.path.join(
-            dataset_dir, pattern % split_name if "%s" in pattern else pattern
+            paths.literal_pattern(dataset_dir),
+            pattern % split_name if "%s" in pattern else pattern,
         ),
         reader=reader or tf.TFRecordReader,
         decoder=slim.tfexample_decoder.TFExampleDecoder(
@@ -121,6 +122,7 @@ def data_files(dataset: slim.dataset.Dataset) -> list[str]:
     patterns = [sources] if isinstance(sources, str) else list(sources)
     files = sorted(path for pattern in patterns for path in tf.gfile.Glob(pattern))
     if not files:
+        patterns = [paths.meant_by(pattern) for pattern in patterns]
         folder = os.path.dirname(patterns[0])
         there = "holds no such files" if os.path.isdir(folder) else "does not exist"
         raise UserError(

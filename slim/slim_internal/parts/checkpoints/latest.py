@@ -8,7 +8,7 @@ import logging
 import os
 import re
 
-from slim_internal.ground.compat import tf
+from slim_internal.ground.compat import paths, tf
 from slim_internal.ground.errors import UserError
 
 _LOG = logging.getLogger(__name__)
@@ -36,12 +36,17 @@ def list_checkpoints(directory: str) -> list[str]:
     return sorted(paths, key=lambda path: (step_of(path), path), reverse=True)
 
 
+def reader(checkpoint_path: str) -> tf.train.NewCheckpointReader:
+    """Returns TensorFlow's reader of a checkpoint, whatever characters its path has."""
+    return tf.train.NewCheckpointReader(paths.literal_checkpoint(checkpoint_path))
+
+
 def damage(checkpoint_path: str) -> str | None:
     """Returns what is wrong with a checkpoint, or None; reads all of it."""
     try:
-        reader = tf.train.NewCheckpointReader(checkpoint_path)
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)  # Compares the checksum of what it reads.
+        found = reader(checkpoint_path)
+        for name in found.get_variable_to_shape_map():
+            found.get_tensor(name)  # Compares the checksum of what it reads.
     except READ_ERRORS as error:
         return str(error).splitlines()[0]
     return None
@@ -76,7 +81,7 @@ def find(checkpoint_path: str) -> str:
             raise UserError(f"No usable checkpoint in folder {checkpoint_path!r}.")
         return path
     path = re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", checkpoint_path)
-    if not tf.train.checkpoint_exists(path):
+    if not tf.train.checkpoint_exists(paths.literal_checkpoint(path)):
         folder = os.path.dirname(path) or "."
         present = ", ".join(map(os.path.basename, list_checkpoints(folder))) or "none"
         raise UserError(f"No checkpoint {path!r}. Checkpoints in {folder!r}: {present}.")

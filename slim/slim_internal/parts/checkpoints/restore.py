@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from slim_internal.ground.compat import first_cause, tf
+from slim_internal.ground.compat import first_cause, paths, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
 
@@ -40,7 +40,7 @@ class RestorePlan:
         if self.saver is None:
             return
         try:
-            self.saver.restore(session, self.checkpoint_path)
+            self.saver.restore(session, paths.literal_checkpoint(self.checkpoint_path))
         except (
             tf.errors.DataLossError,
             tf.errors.NotFoundError,
@@ -125,7 +125,7 @@ def saved_shapes(checkpoint_path: str) -> dict[str, list[int]]:
       UserError: If it cannot be read.
     """
     try:
-        return tf.train.NewCheckpointReader(checkpoint_path).get_variable_to_shape_map()
+        return latest.reader(checkpoint_path).get_variable_to_shape_map()
     except latest.READ_ERRORS as error:
         problem = str(error).splitlines()[0]
         raise UserError(f"Checkpoint {checkpoint_path} cannot be read: {problem}") from error

@@ -36,7 +36,7 @@ def find(config: TrainConfig) -> Start:
     checkpoint = latest.newest_good(config.train_dir)
     if checkpoint is None:
         return Start(None, 0)
-    reader = tf.train.NewCheckpointReader(checkpoint)
+    reader = latest.reader(checkpoint)
     if not reader.has_tensor("global_step"):
         raise UserError(
             f"{checkpoint} has no global_step: it was not written by training. Name it with"

@@ -14,7 +14,7 @@ from datasets import dataset_factory
 from deployment import sessions
 from nets import nets_factory
 from nets.network import Network
-from slim_internal.ground.compat import first_cause, slim, tf
+from slim_internal.ground.compat import first_cause, paths, slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.input_pipeline import batches
@@ -83,8 +83,13 @@ def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainC
     with tf.Graph().as_default(), batches.damage_named(dataset):
         graph = model.build(config, network, dataset, begin.step)
         restoring = start.plan(begin, config, network)
-        saver = tf.train.Saver(max_to_keep=config.max_to_keep)
-        saver.recover_last_checkpoints(latest.list_checkpoints(config.train_dir)[::-1])
+        saver = tf.train.Saver(max_to_keep=config.max_to_keep, save_relative_paths=True)
+        saver.recover_last_checkpoints(
+            [
+                paths.literal_checkpoint(path)
+                for path in latest.list_checkpoints(config.train_dir)[::-1]
+            ]
+        )
         initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
             session.run(initializer)
@@ -174,9 +179,13 @@ class _Loop:
             raise self._diverged("The weights are not finite")
         path = os.path.join(self._config.train_dir, "model.ckpt")
         try:
-            self._checkpoint = self._saver.save(
-                self._session, path, global_step=self._step, write_meta_graph=False
+            self._saver.save(
+                self._session,
+                paths.literal_checkpoint(path),
+                global_step=self._step,
+                write_meta_graph=False,
             )
+            self._checkpoint = f"{path}-{self._step}"
         except tf.errors.OpError as error:  # A full disk, most likely.
             for unfinished in glob.glob(f"{glob.escape(path)}-{self._step}.*tempstate*"):
                 os.remove(unfinished)

@@ -57,7 +57,7 @@ def run(dataset, tmp_path):
 
 
 def _values(checkpoint):
-    reader = tf.train.NewCheckpointReader(checkpoint)
+    reader = latest.reader(checkpoint)
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
@@ -69,6 +69,17 @@ def _assert_equal(one, other):
 
 def _steps(folder):
     return [latest.step_of(path) for path in latest.list_checkpoints(str(folder))]
+
+
+@pytest.mark.parametrize("folder", ["run[1]", "run*", "what?", "back\\slash"])
+def test_a_folder_of_any_name_is_found_again(run, tmp_path, folder):
+    run("straight", 4)
+    run(folder, 2, max_to_keep=1)
+    result, values = run(folder, 4, max_to_keep=1)
+    assert result.step == 4
+    assert os.path.dirname(result.checkpoint) == str(tmp_path / folder)
+    assert _steps(tmp_path / folder) == [4]
+    _assert_equal(values, _values(str(tmp_path / "straight" / "model.ckpt-4")))
 
 
 @pytest.mark.parametrize("interrupted_at", [1, 7, 11])
