@@ -1,12 +1,12 @@
 """Every network by name: the one table that scripts, tests and documents read.
 
-A family of networks joins by its line in `families`; all else stands in its own records.
+A family of networks joins by its line among the imports; all else stands in its own records.
 """
 
 import functools
 from collections.abc import Callable
 
-from nets import (
+from nets import (  # noqa: F401 - the table: each module with records is a family
     alexnet,
     checks,
     cifarnet,
@@ -24,37 +24,20 @@ from nets import (
     s3dg,
     vgg,
 )
-from nets.mobilenet import mobilenet_v2, mobilenet_v3
-from nets.nasnet import nasnet, pnasnet
+from nets.mobilenet import mobilenet_v2, mobilenet_v3  # noqa: F401
+from nets.nasnet import nasnet, pnasnet  # noqa: F401
 from nets.network import Network
+from preprocessing import preprocessing_factory
 from slim_internal.ground import errors
 from slim_internal.ground.compat import slim
 
-families = (
-    alexnet,
-    cifarnet,
-    i3d,
-    inception_resnet_v2,
-    inception_v1,
-    inception_v2,
-    inception_v3,
-    inception_v4,
-    lenet,
-    mobilenet_v1,
-    mobilenet_v2,
-    mobilenet_v3,
-    nasnet,
-    overfeat,
-    pnasnet,
-    resnet_v1,
-    resnet_v2,
-    s3dg,
-    vgg,
-)
+families = tuple(module for module in tuple(globals().values()) if hasattr(module, "NETWORKS"))
 
 networks: dict[str, Network] = {
     network.name: network for family in families for network in family.NETWORKS
 }
+
+preprocessing_factory.add_names({name: network.preprocessing for name, network in networks.items()})
 
 # The two tables that programs written against TF-Slim know.
 networks_map = {name: network.builder for name, network in networks.items()}

@@ -1,7 +1,7 @@
 """Every preprocessing by name, and by the names of the networks that use it."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from preprocessing import (
     cifarnet_preprocessing,
@@ -11,40 +11,55 @@ from preprocessing import (
 )
 from slim_internal.ground import errors
 
-_MODULES = {
+# As published, the names of networks included: programs written against TF-Slim ask by them. What
+# a network needs stands in its record; `nets_factory` adds the names that are missing here.
+preprocessing_fn_map = {
     "cifarnet": cifarnet_preprocessing,
     "inception": inception_preprocessing,
+    "inception_resnet_v2": inception_preprocessing,
+    "inception_v1": inception_preprocessing,
+    "inception_v2": inception_preprocessing,
+    "inception_v3": inception_preprocessing,
+    "inception_v4": inception_preprocessing,
     "lenet": lenet_preprocessing,
+    "mobilenet_edgetpu": inception_preprocessing,
+    "mobilenet_edgetpu_075": inception_preprocessing,
+    "mobilenet_v1": inception_preprocessing,
+    "mobilenet_v2": inception_preprocessing,
+    "mobilenet_v2_035": inception_preprocessing,
+    "mobilenet_v2_140": inception_preprocessing,
+    "mobilenet_v3_large": inception_preprocessing,
+    "mobilenet_v3_large_minimalistic": inception_preprocessing,
+    "mobilenet_v3_small": inception_preprocessing,
+    "mobilenet_v3_small_minimalistic": inception_preprocessing,
+    "nasnet_large": inception_preprocessing,
+    "nasnet_mobile": inception_preprocessing,
+    "pnasnet_large": inception_preprocessing,
+    "pnasnet_mobile": inception_preprocessing,
+    "resnet_v1_101": vgg_preprocessing,
+    "resnet_v1_152": vgg_preprocessing,
+    "resnet_v1_200": vgg_preprocessing,
+    "resnet_v1_50": vgg_preprocessing,
+    "resnet_v2_101": vgg_preprocessing,
+    "resnet_v2_152": vgg_preprocessing,
+    "resnet_v2_200": vgg_preprocessing,
+    "resnet_v2_50": vgg_preprocessing,
     "vgg": vgg_preprocessing,
-}
-
-# The beginning of a network's name tells its preprocessing; the longest that fits counts.
-_NETWORKS = {
-    "alexnet": "vgg",
-    "cifarnet": "cifarnet",
-    "i3d": "inception",
-    "inception": "inception",
-    "lenet": "lenet",
-    "mobilenet": "inception",
-    "nasnet": "inception",
-    "nasnet_cifar": "cifarnet",
-    "overfeat": "vgg",
-    "pnasnet": "inception",
-    "resnet": "vgg",
-    "s3dg": "inception",
-    "vgg": "vgg",
+    "vgg_16": vgg_preprocessing,
+    "vgg_19": vgg_preprocessing,
+    "vgg_a": vgg_preprocessing,
 }
 
 
 def get_preprocessing(
     name: str, is_training: bool = False, use_grayscale: bool = False
 ) -> Callable:
-    """Returns the function that prepares pictures for a network.
+    """Returns the function that prepares images for a network.
 
     Args:
       name: Name of a preprocessing, or of a network.
-      is_training: Whether to vary the pictures at random.
-      use_grayscale: Whether to turn colour into grey.
+      is_training: Whether to vary the images at random.
+      use_grayscale: Whether to convert images to grayscale.
 
     Returns:
       A function of (image, output_height, output_width, **kwargs), where `image` is a tensor
@@ -54,14 +69,24 @@ def get_preprocessing(
     Raises:
       errors.UserError: for an unknown name.
     """
-    preprocess_image = _MODULES[_preprocessing_of(name)].preprocess_image
+    preprocess_image = _named(name).preprocess_image
     return functools.partial(preprocess_image, is_training=is_training, use_grayscale=use_grayscale)
 
 
-def _preprocessing_of(name: str) -> str:
-    if name in _MODULES:
-        return name
-    beginnings = [start for start in _NETWORKS if f"{name}_".startswith(f"{start}_")]
-    if not beginnings:
-        raise errors.unknown("preprocessing", name, sorted({*_MODULES, *_NETWORKS}))
-    return _NETWORKS[max(beginnings, key=len)]
+def add_names(names: Mapping[str, str]) -> None:
+    """Gives preprocessings further names; names that exist keep their meaning.
+
+    Args:
+      names: Further name, such as that of a network -> name of a preprocessing.
+
+    Raises:
+      errors.UserError: for an unknown preprocessing.
+    """
+    for further, name in names.items():
+        preprocessing_fn_map.setdefault(further, _named(name))
+
+
+def _named(name: str):
+    if name not in preprocessing_fn_map:
+        raise errors.unknown("preprocessing", name, sorted(preprocessing_fn_map))
+    return preprocessing_fn_map[name]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nets import nets_factory
 from preprocessing import preprocessing_factory, vgg_preprocessing
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
@@ -207,9 +208,32 @@ def test_names_of_networks(network, module):
 
 @pytest.mark.parametrize("network", GOLDEN["nets_without_preprocessing_entry"])
 def test_networks_that_the_original_forgot(network):
+    """Their records name it, so that `nets_factory` knows."""
     assert preprocessing_factory.get_preprocessing(network)
+    record = nets_factory.get_network(network)
+    by_record = preprocessing_factory.get_preprocessing(record.preprocessing)
+    assert preprocessing_factory.get_preprocessing(network).func is by_record.func
 
 
 def test_unknown_name():
     with pytest.raises(errors.UserError, match=r"'inceptoin'\. Did you mean 'inception'"):
         preprocessing_factory.get_preprocessing("inceptoin")
+
+
+def test_further_names(monkeypatch):
+    monkeypatch.setattr(
+        preprocessing_factory,
+        "preprocessing_fn_map",
+        dict(preprocessing_factory.preprocessing_fn_map),
+    )
+    preprocessing_factory.add_names({"mynet": "lenet", "inception_v3": "lenet"})
+    by_name = {
+        name: preprocessing_factory.get_preprocessing(name).func.__module__
+        for name in ("mynet", "inception_v3")
+    }
+    assert by_name == {
+        "mynet": "preprocessing.lenet_preprocessing",
+        "inception_v3": "preprocessing.inception_preprocessing",
+    }
+    with pytest.raises(errors.UserError, match=r"'lenett'\. Did you mean 'lenet'"):
+        preprocessing_factory.add_names({"mynet": "lenett"})
