@@ -14,15 +14,12 @@ from slim_internal.programs.evaluation.settings import Evaluation
 
 def main(_):
     """Evaluates what the flags name and prints the metrics."""
+    from slim_internal.parts.metrics import terminal
     from slim_internal.programs.evaluation import evaluate
 
     config = config_flags.read(Evaluation)
     metrics = evaluate.evaluate(config)
-    print(f"Checkpoint  {metrics.checkpoint_path}")
-    print(f"Examples    {metrics.num_examples}")
-    print(f"Accuracy    {metrics.accuracy:.4f}")
-    print(f"Recall at 5 {metrics.recall_at_5:.4f}")
-    print(f"Loss        {metrics.loss:.4f}")
+    terminal.Terminal().write(metrics.step, metrics.values)
     print(f"Written to  {config.eval_dir}")
 
 

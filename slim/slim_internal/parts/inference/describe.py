@@ -1,8 +1,9 @@
-"""Puts together what has to be known to use a network, from its record and its data set."""
+"""Puts together what has to be known to use a network, from its record and its dataset."""
 
 from datasets import dataset_factory
 from nets import nets_factory
 from nets.network import Network
+from slim_internal.ground.compat import slim
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest, restore
 from slim_internal.parts.inference.description import ModelDescription
@@ -19,25 +20,29 @@ def describe(
     preprocessing_name: str | None = None,
     use_grayscale: bool = False,
     num_frames: int | None = None,
+    dataset: slim.dataset.Dataset | None = None,
 ) -> ModelDescription:
-    """Describes a network as it classifies a data set.
+    """Describes a network as it classifies a dataset.
 
     Args:
       model_name: Name of the network.
-      dataset_name: Data set that tells the number of classes and their names.
-      dataset_dir: Folder with the converted data set; may be empty where the classes are fixed.
+      dataset_name: Dataset that tells the number of classes and their names.
+      dataset_dir: Folder with the converted dataset; may be empty where the classes are fixed.
       checkpoint_path: The weights, if there are any; they tell how many channels it reads.
       labels_offset: Number of classes that the network leaves out at the beginning.
       image_size: Height and width in pixels; the network's own unless given.
       preprocessing_name: Name of the preprocessing; that of the network unless given.
-      use_grayscale: Whether the network reads grey pictures.
+      use_grayscale: Whether the network reads grayscale images.
       num_frames: Frames of a clip, for networks that read clips.
+      dataset: A split of the dataset, where it is open already.
 
     Raises:
       UserError: If a name is unknown, or the classes cannot be known without `dataset_dir`.
     """
     network = nets_factory.get_network(model_name)
-    num_classes, names = _classes(dataset_name, dataset_dir)
+    if dataset is None and dataset_dir:
+        dataset = dataset_factory.get_dataset(dataset_name, "train", dataset_dir)
+    num_classes, names = _classes_of(dataset) if dataset else _published_classes(dataset_name)
     return ModelDescription(
         model_name=model_name,
         preprocessing_name=preprocessing_name or network.preprocessing,
@@ -49,18 +54,19 @@ def describe(
     )
 
 
-def _classes(dataset_name: str, dataset_dir: str) -> tuple[int, tuple[str, ...]]:
-    """Returns how many classes a data set has, and their names by label if they are known."""
-    if dataset_dir:
-        dataset = dataset_factory.get_dataset(dataset_name, "train", dataset_dir)
-        names = dataset.labels_to_names or {}
-        return dataset.num_classes, tuple(
-            names.get(label, str(label)) for label in range(dataset.num_classes if names else 0)
-        )
+def _classes_of(dataset: slim.dataset.Dataset) -> tuple[int, tuple[str, ...]]:
+    """Returns how many classes a dataset has, and their names by label if they are known."""
+    names = getattr(dataset, "labels_to_names", None) or {}  # tf_slim sets it only if given.
+    labels = range(dataset.num_classes if names else 0)
+    return dataset.num_classes, tuple(names.get(label, str(label)) for label in labels)
+
+
+def _published_classes(dataset_name: str) -> tuple[int, tuple[str, ...]]:
+    """Returns the same of a dataset whose classes are fixed, without its files."""
     record = dataset_factory.get_record(dataset_name)
     if record.num_classes is None:
         raise UserError(
-            f"How many classes {dataset_name} has only its files know: give --dataset_dir."
+            f"The number of classes of {dataset_name} is stored with its files: give --dataset_dir."
         )
     return record.num_classes, record.class_names
 
@@ -75,5 +81,5 @@ def _channels(network: Network, checkpoint_path: str | None) -> int:
 
 def _num_frames(network: Network, num_frames: int | None) -> int | None:
     if num_frames and not network.num_frames:
-        raise UserError(f"{network.name} reads pictures, not clips; leave out --num_frames.")
+        raise UserError(f"{network.name} reads images, not clips; leave out --num_frames.")
     return num_frames or network.num_frames

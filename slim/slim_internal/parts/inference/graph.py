@@ -1,4 +1,7 @@
-"""Builds the graph that classifies images, and restores its weights."""
+"""Builds the graph that classifies images, and restores its weights.
+
+Evaluation, export and classification build it here, so that all three run the same network.
+"""
 
 from nets import nets_factory
 from slim_internal.ground.compat import slim, tf
@@ -6,28 +9,57 @@ from slim_internal.parts.checkpoints import latest, restore
 from slim_internal.parts.inference.description import ModelDescription
 
 
-def build(
-    model: ModelDescription, batch_size: int | None = None, is_training: bool = False
-) -> tuple[tf.Tensor, tf.Tensor]:
+def logits(model: ModelDescription, images: tf.Tensor, *, is_training: bool = False) -> tf.Tensor:
     """Adds a network to the current graph.
 
+    Args:
+      model: Which network.
+      images: Preprocessed images, float32 [batch, *model.example_shape].
+      is_training: Whether to build it as for training.
+
     Returns:
-      The placeholder for the input, float32 [batch, *model.example_shape], and the predictions,
-      float32 [batch, num_classes], whose rows add up to 1.
+      The logits, float32 [batch, num_classes].
     """
-    images = tf.placeholder(tf.float32, (batch_size, *model.example_shape), name=model.input_name)
     network_fn = nets_factory.get_network_fn(
         model.model_name, num_classes=model.num_classes, is_training=is_training
     )
-    logits, _ = network_fn(images)
-    return images, tf.nn.softmax(logits, name=model.predictions_name)
+    return network_fn(images)[0]
+
+
+def build(
+    model: ModelDescription, batch_size: int | None = None, is_training: bool = False
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Adds a network with a placeholder for its input to the current graph.
+
+    Returns:
+      The placeholder, float32 [batch, *model.example_shape], and the predictions,
+      float32 [batch, num_classes], whose rows add up to 1.
+    """
+    images = tf.placeholder(tf.float32, (batch_size, *model.example_shape), name=model.input_name)
+    scores = logits(model, images, is_training=is_training)
+    return images, tf.nn.softmax(scores, name=model.predictions_name)
+
+
+def plan(checkpoint_path: str, moving_average_decay: float | None = None) -> restore.RestorePlan:
+    """Plans how to restore every variable of the current graph.
+
+    Args:
+      checkpoint_path: A checkpoint, or a folder whose newest one is taken.
+      moving_average_decay: Given when training kept moving averages: restores these.
+
+    Raises:
+      UserError: If there is no checkpoint, or it does not fit the graph.
+    """
+    variables = (
+        restore.moving_averages(slim.get_model_variables())
+        if moving_average_decay
+        else tf.global_variables()
+    )
+    return restore.plan(variables, latest.find(checkpoint_path), all_needed=True)
 
 
 def restore_weights(
-    session,
-    model: ModelDescription,
-    checkpoint_path: str,
-    moving_average_decay: float | None = None,
+    session, checkpoint_path: str, moving_average_decay: float | None = None
 ) -> str:
     """Restores every variable of the session's graph and returns the checkpoint they came from.
 
@@ -35,15 +67,6 @@ def restore_weights(
       UserError: If there is no checkpoint, or it does not fit the graph.
     """
     with session.graph.as_default():
-        variables = (
-            restore.moving_averages(slim.get_model_variables())
-            if moving_average_decay
-            else tf.global_variables()
-        )
-        plan = restore.plan(
-            variables,
-            latest.find(checkpoint_path),
-            all_needed=True,
-        )
-        plan.restore(session)
-    return plan.checkpoint_path
+        found = plan(checkpoint_path, moving_average_decay)
+        found.restore(session)
+    return found.checkpoint_path

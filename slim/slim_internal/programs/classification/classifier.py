@@ -139,7 +139,7 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
             model = _describe(config)
             ends = inference_graph.build(model)
             inference_graph.restore_weights(
-                session, model, config.checkpoint_path, config.moving_average_decay
+                session, config.checkpoint_path, config.moving_average_decay
             )
         if model.num_frames:
             raise UserError(f"{model.model_name} reads clips; pictures cannot be given to it.")

@@ -104,7 +104,7 @@ def _graph_def(config: export_config.Export, model: description.ModelDescription
         if config.checkpoint_path:
             with tf.Session(config=sessions.config()) as session:
                 checkpoint_path = inference_graph.restore_weights(
-                    session, model, config.checkpoint_path, config.moving_average_decay
+                    session, config.checkpoint_path, config.moving_average_decay
                 )
                 graph_def = tf.graph_util.convert_variables_to_constants(
                     session, graph_def, [predictions.op.name]

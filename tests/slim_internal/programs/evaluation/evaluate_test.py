@@ -216,7 +216,7 @@ def test_a_network_that_finds_all_classes_equally_likely_is_not_always_right(set
 
 def test_outputs_that_are_not_finite_are_an_error(setup, tmp_path):
     checkpoint = _save_with_logits(tmp_path, [0.0] * 9 + [np.nan])
-    with pytest.raises(UserError, match="Of 360 pictures 360 get outputs that are not finite"):
+    with pytest.raises(UserError, match="Of 360 images 360 get outputs that are not finite"):
         evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": checkpoint}))
 
 

@@ -178,7 +178,7 @@ def test_a_file_that_has_the_name_of_the_description_is_not_overwritten(tmp_path
         ({"labels_offset": 10}, "--labels_offset=10 leaves none of the 10 classes"),
         ({"image_size": -1}, "--image_size=-1 is not at least 1"),
         ({"batch_size": 0}, "--batch_size=0 is not at least 1"),
-        ({"num_frames": 4}, "pictures, not clips"),
+        ({"num_frames": 4}, "images, not clips"),
         ({"is_video_model": True}, "--num_frames"),
         ({"quantize": True}, "--quantize"),
     ],

@@ -1,0 +1,175 @@
+"""Every metric compared with scikit-learn's, on random and on degenerate predictions."""
+
+import numpy as np
+import pytest
+from sklearn import calibration
+from sklearn import metrics as reference
+
+from slim_internal.parts.metrics import table
+from slim_internal.parts.metrics.metric import Outputs, Table
+
+
+def _softmax(logits):
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _case(seed, examples, classes, *, scale=1.0, labels=None):
+    random = np.random.RandomState(seed)
+    logits = (scale * random.standard_normal([examples, classes])).astype(np.float32)
+    if labels is None:
+        labels = random.randint(classes, size=examples)
+    return logits, np.asarray(labels, np.int64)
+
+
+def _always_class_2():
+    logits, labels = _case(1, 50, 4)
+    logits[:, 2] += 100
+    return logits, labels
+
+
+CASES = {
+    "random": _case(0, 500, 7),
+    "many_classes": _case(1, 300, 1000, scale=3),
+    "two_classes": _case(2, 200, 2),
+    "one_example": _case(3, 1, 10),
+    "sure_and_wrong": _case(4, 100, 5, scale=40),
+    "one_class_has_all_labels": _case(5, 80, 6, labels=[3] * 80),
+    "classes_without_examples": _case(6, 90, 8, labels=[1, 4, 7] * 30),
+    "always_the_same_prediction": _always_class_2(),
+    "ties": (_case(7, 200, 9)[0].round(), _case(7, 200, 9)[1]),
+    "all_right": (10 * np.eye(6, dtype=np.float32), np.arange(6)),
+    "all_wrong": (10 * np.eye(6, dtype=np.float32), (np.arange(6) + 1) % 6),
+}
+
+
+def _measure(logits, labels, batch_size=64):
+    classes = logits.shape[1]
+    found = table.make([f"class {index}" for index in range(classes)])
+    for start in range(0, len(labels), batch_size):
+        outputs = Outputs(logits[start : start + batch_size], labels[start : start + batch_size])
+        for metric in found:
+            metric.update(outputs)
+    return {value.name: value.value for metric in found for value in metric.result()}
+
+
+@pytest.fixture(params=CASES, scope="module")
+def case(request):
+    logits, labels = CASES[request.param]
+    return logits, labels, _measure(logits, labels)
+
+
+def test_accuracy_recall_and_loss(case):
+    logits, labels, found = case
+    classes = list(range(logits.shape[1]))
+    predicted = logits.argmax(axis=1)
+    assert found["accuracy"] == pytest.approx(
+        reference.accuracy_score(labels, predicted), abs=1e-12
+    )
+    if len(classes) > 2:
+        # Of equally likely classes scikit-learn takes the last, we take the first.
+        expected = reference.top_k_accuracy_score(
+            len(classes) - 1 - labels, logits[:, ::-1], k=min(5, len(classes)), labels=classes
+        )
+        assert found["recall_at_5"] == pytest.approx(expected, abs=1e-12)
+    else:
+        assert found["recall_at_5"] == 1
+    probabilities = _softmax(logits.astype(np.float64))
+    expected = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+    assert found["loss"] == pytest.approx(expected, rel=1e-9)
+    if probabilities.min() > 1e-15:  # Below it scikit-learn's is another number.
+        expected = reference.log_loss(labels, probabilities, labels=classes)
+        assert found["loss"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_classes(case):
+    logits, labels, found = case
+    predicted = logits.argmax(axis=1)
+    classes = list(range(logits.shape[1]))
+    expected = reference.precision_recall_fscore_support(
+        labels, predicted, labels=classes, zero_division=np.nan
+    )
+    rows = found["per_class"]
+    for column, numbers in zip(("precision", "recall", "f1", "examples"), expected, strict=True):
+        own = [np.nan if row[column] is None else row[column] for row in rows]
+        np.testing.assert_allclose(own, numbers, rtol=1e-12, err_msg=column)
+    assert [row["class"] for row in rows] == classes
+    assert sum(row["predictions"] for row in rows) == len(labels)
+    present = [row["recall"] for row in rows if row["examples"]]
+    assert found["mean_class_accuracy"] == pytest.approx(np.mean(present), abs=1e-12)
+    if set(predicted) <= set(labels):  # Else scikit-learn warns.
+        expected = reference.balanced_accuracy_score(labels, predicted)
+        assert found["mean_class_accuracy"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_confusion(case):
+    logits, labels, found = case
+    classes = list(range(logits.shape[1]))
+    confusion = found["confusion"]
+    assert isinstance(confusion, Table)
+    matrix = [row[1:] for row in confusion.rows]
+    expected = reference.confusion_matrix(labels, logits.argmax(axis=1), labels=classes)
+    np.testing.assert_array_equal(matrix, expected)
+    assert [row[0] for row in confusion.rows] == list(confusion.columns[1:])
+
+
+def test_calibration(case):
+    logits, labels, found = case
+    probabilities = _softmax(logits.astype(np.float64))
+    right = logits.argmax(axis=1) == labels
+    accuracy, confidence = calibration.calibration_curve(
+        right, probabilities.max(axis=1), n_bins=15, strategy="uniform"
+    )
+    bins = found["calibration"]
+    np.testing.assert_allclose([each["accuracy"] for each in bins], accuracy, rtol=1e-9)
+    np.testing.assert_allclose([each["confidence"] for each in bins], confidence, rtol=1e-9)
+    weights = np.array([each["examples"] for each in bins]) / len(labels)
+    expected = np.sum(weights * np.abs(accuracy - confidence))
+    assert found["expected_calibration_error"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_intervals_hold_their_fraction(case):
+    _, _, found = case
+    for name in ("accuracy", "recall_at_5", "mean_class_accuracy"):
+        lower, upper = found[f"{name}_interval"]
+        assert 0 <= lower <= found[name] <= upper <= 1
+        assert lower < upper
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_the_size_of_batches_makes_no_difference(batch_size):
+    logits, labels = CASES["random"]
+    found, expected = _measure(logits, labels, batch_size), _measure(logits, labels)
+    for name, value in expected.items():
+        if isinstance(value, float):
+            assert found[name] == pytest.approx(value, rel=1e-12), name
+        elif name != "calibration":
+            assert found[name] == value, name
+
+
+def test_merged_metrics_are_those_of_all_examples():
+    logits, labels = CASES["random"]
+    for metric, other, whole in zip(*(table.make("abcdefg") for _ in range(3)), strict=True):
+        metric.update(Outputs(logits[:123], labels[:123]))
+        other.update(Outputs(logits[123:], labels[123:]))
+        metric.merge(other)
+        whole.update(Outputs(logits, labels))
+        for own, expected in zip(metric.result(), whole.result(), strict=True):
+            assert own.name == expected.name
+            if isinstance(expected.value, float):
+                assert own.value == pytest.approx(expected.value, rel=1e-12)
+            elif own.name != "calibration":
+                assert own.value == expected.value
+
+
+def test_of_equally_likely_classes_the_first_counts():
+    labels = np.arange(10)
+    found = _measure(np.zeros([10, 10], np.float32), labels)
+    assert (found["accuracy"], found["recall_at_5"]) == (0.1, 0.5)
+    assert found["per_class"][0]["predictions"] == 10
+
+
+def test_probabilities_of_zero_have_a_finite_loss():
+    outputs = Outputs.of_probabilities([[0.0, 1.0], [0.25, 0.75]], [0, 1])
+    np.testing.assert_allclose(outputs.losses, [87.3365, -np.log(0.75)], rtol=1e-5)
+    np.testing.assert_array_equal(outputs.ranks, [1, 0])
