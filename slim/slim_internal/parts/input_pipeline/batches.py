@@ -1,21 +1,17 @@
-"""Batches of pictures from a data set descriptor, through tf.data.
+"""Batches of images from a dataset descriptor, through tf.data.
 
-Every data set is read the same way: the descriptor says where the TFRecords are and how to decode
-one, a function prepares the picture.
+Every dataset is read the same way: the descriptor says where the TFRecords are and how to decode
+one, a function prepares the image.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from datasets.descriptor import data_files
-from slim_internal.ground.compat import first_cause, slim, tf
+from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import stateless_random
 
 AUTOTUNE = tf.data.AUTOTUNE
-
-# What reading or decoding a damaged record ends in.
-DAMAGE_ERRORS = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
 
 # Encoded examples among which the next one is picked; the files come in random order as well.
 _SHUFFLE_BUFFER = 4096
@@ -40,13 +36,13 @@ def training_batches(
 
     Args:
       dataset: Descriptor with the items `image` and `label`.
-      preprocess: Function of a picture [height, width, channels], 0..255, that returns one of
+      preprocess: Function of an image [height, width, channels], 0..255, that returns one of
         fixed size.
       batch_size: Examples per batch; all batches are full.
       seed: Decides the order and the random preprocessing.
       first_batch: Number of the first batch to return.
       num_readers: Files to read at the same time.
-      num_threads: Pictures to decode at the same time.
+      num_threads: Images to decode at the same time.
 
     Raises:
       UserError: If there is nothing to read.
@@ -91,12 +87,12 @@ def evaluation_batches(
 
     Args:
       dataset: Descriptor with the item `image` and the items asked for.
-      preprocess: Function of a picture [height, width, channels], 0..255, that returns one of
+      preprocess: Function of an image [height, width, channels], 0..255, that returns one of
         fixed size.
       batch_size: Examples per batch.
-      items: What to return beside the picture.
+      items: What to return beside the image.
       num_readers: Files to read at the same time.
-      num_threads: Pictures to decode at the same time.
+      num_threads: Images to decode at the same time.
 
     Raises:
       UserError: If there is nothing to read.
@@ -110,45 +106,6 @@ def evaluation_batches(
     files = tf.data.Dataset.from_tensor_slices(_filled_files(dataset))
     examples = _records(files, num_readers).map(example, num_parallel_calls=num_threads)
     return examples.batch(batch_size).prefetch(AUTOTUNE)
-
-
-@contextlib.contextmanager
-def damage_named(dataset: slim.dataset.Dataset) -> Iterator[None]:
-    """Within it, an error from a damaged record becomes a UserError that names its file.
-
-    tf.data does not tell where a record came from, so after an error the files are read again.
-    """
-    try:
-        yield
-    except DAMAGE_ERRORS as error:
-        damage = find_damage(dataset)
-        if damage is None:
-            raise
-        raise UserError(damage) from error
-
-
-def find_damage(dataset: slim.dataset.Dataset) -> str | None:
-    """Returns which record of which file cannot be read or decoded, and why; None if all can."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        path = tf.placeholder(tf.string, [])
-        examples = tf.data.TFRecordDataset(path).map(
-            lambda record: dataset.decoder.decode(record, ["image", "label"])
-        )
-        iterator = tf.data.make_initializable_iterator(examples)
-        next_label = iterator.get_next()[1]
-        for name in data_files(dataset):
-            session.run(iterator.initializer, {path: name})
-            number = 0
-            try:
-                while True:
-                    session.run(next_label)
-                    number += 1
-            except tf.errors.OutOfRangeError:
-                continue
-            except DAMAGE_ERRORS as error:
-                problem = first_cause(error)
-                return f"Record {number} (from 0) of {name} is damaged: {problem}"
-    return None
 
 
 def _filled_files(dataset: slim.dataset.Dataset) -> list[str]:

@@ -9,11 +9,8 @@ same way, whether or not the run was interrupted before.
 import contextlib
 import itertools
 from collections.abc import Iterator
-from unittest import mock
 
-from tensorflow.python.ops import gen_image_ops, gen_random_ops
-
-from slim_internal.ground.compat import tf
+from slim_internal.ground.compat import generated_ops, tf
 
 _MAX_DRAWS = 1 << 16  # Random ops per graph that get numbers of their own.
 
@@ -30,21 +27,21 @@ def draws(seed: int, position: tf.Tensor) -> Iterator[None]:
     """
     order = itertools.count()
 
-    def twin(stateful, stateless):
-        def build(*args, seed=None, seed2=None, **kwargs):
-            if "Initializer" in tf.get_default_graph().get_name_scope():
-                return stateful(*args, seed=seed, seed2=seed2, **kwargs)
-            return stateless(*args, seed=next_key(), **kwargs)
+    def twin(stateless):
+        def replacement(stateful):
+            def build(*args, seed=None, seed2=None, **kwargs):
+                if "Initializer" in tf.get_default_graph().get_name_scope():
+                    return stateful(*args, seed=seed, seed2=seed2, **kwargs)
+                return stateless(*args, seed=next_key(), **kwargs)
 
-        return build
+            return build
+
+        return replacement
 
     def next_key():
         return tf.stack([tf.cast(position, tf.int64), seed * _MAX_DRAWS + next(order)])
 
-    with contextlib.ExitStack() as stack:
-        for module, name, stateless in _TWINS:
-            replacement = twin(getattr(module, name), stateless)
-            stack.enter_context(mock.patch.object(module, name, replacement))
+    with generated_ops.replaced({name: twin(stateless) for name, stateless in _TWINS.items()}):
         yield
 
 
@@ -64,15 +61,11 @@ def _truncated_normal(shape, dtype, seed, name=None):
     return tf.random.stateless_truncated_normal(shape, seed, dtype=dtype, name=name)
 
 
-# Module, name of the op that TensorFlow's Python functions build, its stateless twin.
-_TWINS = (
-    (gen_random_ops, "random_standard_normal", _normal),
-    (gen_random_ops, "random_uniform", _uniform),
-    (gen_random_ops, "random_uniform_int", _uniform_int),
-    (gen_random_ops, "truncated_normal", _truncated_normal),
-    (
-        gen_image_ops,
-        "sample_distorted_bounding_box_v2",
-        gen_image_ops.stateless_sample_distorted_bounding_box,
-    ),
-)
+# Name of the op that TensorFlow's Python functions build -> its stateless twin.
+_TWINS = {
+    "random_standard_normal": _normal,
+    "random_uniform": _uniform,
+    "random_uniform_int": _uniform_int,
+    "truncated_normal": _truncated_normal,
+    "sample_distorted_bounding_box_v2": generated_ops.stateless_sample_distorted_bounding_box,
+}

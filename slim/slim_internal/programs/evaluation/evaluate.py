@@ -17,6 +17,7 @@ from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.input_pipeline import batches as input_pipeline
+from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.csv_tables import CsvTables
 from slim_internal.parts.metrics.json_files import JsonFile
 from slim_internal.parts.metrics.measurement import Measurement
@@ -89,7 +90,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
         plan = inference_graph.plan(checkpoint_path, config.moving_average_decay)
         _LOG.info("Evaluating %s", checkpoint_path)
         session = tf.Session(config=sessions.config())
-        with session, input_pipeline.damage_named(dataset):
+        with session, damage.damage_named(dataset):
             plan.restore(session)
             measured = _run(session, outputs, config, model, dataset.num_samples)
     metrics = _metrics(checkpoint_path, measured)

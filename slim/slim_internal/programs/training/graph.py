@@ -9,7 +9,7 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import stateless_random
-from slim_internal.programs.training import freezing, optimizers, schedules
+from slim_internal.programs.training import freezing, optimizers
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.settings import TrainConfig
 
@@ -21,9 +21,8 @@ class TrainingGraph:
     """The tensors that the loop runs.
 
     Attributes:
-      global_step: Variable that counts the steps.
       loss: Total loss before the update that fetching it makes.
-      learning_rate: Learning rate of that update.
+      learning_rate: Learning rate of that update, to be fed.
       input_seconds: How long the step waited for its batch.
       label_range: The smallest and the largest label of the batch, after the offset.
       num_classes: Number of classes of the network.
@@ -31,7 +30,6 @@ class TrainingGraph:
       summaries: Activations, weights and losses for TensorBoard, merged.
     """
 
-    global_step: tf.Variable
     loss: tf.Tensor
     learning_rate: tf.Tensor
     input_seconds: tf.Tensor
@@ -64,12 +62,11 @@ def build(
     with stateless_random.draws(config.seed, global_step):
         clones = _clones(config, network, deployment, images, labels, num_classes)
     with tf.device(deployment.optimizer_device()):
-        learning_rate = schedules.build(config, dataset.num_samples, global_step)
+        learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
         optimizer = optimizers.build(config, learning_rate)
         loss = _update(config, clones, optimizer, global_step)
         _add_summaries(clones[0], loss, learning_rate)
         return TrainingGraph(
-            global_step=global_step,
             loss=loss,
             learning_rate=learning_rate,
             input_seconds=input_seconds,

@@ -1,42 +1,99 @@
-"""Learning rates as functions of the step."""
+"""Learning-rate schedules: functions of numbers that return step -> learning rate.
 
-from slim_internal.ground.compat import tf
+They are plain Python, so that a rate can be printed, plotted and tested without a graph; the loop
+feeds it. `SCHEDULES` names those that can be chosen, `minimum` joins a warm-up with a decay.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
 from slim_internal.ground.errors import unknown
-from slim_internal.programs.training.settings import TrainConfig
 
-_DECAYS = {
-    # Whole numbers are divided: TensorFlow multiplies by the reciprocal, which at the very step of
-    # a decay may give a little less than 1.
-    "exponential": lambda config, step, decay_steps: tf.train.exponential_decay(
-        config.learning_rate, step // decay_steps, 1, config.learning_rate_decay_factor
+# Global step, before its update -> learning rate.
+Schedule = Callable[[int], float]
+
+
+def fixed(value: float) -> Schedule:
+    """Returns the schedule that is always the same."""
+    return lambda step: value
+
+
+def exponential(initial: float, factor: float, decay_steps: int) -> Schedule:
+    """Returns a staircase: multiplied by the factor after each `decay_steps` steps."""
+    return lambda step: initial * factor ** (step // decay_steps)
+
+
+def polynomial(initial: float, final: float, decay_steps: float, power: float = 1.0) -> Schedule:
+    """Returns the way from one value to another in `decay_steps` steps; power 1 is a line."""
+
+    def value(step):
+        remaining = 1 - min(step, decay_steps) / decay_steps
+        return final + (initial - final) * remaining**power
+
+    return value
+
+
+def rising(value: float, steps: float) -> Schedule:
+    """Returns the line that starts at 0, reaches a value after some steps, and goes on."""
+    return lambda step: value * step / steps
+
+
+def minimum(*schedules: Schedule) -> Schedule:
+    """Returns the lowest of several schedules: a warm-up ends where it meets the decay."""
+    return lambda step: min(schedule(step) for schedule in schedules)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lengths:
+    """Numbers of steps that follow from the settings and the size of the dataset.
+
+    Attributes:
+      decay: Steps of `num_epochs_per_decay`, at least 1.
+      warm_up: Steps of `warmup_epochs`, a fraction possibly; 0 without a warm-up.
+    """
+
+    decay: int
+    warm_up: float
+
+
+# Name -> function of the settings and the lengths that returns the schedule.
+SCHEDULES: dict[str, Callable[[Any, Lengths], Schedule]] = {
+    "exponential": lambda settings, lengths: exponential(
+        settings.learning_rate, settings.learning_rate_decay_factor, lengths.decay
     ),
-    "fixed": lambda config, step, decay_steps: tf.constant(config.learning_rate),
-    "polynomial": lambda config, step, decay_steps: tf.train.polynomial_decay(
-        config.learning_rate, step, decay_steps, config.end_learning_rate, power=1.0
+    "fixed": lambda settings, lengths: fixed(settings.learning_rate),
+    "polynomial": lambda settings, lengths: polynomial(
+        settings.learning_rate, settings.end_learning_rate, lengths.decay
     ),
 }
 
 
-def build(config: TrainConfig, num_samples: int, step: tf.Tensor) -> tf.Tensor:
-    """Returns the learning rate of a step.
+def build(settings: Any, num_samples: int) -> Schedule:
+    """Returns the schedule that the settings of a run name, with its warm-up.
 
     An epoch is counted by the batches of one clone, whatever their number.
 
     Args:
-      config: The settings.
+      settings: The settings of a training run.
       num_samples: Examples per epoch.
-      step: The global step, before the update.
 
     Raises:
-      UserError: If there is no decay of that name.
+      UserError: If there is no schedule of that name.
     """
-    if config.learning_rate_decay_type not in _DECAYS:
-        raise unknown("learning_rate_decay_type", config.learning_rate_decay_type, _DECAYS)
+    name = settings.learning_rate_decay_type
+    if name not in SCHEDULES:
+        raise unknown("learning_rate_decay_type", name, SCHEDULES)
+    lengths = _lengths(settings, num_samples)
+    schedule = SCHEDULES[name](settings, lengths)
+    if lengths.warm_up:
+        schedule = minimum(rising(settings.learning_rate, lengths.warm_up), schedule)
+    return schedule
+
+
+def _lengths(settings: Any, num_samples: int) -> Lengths:
     # Multiplied before it is divided, so that a whole number of steps is not rounded to one less.
-    decay_steps = max(1, int(num_samples * config.num_epochs_per_decay / config.batch_size))
-    learning_rate = _DECAYS[config.learning_rate_decay_type](config, step, decay_steps)
-    if config.warmup_epochs:
-        warmup_steps = num_samples * config.warmup_epochs / config.batch_size
-        rising = config.learning_rate * tf.cast(step, tf.float32) / warmup_steps
-        learning_rate = tf.minimum(rising, learning_rate)
-    return learning_rate
+    return Lengths(
+        decay=max(1, int(num_samples * settings.num_epochs_per_decay / settings.batch_size)),
+        warm_up=num_samples * settings.warmup_epochs / settings.batch_size,
+    )

@@ -3,24 +3,20 @@
 import contextlib
 import dataclasses
 import fcntl
-import glob
 import logging
-import math
 import os
-import time
 from collections.abc import Iterator
 
 from datasets import dataset_factory
 from deployment import sessions
 from nets import nets_factory
 from nets.network import Network
-from slim_internal.ground.compat import first_cause, paths, slim, tf
+from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.parts.checkpoints import latest
-from slim_internal.parts.input_pipeline import batches
-from slim_internal.programs.training import freezing, start
+from slim_internal.parts.input_pipeline import damage
+from slim_internal.programs.training import freezing, hooks, loop, schedules, start
 from slim_internal.programs.training import graph as model
-from slim_internal.programs.training.report import Report
 from slim_internal.programs.training.settings import TrainConfig
 from slim_internal.programs.training.stop_request import StopRequest
 
@@ -28,10 +24,6 @@ _LOG = logging.getLogger(__name__)
 
 # What is left of the first, arbitrary statistics of batch normalization when a warning is due.
 _MAX_UNSETTLED = 0.05
-
-
-class DivergedError(UserError):
-    """The loss or the weights are no longer finite numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +56,7 @@ def train(config: TrainConfig) -> Result:
     """
     network = nets_factory.get_network(config.model_name)
     if network.num_frames:
-        raise UserError(f"Network {network.name} reads clips; only pictures can be trained on.")
+        raise UserError(f"Network {network.name} reads clips; only images can be trained on.")
     dataset = dataset_factory.get_dataset(
         config.dataset_name, config.dataset_split_name, config.dataset_dir
     )
@@ -72,7 +64,7 @@ def train(config: TrainConfig) -> Result:
 
 
 def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
-    """Does what `train` does, with a data set that need not have a name."""
+    """Does what `train` does, with a dataset that need not have a name."""
     require_writable_folder("train_dir", config.train_dir)
     with _alone_in(config.train_dir):
         return _train_alone(dataset, network, config)
@@ -80,7 +72,7 @@ def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfi
 
 def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
     begin = start.find(config)
-    with tf.Graph().as_default(), batches.damage_named(dataset):
+    with tf.Graph().as_default(), damage.damage_named(dataset):
         graph = model.build(config, network, dataset, begin.step)
         restoring = start.plan(begin, config, network)
         saver = tf.train.Saver(max_to_keep=config.max_to_keep, save_relative_paths=True)
@@ -98,121 +90,58 @@ def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainC
             else:
                 _warn_of_unsettled_statistics(config, session)
             with StopRequest() as stop:
-                return _Loop(config, session, graph, saver, begin, stop).run()
+                return _run(config, dataset, session, graph, saver, begin, stop)
 
 
-class _Loop:
-    """Runs steps, saves, reports, and watches over the loss."""
-
-    def __init__(self, config, session, graph, saver, begin, stop):
-        self._config = config
-        self._session = session
-        self._graph = graph
-        self._saver = saver
-        self._stop = stop
-        self._step = begin.step
-        self._checkpoint = begin.checkpoint
-        self._learning_rate = math.nan
-
-    def run(self) -> Result:
-        config, step, loss = self._config, self._step, None
-        images_per_step = config.batch_size * config.num_clones
-        _LOG.info(
-            "Batch: %d pictures (%d x %d clones). The learning rate is not scaled by it.",
-            images_per_step,
-            config.batch_size,
-            config.num_clones,
-        )
-        save_due = time.monotonic() + config.save_interval_secs
-        summaries_due = time.monotonic()
-        with Report(config.train_dir, images_per_step, config.max_number_of_steps) as report:
-            while not self._is_last() and self._stop.signal_number is None:
-                with_summaries = time.monotonic() >= summaries_due
-                try:
-                    loss = self._run_step(report, with_summaries)
-                except batches.DAMAGE_ERRORS:  # It has not touched the weights.
-                    self._save_unless_saved(step)
-                    raise
-                if with_summaries:
-                    summaries_due = time.monotonic() + config.save_summaries_secs
-                if self._step % config.log_every_n_steps == 0 or self._is_last():
-                    report.tell(self._step, loss, self._learning_rate)
-                if time.monotonic() >= save_due:
-                    self._save()
-                    save_due = time.monotonic() + config.save_interval_secs
-        self._save_unless_saved(step)
-        _LOG.info("Stopped at step %d; newest checkpoint: %s", self._step, self._checkpoint)
-        return Result(self._step, loss, self._checkpoint, self._stop.exit_code)
-
-    def _is_last(self) -> bool:
-        last = self._config.max_number_of_steps
-        return last is not None and self._step >= last
-
-    def _run_step(self, report: Report, with_summaries: bool) -> float:
-        """Makes one update and returns the loss before it."""
-        graph = self._graph
-        fetches = [graph.loss, graph.learning_rate, graph.input_seconds, graph.label_range]
-        if with_summaries:
-            fetches.append(graph.summaries)
-        try:
-            values = self._session.run(fetches)
-        except tf.errors.InvalidArgumentError as error:
-            if "summary histogram" not in error.message:
-                raise
-            raise self._diverged("Activations or weights are not finite") from error
-        loss, self._learning_rate, input_seconds, label_range, *summaries = values
-        self._step += 1
-        _check_labels(*label_range, graph.num_classes, self._config.labels_offset)
-        if not math.isfinite(loss):
-            raise self._diverged(f"The loss is {loss}")
-        report.add_step(input_seconds)
-        for summary in summaries:
-            report.add_summaries(self._step, summary)
-        return float(loss)
-
-    def _save_unless_saved(self, first_step: int) -> None:
-        if self._step > first_step and latest.step_of(self._checkpoint or "") != self._step:
-            self._save()
-
-    def _save(self) -> None:
-        if not self._session.run(self._graph.finite):
-            raise self._diverged("The weights are not finite")
-        path = os.path.join(self._config.train_dir, "model.ckpt")
-        try:
-            self._saver.save(
-                self._session,
-                paths.literal_checkpoint(path),
-                global_step=self._step,
-                write_meta_graph=False,
-            )
-            self._checkpoint = f"{path}-{self._step}"
-        except tf.errors.OpError as error:  # A full disk, most likely.
-            for unfinished in glob.glob(f"{glob.escape(path)}-{self._step}.*tempstate*"):
-                os.remove(unfinished)
-            raise UserError(
-                f"Step {self._step} cannot be saved: {first_cause(error)}. {self._last_good()}"
-            ) from error
-        _LOG.info("Saved %s", self._checkpoint)
-
-    def _diverged(self, what: str) -> DivergedError:
-        return DivergedError(
-            f"{what} at step {self._step} (learning rate {self._learning_rate:.4g})."
-            f" {self._last_good()} Try a lower --learning_rate or --clip_gradient_norm=1, and look"
-            " for damaged pictures."
-        )
-
-    def _last_good(self) -> str:
-        return (
-            f"The last good checkpoint is {self._checkpoint or 'none: nothing was saved before'}."
-        )
+def _run(config, dataset, session, graph, saver, begin, stop) -> Result:
+    _LOG.info(
+        "Batch: %d images (%d x %d clones). The learning rate is not scaled by it.",
+        config.batch_size * config.num_clones,
+        config.batch_size,
+        config.num_clones,
+    )
+    saving = hooks.Saving(
+        session,
+        saver,
+        config.train_dir,
+        graph.finite,
+        every_secs=config.save_interval_secs,
+        checkpoint=begin.checkpoint,
+        first_step=begin.step,
+    )
+    training = loop.Loop(
+        session,
+        graph,
+        schedules.build(config, dataset.num_samples),
+        _hooks(config, graph, saving),
+        step=begin.step,
+        last_step=config.max_number_of_steps,
+        must_stop=lambda: stop.signal_number is not None,
+    )
+    training.run()
+    _LOG.info("Stopped at step %d; newest checkpoint: %s", training.step, saving.checkpoint)
+    return Result(training.step, training.loss, saving.checkpoint, stop.exit_code)
 
 
-def _check_labels(smallest: int, largest: int, num_classes: int, labels_offset: int) -> None:
-    if smallest < 0 or largest >= num_classes:
-        raise UserError(
-            f"With --labels_offset={labels_offset} the labels of a batch are {smallest} to"
-            f" {largest}, but the network has the classes 0 to {num_classes - 1}."
-        )
+def _hooks(
+    config: TrainConfig, graph: model.TrainingGraph, saving: hooks.Saving
+) -> list[hooks.Hook]:
+    """Returns what the run does beside its steps: first what may end it, saving last."""
+    events = tf.summary.FileWriter(config.train_dir)
+    return [
+        hooks.LabelCheck(graph.label_range, graph.num_classes, config.labels_offset),
+        hooks.DivergenceWatch(saving),
+        hooks.Summaries(graph.summaries, events, config.save_summaries_secs),
+        hooks.Reporting(
+            config.train_dir,
+            events,
+            graph.input_seconds,
+            images_per_step=config.batch_size * config.num_clones,
+            every_steps=config.log_every_n_steps,
+            last_step=config.max_number_of_steps,
+        ),
+        saving,
+    ]
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Counts examples through the pipelines and damages their files."""
 
 import itertools
-import pathlib
 
 import numpy as np
 import pytest
@@ -99,30 +98,6 @@ def test_evaluation_returns_the_items_asked_for(dataset):
     )
     assert set(batches[0]) == {"image", "label", "name"}
     assert set(batches[0]["name"]) == {b"png"}
-
-
-@pytest.mark.parametrize("damage", ["flip", "truncate", "picture"])
-def test_damaged_record_is_named(dataset, damage):
-    path = pathlib.Path(dataset.data_sources.replace("*", "1"))
-    data = bytearray(path.read_bytes())
-    if damage == "flip":
-        data[len(data) // 2] ^= 1
-    if damage == "truncate":
-        data = data[:-1]
-    path.write_bytes(data)
-    if damage == "picture":
-        with tf.python_io.TFRecordWriter(str(path)) as writer:
-            writer.write(tiny_dataset._example(b"no picture", 0))
-    number = {"flip": 4, "truncate": 7, "picture": 0}[damage]
-    with pytest.raises(UserError, match=rf"Record {number} .* of {path} is damaged: \w+"):
-        with input_pipeline.damage_named(dataset):
-            _train(dataset, 3)
-
-
-def test_other_errors_keep_their_name(dataset):
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        with input_pipeline.damage_named(dataset):
-            _train(dataset, 3, lambda image: tf.strings.to_number("x"))
 
 
 def test_empty_files_are_refused_instead_of_waited_for(dataset, tmp_path):

@@ -17,7 +17,7 @@ from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.programs.training import train
+from slim_internal.programs.training import hooks, train
 from slim_internal.programs.training.settings import TrainConfig
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
 
@@ -285,7 +285,7 @@ def test_poisoned_picture_stops_the_run_before_anything_is_written(
     run, dataset, monkeypatch, tmp_path
 ):
     _poison(monkeypatch, _brightness_in_batch(dataset, 4))
-    with pytest.raises(train.DivergedError) as caught:
+    with pytest.raises(hooks.DivergedError) as caught:
         run("run", 8, save_interval_secs=0, learning_rate=0.02, log_every_n_steps=1)
     newest = tmp_path / "run" / "model.ckpt-4"
     assert "loss is nan at step 5 (learning rate 0.02)" in str(caught.value)
@@ -297,7 +297,7 @@ def test_poisoned_picture_stops_the_run_before_anything_is_written(
 
 def test_poisoned_picture_at_a_step_with_summaries(run, dataset, monkeypatch, tmp_path):
     _poison(monkeypatch, _brightness_in_batch(dataset, 0))
-    with pytest.raises(train.DivergedError, match="not finite at step 0"):
+    with pytest.raises(hooks.DivergedError, match="not finite at step 0"):
         run("run", 8)
     assert _steps(tmp_path / "run") == []
 
@@ -316,13 +316,13 @@ def test_damaged_record_costs_no_step(run, tmp_path):
 
 
 def test_absurd_learning_rate_stops_the_run(run, tmp_path):
-    with pytest.raises(train.DivergedError, match=r"learning rate 1e\+30.*--learning_rate"):
+    with pytest.raises(hooks.DivergedError, match=r"learning rate 1e\+30.*--learning_rate"):
         run("run", 8, learning_rate=1e30, weight_decay=0.1)
     assert _steps(tmp_path / "run") == []
 
 
 def test_weights_that_are_no_numbers_are_not_saved(run, tmp_path):
-    with pytest.raises(train.DivergedError, match="weights are not finite at step 1"):
+    with pytest.raises(hooks.DivergedError, match="weights are not finite at step 1"):
         run("run", 1, learning_rate=math.inf)
     assert _steps(tmp_path / "run") == []
 

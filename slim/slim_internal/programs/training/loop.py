@@ -1,0 +1,79 @@
+"""The loop of a training run: makes steps and calls hooks."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+from slim_internal.ground.compat import tf
+from slim_internal.programs.training.graph import TrainingGraph
+from slim_internal.programs.training.hooks import Hook, Step
+from slim_internal.programs.training.schedules import Schedule
+
+
+class Loop:
+    """Makes steps until the last one, or until it is asked to stop.
+
+    Args:
+      session: Session with the variables.
+      graph: What to run.
+      schedule: Learning rate of each step.
+      hooks: What to do beside the steps, in this order.
+      step: Steps made before.
+      last_step: Step after which to stop; None to go on for ever.
+      must_stop: Asked before each step.
+
+    Attributes:
+      step: Steps made, those of earlier runs included.
+      loss: Loss of the last step; None if none was made.
+    """
+
+    def __init__(
+        self,
+        session: tf.Session,
+        graph: TrainingGraph,
+        schedule: Schedule,
+        hooks: Sequence[Hook],
+        *,
+        step: int,
+        last_step: int | None,
+        must_stop: Callable[[], bool],
+    ):
+        self.step = step
+        self.loss: float | None = None
+        self._session = session
+        self._graph = graph
+        self._schedule = schedule
+        self._hooks = hooks
+        self._last_step = last_step
+        self._must_stop = must_stop
+
+    def run(self) -> None:
+        """Makes the steps."""
+        with contextlib.ExitStack() as stack:
+            for hook in self._hooks:
+                stack.callback(hook.close)
+            while not self._is_last() and not self._must_stop():
+                self._make_step()
+            for hook in self._hooks:
+                hook.at_end(self.step)
+
+    def _is_last(self) -> bool:
+        return self._last_step is not None and self.step >= self._last_step
+
+    def _make_step(self) -> None:
+        learning_rate = self._schedule(self.step)
+        extra = {}
+        for hook in self._hooks:
+            extra.update(hook.fetches(self.step))
+        try:
+            loss, values = self._session.run(
+                [self._graph.loss, extra], {self._graph.learning_rate: learning_rate}
+            )
+        except tf.errors.OpError as error:
+            for hook in self._hooks:
+                hook.on_error(error, self.step, learning_rate)
+            raise
+        self.step += 1
+        self.loss = float(loss)
+        step = Step(self.step, self.loss, learning_rate, self._is_last(), values)
+        for hook in self._hooks:
+            hook.after_step(step)

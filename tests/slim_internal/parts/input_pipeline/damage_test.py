@@ -1,0 +1,48 @@
+"""Damages data files and reads them."""
+
+import pathlib
+
+import pytest
+
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.input_pipeline import batches as input_pipeline
+from slim_internal.parts.input_pipeline import damage
+from tests.slim_internal.programs.training import tiny_dataset
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return tiny_dataset.write(str(tmp_path), 25)
+
+
+def _read(dataset, preprocess=lambda image: image):
+    with tf.Graph().as_default(), tf.Session() as session:
+        batches = input_pipeline.training_batches(dataset, preprocess, batch_size=10, seed=1)
+        next_batch = tf.data.make_one_shot_iterator(batches).get_next()
+        for _ in range(3):
+            session.run(next_batch)
+
+
+@pytest.mark.parametrize("harm", ["flip", "truncate", "picture"])
+def test_damaged_record_is_named(dataset, harm):
+    path = pathlib.Path(dataset.data_sources.replace("*", "1"))
+    data = bytearray(path.read_bytes())
+    if harm == "flip":
+        data[len(data) // 2] ^= 1
+    if harm == "truncate":
+        data = data[:-1]
+    path.write_bytes(data)
+    if harm == "picture":
+        with tf.python_io.TFRecordWriter(str(path)) as writer:
+            writer.write(tiny_dataset._example(b"no picture", 0))
+    number = {"flip": 4, "truncate": 7, "picture": 0}[harm]
+    with pytest.raises(UserError, match=rf"Record {number} .* of {path} is damaged: \w+"):
+        with damage.damage_named(dataset):
+            _read(dataset)
+
+
+def test_other_errors_keep_their_name(dataset):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        with damage.damage_named(dataset):
+            _read(dataset, lambda image: tf.strings.to_number("x"))
