@@ -1,4 +1,4 @@
-"""The README's commands are commands that run: programs, flags and scopes are the real ones."""
+"""The documents' commands are commands that run: programs, flags and scopes are the real ones."""
 
 import os
 import pathlib
@@ -16,7 +16,8 @@ from slim_internal.parts.checkpoints import restore
 _README = pathlib.Path("README.md").read_text(encoding="utf-8")
 _SLIM = pathlib.Path(cli.__file__).parents[3]
 
-_BLOCKS = re.findall(r"^```(?:bash|sh)\n(.*?)^```", _README, re.DOTALL | re.MULTILINE)
+_WEIGHTS = pathlib.Path("docs/weights.md").read_text(encoding="utf-8")
+_BLOCKS = re.findall(r"^```(?:bash|sh)\n(.*?)^```", _README + _WEIGHTS, re.DOTALL | re.MULTILINE)
 _COMMANDS = "".join(_BLOCKS).replace("\\\n", " ").splitlines()
 _START = re.compile(
     r"(?:tools/)?bazel run //slim:(\w+)(?: -- )?"

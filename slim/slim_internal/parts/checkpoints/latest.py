@@ -10,6 +10,7 @@ import re
 
 from slim_internal.ground.compat import paths, tf
 from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints import published
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def find(checkpoint_path: str) -> str:
 
     Args:
       checkpoint_path: A folder, or the name that a checkpoint's files have in common
-        (`…/model.ckpt-120`); one of these files will do.
+        (`…/model.ckpt-120`); one of these files will do. Where no such files exist, the name of
+        published weights ("inception_v3").
 
     Raises:
       UserError: If there is no checkpoint.
@@ -82,6 +84,8 @@ def find(checkpoint_path: str) -> str:
         return path
     path = re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", checkpoint_path)
     if not tf.train.checkpoint_exists(paths.literal_checkpoint(path)):
+        if path in published.names():
+            return published.locate(path)
         folder = os.path.dirname(path) or "."
         present = ", ".join(map(os.path.basename, list_checkpoints(folder))) or "none"
         raise UserError(f"No checkpoint {path!r}. Checkpoints in {folder!r}: {present}.")
