@@ -10,6 +10,7 @@ import pathlib
 from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
 from slim_internal.programs.classification.settings import Classification
 
 _MAX_PICTURES = 100_000
@@ -29,10 +30,7 @@ def main(paths):
         answers = list(opened.classify(paths, top_k=config.top_k, batch_size=config.batch_size))
     text = report.FORMATS[config.format](answers)
     if config.output_file:
-        # Names of files need not be UTF-8.
-        pathlib.Path(config.output_file).write_text(
-            text, encoding="utf-8", errors="surrogateescape"
-        )
+        atomic.write_output(config.output_file, text)
     else:
         print(text, end="")
 

@@ -9,14 +9,12 @@ comes last, and only when every shard is right.
 import contextlib
 import csv
 import dataclasses
-import fcntl
 import hashlib
 import io
 import json
 import multiprocessing
 import os
 import pathlib
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,10 +22,10 @@ from concurrent import futures
 from typing import Any
 
 from datasets.storage import journal, labels, manifest, tfrecords
-from slim_internal.ground.downloads import part_file
 from slim_internal.ground.downloads.remote_file import RemoteFile
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.progress import ProgressLog, human_bytes
+from slim_internal.ground.files import atomic, locks, space
+from slim_internal.ground.progress import ProgressLog
 
 Progress = Callable[[int, int], None]
 
@@ -171,8 +169,8 @@ def build_exclusively(
 ) -> Outcome:
     """Does what `build` does, for a caller that has the folder to itself (`exclusive`)."""
     folder = pathlib.Path(dataset_dir)
-    with _full_disk_explained(folder):
-        tfrecords.remove_partials(folder)
+    with space.full_disk_explained(folder):
+        atomic.remove_unfinished(folder)
         done = _keep_intact(folder, plan)
         missing = [shard for shard in plan.shards if shard.name not in done]
         _check_disk(folder, plan, missing)
@@ -196,32 +194,13 @@ def exclusive(dataset_dir: str | os.PathLike) -> Iterator[None]:
     folder = pathlib.Path(dataset_dir)
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UserError(f"Another process is converting a data set into {folder}.") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-        if is_new:
-            with contextlib.suppress(OSError):  # It is filled, as it should be.
-                folder.rmdir()
-
-
-@contextlib.contextmanager
-def _full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in part_file.NO_SPACE:
-            raise
-        raise UserError(
-            f"The disk of {folder} is full ({error.strerror}). The finished files stay there: free "
-            "some space and run the same command again."
-        ) from error
+    with locks.refuse(folder, f"Another process is converting a data set into {folder}."):
+        try:
+            yield
+        finally:
+            if is_new:
+                with contextlib.suppress(OSError):  # It is filled, as it should be.
+                    folder.rmdir()
 
 
 def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:
@@ -271,13 +250,12 @@ def _check_same(folder: pathlib.Path, plan: Plan, complete: manifest.Manifest) -
 
 def _check_disk(folder: pathlib.Path, plan: Plan, missing: list[PlannedShard]) -> None:
     needed = plan.needed_bytes * len(missing) // max(len(plan.shards), 1)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
+    try:
+        space.require_free(folder, needed, "the dataset")
+    except UserError:
         if not any((folder / shard.name).exists() for shard in plan.shards):
             journal.end(folder)  # Nothing was begun: the folder is free for another set.
-        raise UserError(
-            f"{folder} has {human_bytes(free)} free; the data set needs {human_bytes(needed)}."
-        )
+        raise
 
 
 def _write_missing(
@@ -330,7 +308,7 @@ def _report_problems(
     else:
         text = io.StringIO(newline="")
         csv.writer(text).writerows([("file", "fault", "action"), *problems])
-        manifest.write_text(folder / REPORT, text.getvalue())
+        atomic.write(folder / REPORT, text.getvalue())
     return problems
 
 
@@ -372,7 +350,7 @@ def _in_processes(
         for task in futures.as_completed(tasks):
             yield task.result()
     except futures.process.BrokenProcessPool:
-        begun = ", ".join(tfrecords.partials(folder))
+        begun = ", ".join(atomic.unfinished(folder))
         raise UserError(
             f"A worker process was killed, perhaps for want of memory, while {begun or 'nothing'} "
             "was being written. Run again to continue; fewer workers take less memory."
@@ -420,6 +398,6 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
         options=plan.options,
     )
     labels.write_label_file(dict(enumerate(plan.class_names)), folder)
-    tfrecords.remove_partials(folder)  # Workers of a killed run may have outlived it by a moment.
+    atomic.remove_unfinished(folder)  # Workers of a killed run may have outlived it by a moment.
     manifest.write(folder, complete)
     return complete

@@ -14,6 +14,7 @@ from typing import TextIO
 
 from datasets.storage import manifest
 from datasets.storage.manifest import Shard
+from slim_internal.ground.files import atomic
 
 FILENAME = ".conversion.jsonl"
 
@@ -45,7 +46,7 @@ def begin(
       shards: Those that are there already.
     """
     header = json.dumps({"dataset": dataset, "files": list(files)}) + "\n"
-    manifest.write_text(path(dataset_dir), header + "".join(map(_line, shards)))
+    atomic.write(path(dataset_dir), header + "".join(map(_line, shards)))
 
 
 def note(journal: TextIO, shard: Shard) -> None:

@@ -4,8 +4,8 @@ import os
 import pathlib
 from collections.abc import Iterable, Mapping
 
-from datasets.storage import manifest
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
 
 LABELS_FILENAME = "labels.txt"
 
@@ -23,7 +23,7 @@ def write_label_file(
     filename: str = LABELS_FILENAME,
 ) -> None:
     """Writes the names of the classes, one `<label>:<name>` on each line."""
-    manifest.write_text(pathlib.Path(dataset_dir, filename), labels_text(labels_to_class_names))
+    atomic.write(pathlib.Path(dataset_dir, filename), labels_text(labels_to_class_names))
 
 
 def has_labels(dataset_dir: str | os.PathLike, filename: str = LABELS_FILENAME) -> bool:

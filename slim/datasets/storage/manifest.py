@@ -14,6 +14,7 @@ from typing import Any
 
 from datasets.storage import tfrecords
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
 
 FILENAME = "manifest.json"
 
@@ -91,17 +92,7 @@ class Manifest:
 def write(dataset_dir: str | os.PathLike, manifest: Manifest) -> None:
     """Writes the manifest, which declares the set complete."""
     fields = dataclasses.asdict(manifest) | {"splits": manifest.splits}
-    write_text(pathlib.Path(dataset_dir, FILENAME), json.dumps(fields, indent=1) + "\n")
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file that is complete or not there; names that are no UTF-8 survive."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with open(partial, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())  # Or a power cut could leave the name without the content.
-    os.replace(partial, path)
+    atomic.write(pathlib.Path(dataset_dir, FILENAME), json.dumps(fields, indent=1) + "\n")
 
 
 def read(dataset_dir: str | os.PathLike) -> Manifest | None:

@@ -8,11 +8,9 @@ the record and a CRC-32C of it. It is written here directly, so that a process t
 bytes need not load TensorFlow, which takes seconds and 400 MB.
 """
 
-import contextlib
 import dataclasses
 import itertools
 import os
-import pathlib
 import struct
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -20,9 +18,7 @@ from typing import BinaryIO
 import google_crc32c
 
 from slim_internal.ground.errors import UserError
-
-# Of files that are being written.
-PARTIAL_SUFFIX = ".partial"
+from slim_internal.ground.files import atomic
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
@@ -60,19 +56,15 @@ class _Tally:
         self._crc = google_crc32c.extend(self._crc, record)
         self.records += 1
 
-    def contents(self, path: str) -> Contents:
-        return Contents(self.records, os.path.getsize(path), f"crc32c:{self._crc:08x}")
+    def contents(self, size: int) -> Contents:
+        return Contents(self.records, size, f"crc32c:{self._crc:08x}")
 
 
 class ShardWriter:
     """Writes one shard; leaving the `with` block by an exception leaves no file behind."""
 
     def __init__(self, path: str | os.PathLike):
-        self._path = os.fspath(path)
-        folder, name = os.path.split(self._path)
-        # The process id keeps a second writer of the same shard from tearing this one.
-        self._partial = os.path.join(folder, f".{name}.{os.getpid()}{PARTIAL_SUFFIX}")
-        self._file = open(self._partial, "wb")  # noqa: SIM115  # Until `close` or `discard`.
+        self._file = atomic.AtomicFile(path)
         self._tally = _Tally()
         self.contents: Contents | None = None
 
@@ -85,18 +77,13 @@ class ShardWriter:
     def close(self) -> Contents:
         """Moves the shard to its final name and returns what it contains."""
         if self.contents is None:
-            self._file.close()
-            contents = self._tally.contents(self._partial)
-            os.replace(self._partial, self._path)
-            self.contents = contents
+            self._file.publish()
+            self.contents = self._tally.contents(self._file.size)
         return self.contents
 
     def discard(self) -> None:
         """Removes what was written so far."""
-        with contextlib.suppress(OSError):  # On a full disk, that of the bytes still buffered.
-            self._file.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(self._partial)
+        self._file.discard()
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -106,8 +93,7 @@ class ShardWriter:
             if error_type is None:
                 self.close()
         finally:
-            if self.contents is None:
-                self.discard()
+            self.discard()
 
 
 def write_shard(path: str | os.PathLike, records: Iterable[bytes]) -> Contents:
@@ -116,18 +102,6 @@ def write_shard(path: str | os.PathLike, records: Iterable[bytes]) -> Contents:
         for record in records:
             writer.write(record)
     return writer.contents
-
-
-def partials(folder: str | os.PathLike) -> list[str]:
-    """Returns the names of the shards that are being written, or were when a writer was killed."""
-    hidden = sorted(path.name for path in pathlib.Path(folder).glob(f".*{PARTIAL_SUFFIX}"))
-    return [name[1 : -len(PARTIAL_SUFFIX)].rpartition(".")[0] for name in hidden]
-
-
-def remove_partials(folder: str | os.PathLike) -> None:
-    """Removes what killed writers left behind."""
-    for path in pathlib.Path(folder).glob(f".*{PARTIAL_SUFFIX}"):
-        path.unlink(missing_ok=True)
 
 
 def read_records(path: str | os.PathLike) -> Iterator[bytes]:
@@ -186,4 +160,4 @@ def scan(path: str | os.PathLike) -> Contents:
     tally = _Tally()
     for record in read_records(path):
         tally.add(record)
-    return tally.contents(os.fspath(path))
+    return tally.contents(os.path.getsize(path))

@@ -17,6 +17,7 @@ import pytest
 from datasets.conversion import builder
 from datasets.storage import journal, manifest, tfrecords
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
 
 NUM_SHARDS = 12
 RECORDS = 40
@@ -37,13 +38,6 @@ def failing(index: int):
 def killed(index: int):
     yield from records(index, 5)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def fill_the_disk(folder: pathlib.Path, index: int):
-    """Leaves no room for the last shard."""
-    last = f".train-{NUM_SHARDS - 1:05d}-of-{NUM_SHARDS:05d}.{os.getpid()}.partial"
-    (folder / last).symlink_to("/dev/full")
-    yield from records(index)
 
 
 def with_problems(index: int):
@@ -142,19 +136,30 @@ def test_failure_of_one_worker_fails_the_run_and_a_rerun_completes_it(
     with pytest.raises(UserError, match=r"picture 8\.jpg cannot be used"):
         builder.build(tmp_path, make_plan(failing, bad=8), num_workers=num_workers)
     assert not (tmp_path / manifest.FILENAME).exists()
-    assert not tfrecords.partials(tmp_path)
+    assert not atomic.unfinished(tmp_path)
     outcome = builder.build(tmp_path, make_plan())
     assert 0 < len(outcome.written) < NUM_SHARDS
     assert digests(tmp_path) == reference
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is always full")
-def test_disk_that_gets_full_is_said_and_a_rerun_completes_the_set(reference, tmp_path):
-    plan = make_plan(functools.partial(fill_the_disk, tmp_path), bad=NUM_SHARDS - 2)
-    with pytest.raises(UserError, match=r"The disk of .* is full \(No space left on device\)"):
-        builder.build(tmp_path, plan)
+def test_disk_that_gets_full_is_said_and_a_rerun_completes_the_set(
+    reference, tmp_path, monkeypatch
+):
+    plan = make_plan()
+    last = atomic.partial_path(tmp_path / plan.shards[-1].name)
+    real = atomic.open_alone
+
+    def without_room_for_the_last(path):
+        return os.open("/dev/full", os.O_WRONLY) if path == last else real(path)
+
+    message = r"Cannot write to .*: the disk is full \(No space left on device\)"
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "open_alone", without_room_for_the_last)
+        with pytest.raises(UserError, match=message):
+            builder.build(tmp_path, plan)
     assert not (tmp_path / manifest.FILENAME).exists()
-    assert not tfrecords.partials(tmp_path)
+    assert not atomic.unfinished(tmp_path)
     assert builder.build(tmp_path, make_plan()).written == (plan.shards[-1].name,)
     assert digests(tmp_path) == reference
 
@@ -230,12 +235,12 @@ def test_interrupt_reaches_workers_that_are_just_starting_and_nobody_complains(t
     os.killpg(process.pid, signal.SIGINT)
     _, complaints = process.communicate(timeout=10)
     assert (process.returncode, complaints) == (130, b"")
-    assert not tfrecords.partials(tmp_path / "set")
+    assert not atomic.unfinished(tmp_path / "set")
 
 
 def test_no_worker_outlives_its_parent(tmp_path):
     process = start(tmp_path / "set", 2, tmp_path / "script.py")
-    while not tfrecords.partials(tmp_path / "set"):
+    while not atomic.unfinished(tmp_path / "set"):
         time.sleep(0.05)
     process.kill()
     process.communicate(timeout=5)  # Ends when the last worker closes its standard error.
@@ -315,13 +320,13 @@ def test_part_of_another_set_is_refused(header, name, tmp_path):
 
 
 def test_disk_too_small_is_said_before_anything_is_written(tmp_path):
-    with pytest.raises(UserError, match=r"the data set needs 1000000\.0 TB"):
+    with pytest.raises(UserError, match=r"for the dataset: 1000000\.0 TB needed"):
         builder.build(tmp_path / "set", make_plan(needed_bytes=10**18))
     assert not (tmp_path / "set").exists()
     with pytest.raises(UserError):
         builder.build(tmp_path / "set", make_plan(failing, bad=8))
     half = digests(tmp_path / "set")
-    with pytest.raises(UserError, match=r"the data set needs 333333\.3 TB"):
+    with pytest.raises(UserError, match=r"for the dataset: 333333\.3 TB needed"):
         builder.build(tmp_path / "set", make_plan(needed_bytes=10**18))
     assert digests(tmp_path / "set").keys() == half.keys()
 

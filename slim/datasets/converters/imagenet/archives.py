@@ -4,7 +4,6 @@ import dataclasses
 import getpass
 import os
 import pathlib
-import shutil
 import sys
 from collections.abc import Iterable
 
@@ -12,7 +11,7 @@ from slim_internal.ground import errors
 from slim_internal.ground.downloads import download, part_file, verification
 from slim_internal.ground.downloads.remote_file import RemoteFile
 from slim_internal.ground.downloads.status import Progress
-from slim_internal.ground.progress import human_bytes
+from slim_internal.ground.files import space
 
 BASE_URL = "https://image-net.org/data/ILSVRC/2012/"
 
@@ -199,9 +198,5 @@ def _check_disk(request: Request, missing: list[RemoteFile]) -> None:
     there = [part_file.part_path(os.fspath(request.raw_data / remote.name)) for remote in missing]
     there += map(os.fspath, pathlib.Path(request.data_dir).glob("*-of-*"))
     needed -= sum(map(os.path.getsize, filter(os.path.isfile, there)))
-    free = shutil.disk_usage(request.raw_data).free
-    if free < needed:
-        raise errors.UserError(
-            f"{request.data_dir} has {human_bytes(free)} free; the archives to be downloaded and "
-            f"the converted data set take {human_bytes(needed)}."
-        )
+    what = "the archives to be downloaded and the converted dataset"
+    space.require_free(request.raw_data, needed, what)

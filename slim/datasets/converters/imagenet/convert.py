@@ -14,8 +14,9 @@ from datasets.converters.imagenet.archives import RAW_DATA, SOURCES
 from datasets.converters.imagenet.inventory import OFFICIAL_SIZES, Inventory
 from datasets.converters.imagenet.settings import Options
 from datasets.converters.imagenet.source import Source
-from datasets.storage import journal, manifest, tfrecords
+from datasets.storage import journal, manifest
 from slim_internal.ground import errors
+from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import ProgressLog
 
 DATASET = "imagenet"
@@ -59,7 +60,7 @@ def convert(
     )
     _check_totals(inventory, outcome.manifest)
     if inventory.bounding_boxes is not None:
-        manifest.write_text(boxes, inventory.bounding_boxes)
+        atomic.write(boxes, inventory.bounding_boxes)
     return outcome
 
 
@@ -127,7 +128,7 @@ def check_folder(options: Options, *, may_hold: Iterable[str] = ()) -> None:
         path.name
         for path in (folder.iterdir() if folder.is_dir() else ())
         if path.name.removesuffix(".receipt.json") not in ours
-        and not path.name.endswith(tfrecords.PARTIAL_SUFFIX)
+        and not path.name.endswith(atomic.SUFFIX)
         and path.resolve() not in inputs
     )
     if others:

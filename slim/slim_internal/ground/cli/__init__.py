@@ -16,7 +16,6 @@ Libraries report through `logging.getLogger(__name__)`; `run` prints information
 marks warnings and errors as such.
 """
 
-import errno
 import io
 import logging
 import os
@@ -28,14 +27,12 @@ from collections.abc import Callable, Sequence
 from absl import flags
 
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import space
 
 FLAGS = flags.FLAGS
 
 _EXIT_USER_ERROR = 1
 _EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
-
-# What a write to a full disk, or beyond a quota, ends in; such an error names no file.
-_FULL = (errno.EDQUOT, errno.EFBIG, errno.ENOSPC)
 
 
 class _Formatter(logging.Formatter):
@@ -97,11 +94,11 @@ def run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_EXIT_USER_ERROR)
     except OSError as error:
-        if error.filename is not None:
-            _fail(f"{error.filename}: {error.strerror}")
-        if error.errno not in _FULL:
+        if space.is_full(error):
+            _fail(str(space.cannot_write(error)))
+        if error.filename is None:
             raise
-        _fail(f"{error.strerror}: make room and run it again.")
+        _fail(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(_EXIT_INTERRUPTED)

@@ -21,8 +21,7 @@ from collections.abc import Iterator
 from typing import IO, BinaryIO, cast
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import part_file
-from slim_internal.ground.files import locks
+from slim_internal.ground.files import locks, space
 
 # No header that describes a member is longer; what asks for more wants to fill the memory.
 _LONGEST_HEADER = 64 << 10
@@ -61,11 +60,11 @@ def extract(
     incomplete = directory + ".incomplete"
     if not os.path.isfile(archive_path):
         raise errors.UserError(f"There is no archive {archive_path}.")
-    with locks.exclusive(incomplete, _open_folder):
+    with locks.wait(incomplete, _open_folder):
         _refuse_filled(directory)
         _empty(incomplete)  # Of what an earlier run left that was killed.
         try:
-            with part_file.explain_write_errors(incomplete):
+            with space.write_errors_explained(incomplete):
                 _unpack(archive_path, incomplete, _Limits(max_members, max_bytes))
                 os.rename(incomplete, directory)
         except BaseException as error:

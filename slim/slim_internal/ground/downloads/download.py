@@ -20,6 +20,7 @@ from slim_internal.ground import errors
 from slim_internal.ground.downloads import part_file, status, transfer, verification
 from slim_internal.ground.downloads.remote_file import RemoteFile, below, printable
 from slim_internal.ground.downloads.transfer import Credentials, Policy
+from slim_internal.ground.files import space
 from slim_internal.ground.progress import human_bytes
 
 __all__ = ["Credentials", "Policy", "RemoteFile", "fetch"]
@@ -101,7 +102,8 @@ class _Job:
         """Tries one mirror after the other."""
         directory = os.path.dirname(self.path) or "."
         if self.remote.size is not None:
-            part_file.check_free_space(directory, self.remote.size - self.part.length)
+            missing = self.remote.size - self.part.length
+            space.require_free(directory, missing, self.remote.name)
         failures = []
         for url in urls:
             try:
@@ -160,7 +162,7 @@ class _Job:
             self.part.clear()
             raise
         self.part.publish(contents)
-        with part_file.explain_write_errors(self.path):
+        with space.write_errors_explained(self.path):
             verification.write_receipt(self.path, receipt)
 
     def _contents(self) -> str:
@@ -172,7 +174,7 @@ class _Job:
         part = self.part
         if part.version.encoding != "gzip":
             return part.path
-        with part_file.explain_write_errors(part.decoded):
+        with space.write_errors_explained(part.decoded):
             try:
                 with gzip.open(part.path) as encoded:
                     if self.remote.name.endswith(_GZIP_NAMES) and encoded.read(2) != _GZIP_MAGIC:

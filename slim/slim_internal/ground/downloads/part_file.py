@@ -13,12 +13,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from slim_internal.ground import errors
-from slim_internal.ground.files import locks
-from slim_internal.ground.progress import human_bytes
-
-# How the system says that a disk is full, or that the user may have no more of it.
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+from slim_internal.ground.files import atomic, locks, space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +73,9 @@ class PartFile:
 
     def begin(self, version: Version) -> None:
         """Forgets all bytes; those that follow belong to `version`."""
-        with explain_write_errors(self._sidecar):
+        with space.write_errors_explained(self._sidecar):
             self.clear()
-            replace_json(self._sidecar, dataclasses.asdict(version))
+            atomic.write_json(self._sidecar, dataclasses.asdict(version))
         self.version, self.spliced = version, False
 
     def write(self, chunk: bytes) -> None:
@@ -90,7 +85,7 @@ class PartFile:
           UserError: The disk is full; what was written stays for a later run.
         """
         view = memoryview(chunk)
-        with explain_write_errors(self.path):
+        with space.write_errors_explained(self.path):
             while view:
                 written = os.pwrite(self._descriptor, view, self.length)
                 self.length += written
@@ -98,9 +93,8 @@ class PartFile:
 
     def publish(self, contents: str) -> None:
         """Gives its bytes (at `path` or `decoded`) the final name, once they are safely on disk."""
-        with explain_write_errors(contents):
-            _sync(contents)
-            os.replace(contents, self._final_path)
+        with space.write_errors_explained(contents):
+            atomic.publish(contents, self._final_path)
         self.discard()
 
     def discard(self) -> None:
@@ -151,52 +145,8 @@ def claim(final_path: str) -> Iterator[PartFile]:
     Raises:
       UserError: The folder cannot be written.
     """
-    with locks.exclusive(part_path(final_path), _open) as descriptor:
+    with locks.wait(part_path(final_path), _open) as descriptor:
         yield PartFile(final_path, descriptor)
-
-
-@contextlib.contextmanager
-def explain_write_errors(path: str) -> Iterator[None]:
-    """Turns the operating system's refusal to write into a `UserError` that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise errors.UserError(f"Cannot write {path}: {error.strerror}.") from error
-        raise errors.UserError(
-            f"The disk is full: {path} could not be written ({error.strerror}). "
-            "Free some space and run the same command again."
-        ) from error
-
-
-def check_free_space(directory: str, needed: int) -> None:
-    """Raises a `UserError` unless `needed` bytes fit on the disk of a folder."""
-    info = os.statvfs(directory)
-    free = info.f_bavail * info.f_frsize
-    if needed > free:
-        raise errors.UserError(
-            f"Too little space in {directory}: {human_bytes(needed)} are needed, "
-            f"{human_bytes(free)} are free."
-        )
-
-
-def replace_json(path: str, content: dict) -> None:
-    """Writes a small JSON file, whole or not at all.
-
-    What a killed run leaves of it is overwritten by the next. Of two processes that write the same
-    at once, one finds it done.
-    """
-    temporary = f"{path}.tmp"
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, sort_keys=True)
-            file.write("\n")
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def _open(path: str) -> int:
@@ -205,11 +155,3 @@ def _open(path: str) -> int:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             raise OSError(errno.EEXIST, "something else than a file has that name; move it away")
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

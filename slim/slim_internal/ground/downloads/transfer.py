@@ -20,6 +20,7 @@ import urllib3
 from slim_internal.ground import errors
 from slim_internal.ground.downloads import part_file, status
 from slim_internal.ground.downloads.remote_file import RemoteFile, printable
+from slim_internal.ground.files import space
 from slim_internal.ground.progress import duration, human_bytes
 
 _LOG = logging.getLogger(__name__)
@@ -238,7 +239,8 @@ class _Transfer:
         size = self.remote.size if part.version.encoding is None else None
         total = part.version.size if size is None else size
         if total is not None:
-            part_file.check_free_space(os.path.dirname(part.path) or ".", total - part.length)
+            folder = os.path.dirname(part.path) or "."
+            space.require_free(folder, total - part.length, self.remote.name)
         name = self.remote.name
         with status.Meter(self.progress, "Fetching", name, done=part.length, total=total) as meter:
             for chunk in self._chunks(response):

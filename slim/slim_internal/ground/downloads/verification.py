@@ -9,6 +9,7 @@ import os
 from slim_internal.ground import errors
 from slim_internal.ground.downloads import part_file, status
 from slim_internal.ground.downloads.remote_file import RemoteFile
+from slim_internal.ground.files import atomic
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 20
@@ -115,7 +116,7 @@ def read_receipt(path: str) -> Receipt | None:
 
 def write_receipt(path: str, receipt: Receipt) -> None:
     """Keeps the receipt of a file beside it."""
-    part_file.replace_json(receipt_path(path), dataclasses.asdict(receipt))
+    atomic.write_json(receipt_path(path), dataclasses.asdict(receipt))
 
 
 def receipt_path(path: str) -> str:

@@ -1,7 +1,8 @@
 """A file or folder for one process at a time.
 
-The lock ends with the process, however that ends, and leaves nothing behind. Some network file
-systems grant every lock; whoever uses this says why that does no harm there.
+`wait` waits for a process that has it, `refuse` does not. The lock ends with the process, however
+that ends, and leaves nothing behind. Some network file systems know no locks, or grant every one;
+whoever uses this says why that does no harm there.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def exclusive(path: str, opener: Callable[[str], int]) -> Iterator[int]:
+def wait(path: str, opener: Callable[[str], int]) -> Iterator[int]:
     """Opens a path for this process alone, waiting for another that has it.
 
     Args:
@@ -31,9 +32,11 @@ def exclusive(path: str, opener: Callable[[str], int]) -> Iterator[int]:
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
             descriptor = opener(path)
         except OSError as error:
-            raise errors.UserError(f"Cannot write {path}: {error.strerror}.") from error
+            raise errors.UserError(f"Cannot write to {path}: {error.strerror}.") from error
         try:
-            _lock(descriptor, path)
+            if not _locked(descriptor, path):
+                _LOG.warning("Another process is writing %s; waiting for it.", path)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             # The process that was waited for may have renamed or removed this very file.
             if _is_still(path, descriptor):
                 yield descriptor
@@ -42,14 +45,35 @@ def exclusive(path: str, opener: Callable[[str], int]) -> Iterator[int]:
             os.close(descriptor)
 
 
-def _lock(descriptor: int, path: str) -> None:
+@contextlib.contextmanager
+def refuse(folder: str | os.PathLike, busy: str) -> Iterator[None]:
+    """Keeps a folder for this process alone; one that another process has is refused.
+
+    Args:
+      folder: The folder, which exists.
+      busy: The message if another process has it.
+
+    Raises:
+      UserError: Another process has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if not _locked(descriptor, os.fspath(folder)):
+            raise errors.UserError(busy)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, path: str) -> bool:
+    """Locks without waiting; returns whether no other process has the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        _LOG.warning("Another process is writing %s; waiting for it.", path)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return False
     except OSError as error:
         _LOG.info("%s cannot be locked: %s", path, error)
+    return True
 
 
 def _is_still(path: str, descriptor: int) -> bool:

@@ -1,10 +1,11 @@
 """Tables as CSV files."""
 
 import csv
-import os
+import io
 import pathlib
 from collections.abc import Sequence
 
+from slim_internal.ground.files import atomic
 from slim_internal.parts.metrics.metric import Table, Value
 from slim_internal.parts.metrics.writers import Writer
 
@@ -23,10 +24,8 @@ class CsvTables(Writer):
 
     @staticmethod
     def _write(path: pathlib.Path, table: Table) -> None:
-        unfinished = path.with_name(path.name + ".part")
-        # Names of classes need not be UTF-8.
-        with open(unfinished, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows(table.rows)
-        os.replace(unfinished, path)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(table.rows)
+        atomic.write(path, text.getvalue())

@@ -1,11 +1,11 @@
 """Results as JSON: one file that holds the latest, or one line for each time."""
 
 import json
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from slim_internal.ground.files import atomic
 from slim_internal.parts.metrics.metric import Table, Value
 from slim_internal.parts.metrics.writers import Writer
 
@@ -24,10 +24,7 @@ class JsonFile(Writer):
     def write(self, step: int, values: Sequence[Value]) -> None:
         """Replaces the file."""
         text = json.dumps(_fields(values), indent=1, ensure_ascii=False)
-        unfinished = self._path.with_name(self._path.name + ".part")
-        # Names of classes need not be UTF-8.
-        unfinished.write_bytes(f"{text}\n".encode(errors="surrogateescape"))
-        os.replace(unfinished, self._path)
+        atomic.write(self._path, f"{text}\n")
 
 
 class JsonLines(Writer):

@@ -1,15 +1,14 @@
 """Builds the graph that classifies pictures and writes it with its weights as one frozen file."""
 
 import dataclasses
-import os
 import pathlib
-from collections.abc import Mapping
 
 from google.protobuf import text_format
 
 from deployment import sessions
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError, require_at_least
+from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.programs.export import settings as export_config
@@ -65,21 +64,8 @@ def export(config: export_config.Export) -> Exported:
         if config.write_text_graphdef
         else graph_def.SerializeToString(deterministic=True),
     }
-    _write_all(contents)
+    atomic.write_all(contents)
     return Exported(path, description_path, model, checkpoint_path)
-
-
-def _write_all(contents: Mapping[pathlib.Path, bytes]) -> None:
-    """Writes files that belong together: nothing is replaced before all of it is on the disk."""
-    unfinished = {path: path.with_name(path.name + ".part") for path in contents}
-    try:
-        for path, content in contents.items():
-            unfinished[path].write_bytes(content)
-        for path in contents:
-            os.replace(unfinished[path], path)
-    finally:
-        for part in unfinished.values():
-            part.unlink(missing_ok=True)
 
 
 def _output_path(config: export_config.Export) -> pathlib.Path:

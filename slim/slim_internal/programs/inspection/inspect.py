@@ -2,12 +2,13 @@
 
 import collections
 import dataclasses
+import io
 import itertools
 import os
 from typing import Any
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import part_file
+from slim_internal.ground.files import atomic
 from slim_internal.parts.reports import contact_sheet
 from slim_internal.programs.inspection import dataset_files, dataset_page, samples, survey, wording
 from slim_internal.programs.inspection.settings import Inspection
@@ -89,18 +90,21 @@ def _prepare(output_dir: str, overwrite: bool) -> None:
 
 
 def _write(output_dir: str, found: Survey, chosen: list[list[samples.Sample]]) -> None:
-    part_file.replace_json(os.path.join(output_dir, REPORT), as_json(found))
     rows = [[sample.shown for sample in row] for row in chosen]
-    sheet = os.path.join(output_dir, SHEET)
+    sheet = io.BytesIO()
     drawn = contact_sheet.draw(found.dataset.name, wording.contents(found), rows)
-    drawn.save(f"{sheet}.tmp", format="PNG", optimize=True)
-    os.replace(f"{sheet}.tmp", sheet)
+    drawn.save(sheet, format="PNG", optimize=True)
     if any(len({sample.label for sample in row}) > 1 for row in chosen):
         rows = [list(itertools.chain(*rows))]  # No row means a class: let them fill any window.
-    path = os.path.join(output_dir, PAGE)
-    with open(f"{path}.tmp", "w", encoding="utf-8", errors="replace") as file:
-        file.write(dataset_page.render(found, rows))
-    os.replace(f"{path}.tmp", path)
+    atomic.write_all(
+        {
+            os.path.join(output_dir, REPORT): atomic.json_text(as_json(found)),
+            os.path.join(output_dir, SHEET): sheet.getvalue(),
+            os.path.join(output_dir, PAGE): dataset_page.render(found, rows).encode(
+                errors="replace"
+            ),
+        }
+    )
 
 
 def as_json(found: Survey) -> dict[str, Any]:

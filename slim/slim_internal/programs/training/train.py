@@ -2,10 +2,7 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import logging
-import os
-from collections.abc import Iterator
 
 from datasets import dataset_factory
 from deployment import sessions
@@ -13,6 +10,7 @@ from nets import nets_factory
 from nets.network import Network
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
+from slim_internal.ground.files import locks
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training import freezing, hooks, loop, schedules, start
@@ -144,29 +142,17 @@ def _hooks(
     ]
 
 
-@contextlib.contextmanager
-def _alone_in(train_dir: str) -> Iterator[None]:
+def _alone_in(train_dir: str) -> contextlib.AbstractContextManager:
     """Keeps other runs out of the folder: two would overwrite and remove each other's checkpoints.
-
-    The lock ends with the process, however that ends, and leaves nothing behind.
 
     Raises:
       UserError: If another process is training there.
     """
-    folder = os.open(train_dir, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"Another process is training in --train_dir={train_dir}: stop it, wait for its"
-                " end, or choose another folder."
-            ) from error
-        except OSError as error:  # Some network file systems know no locks.
-            _LOG.info("%s cannot be locked: %s", train_dir, error)
-        yield
-    finally:
-        os.close(folder)
+    return locks.refuse(
+        train_dir,
+        f"Another process is training in --train_dir={train_dir}: stop it, wait for its end, or"
+        " choose another folder.",
+    )
 
 
 def _warn_of_unsettled_statistics(config: TrainConfig, session: tf.Session) -> None:

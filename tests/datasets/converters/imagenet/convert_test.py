@@ -385,7 +385,7 @@ def test_a_picture_that_is_gone_ends_the_run_with_its_name(source, tmp_path):
 def test_a_full_disk_is_noticed_before_anything_is_written(source, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    with pytest.raises(errors.UserError, match=r"free; the data set needs"):
+    with pytest.raises(errors.UserError, match=r"for the dataset: .* needed, .* free"):
         converted(source, tmp_path)
     assert list(tmp_path.glob("[tv]*-of-*")) == []
 

@@ -83,7 +83,8 @@ def run(tmp_path):
         ),
         pytest.param(
             ["open('/dev/full', 'w').write(' ' * 99999)"],
-            "error: No space left on device: make room and run it again.\n",
+            "error: Cannot write: the disk is full (No space left on device). "
+            "Free some space and run the same command again.\n",
             id="full_disk",
             marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full"),
         ),

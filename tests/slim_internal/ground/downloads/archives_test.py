@@ -290,7 +290,7 @@ def test_a_link_in_the_place_of_what_a_killed_run_left_is_not_emptied(place):
     (place / "mine").mkdir()
     (place / "mine" / "file").write_bytes(b"dear to someone")
     (place / "out.incomplete").symlink_to(place / "mine")
-    with pytest.raises(errors.UserError, match=r"Cannot write .*out\.incomplete"):
+    with pytest.raises(errors.UserError, match=r"Cannot write to .*out\.incomplete"):
         extract(place, FORMATS["tar"]())
     assert tree(place / "mine") == {"file": b"dear to someone"}
 

@@ -210,7 +210,7 @@ def test_what_stands_in_the_place_of_the_part_is_left_alone(server, tmp_path, pl
     other = tmp_path / "other"
     other.write_bytes(b"dear to someone")
     place(tmp_path / "a.bin.part", other)
-    with pytest.raises(errors.UserError, match=r"Cannot write .*a\.bin\.part: .*move it away"):
+    with pytest.raises(errors.UserError, match=r"Cannot write to .*a\.bin\.part: .*move it away"):
         fetch_from(server, tmp_path)
     assert other.read_bytes() == b"dear to someone"
     assert sorted(os.listdir(tmp_path)) == ["a.bin.part", "other"]
@@ -262,7 +262,7 @@ def test_a_disk_that_turns_out_too_small(server, small_disk):
 
 @pytest.mark.parametrize("size", [SIZE, None], ids=["size_known", "announced"])
 def test_a_disk_known_to_be_too_small(server, small_disk, size):
-    with pytest.raises(errors.UserError, match=r"Too little space.*300.0 kB are needed"):
+    with pytest.raises(errors.UserError, match=r"Too little space.*300.0 kB needed"):
         fetch_from(server, small_disk, size=size)
     assert len(server.requests) == (0 if size else 1)
     assert server.bytes_sent < SIZE or not size
@@ -277,7 +277,7 @@ def _fetch_as_nobody(url: str, directory: str) -> None:
     try:
         fetch_url(url, directory)
     except errors.UserError as error:
-        sys.exit(3 if f"Cannot write {directory}/a.bin.part" in str(error) else 4)
+        sys.exit(3 if f"Cannot write to {directory}/a.bin.part" in str(error) else 4)
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_transfer(server, tmp_path):

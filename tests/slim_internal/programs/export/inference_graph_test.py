@@ -12,6 +12,7 @@ import pytest
 from nets import nets_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
 from slim_internal.programs.export import inference_graph
 from slim_internal.programs.export.settings import Export
@@ -128,13 +129,15 @@ def test_a_failed_export_leaves_what_was_there(
         inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def write_half(path, content):
-        with open(path, "wb") as file:
-            file.write(content[: len(content) // 2] if path.name.startswith(failing) else content)
-        if path.name.startswith(failing):
-            raise OSError(28, "No space left on device", str(path))
+    write = atomic.AtomicFile.write
 
-    monkeypatch.setattr(pathlib.Path, "write_bytes", write_half)
+    def write_half(file, content):
+        if not os.path.basename(file.path).startswith(failing):
+            return write(file, content)
+        write(file, content[: len(content) // 2])
+        raise OSError(28, "No space left on device", file.path)
+
+    monkeypatch.setattr(atomic.AtomicFile, "write", write_half)
     with pytest.raises(OSError, match="No space"):
         inference_graph.export(_config(tmp_path, image_size=56))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
