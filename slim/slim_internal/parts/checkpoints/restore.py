@@ -9,9 +9,6 @@ from slim_internal.parts.checkpoints import latest
 
 _AVERAGE_SUFFIX = "/ExponentialMovingAverage"
 
-# What a training run saves that belongs to no single variable: its step, and Adam's two powers.
-_TRAINING_STATE = ("global_step", "beta1_power", "beta2_power")
-
 
 @dataclasses.dataclass(frozen=True)
 class RestorePlan:
@@ -132,8 +129,13 @@ def saved_shapes(checkpoint_path: str) -> dict[str, list[int]]:
 
 
 def _is_slot(name: str, variables: Iterable[str]) -> bool:
-    """Returns whether a saved name is what training keeps of itself, or beside a variable."""
-    return name in _TRAINING_STATE or name.rpartition("/")[0] in variables
+    """Returns whether training keeps a saved variable for itself, whatever its optimizer.
+
+    It names after a variable what it keeps beside it, and puts into no scope what belongs to none:
+    its step, the powers of Adam, a scale of the loss.
+    """
+    scope = name.rpartition("/")[0]
+    return not scope or scope in variables
 
 
 def _mismatch(

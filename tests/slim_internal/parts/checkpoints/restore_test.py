@@ -19,6 +19,7 @@ _SAVED = {
     "net/old/biases/Adam_1": [4],
     "beta1_power": [],
     "beta2_power": [],
+    "scale_of_an_optimizer_to_come": [],
 }
 
 
