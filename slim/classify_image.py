@@ -1,8 +1,8 @@
-"""Names what is on pictures.
+"""Classifies image files.
 
     python classify_image.py --graph=/tmp/lenet.pb digit.png
     python classify_image.py --model_name=lenet --checkpoint_path=/tmp/lenet \\
-        --dataset_name=mnist --format=csv --output_file=answers.csv pictures/*.png
+        --dataset_name=mnist --format=csv --output_file=answers.csv images/*.png
 """
 
 import pathlib
@@ -13,17 +13,16 @@ from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.programs.classification.settings import Classification
 
-_MAX_PICTURES = 100_000
+_MAX_IMAGES = 100_000
 
 
 def main(paths):
-    """Classifies the pictures named on the command line."""
+    """Classifies the image files named on the command line."""
     from slim_internal.programs.classification import classifier, report
 
     config = config_flags.read(Classification)
     if not paths:
-        raise UserError("Name the pictures after the flags: classify_image --graph=... cat.jpg")
-    report.require_format(config.format)
+        raise UserError("Name the image files after the flags: classify_image --graph=... cat.jpg")
     if config.output_file:  # A folder that cannot be made is told before the work, not after.
         pathlib.Path(config.output_file).parent.mkdir(parents=True, exist_ok=True)
     with classifier.open_classifier(config) as opened:
@@ -37,4 +36,4 @@ def main(paths):
 
 if __name__ == "__main__":
     config_flags.define(Classification)
-    cli.run(main, max_arguments=_MAX_PICTURES)
+    cli.run(main, max_arguments=_MAX_IMAGES)

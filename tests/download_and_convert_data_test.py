@@ -88,12 +88,13 @@ def test_archive_that_is_not_the_published_one_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--dataset_name is needed: cifar10, digits, flowers"),
-        (["--verify"], "--dataset_dir is needed"),
+        ([], "--dataset_name is required: name of the dataset"),
+        ([], "One of cifar10, digits, flowers"),
+        (["--verify"], "--dataset_dir is required: folder with the converted dataset"),
         (["--verify", "--dataset_dir=."], "has no manifest.json to verify"),
-        (["--dataset_name=flower"], "--dataset_dir is needed"),
+        (["--dataset_name=flower"], "--dataset_dir is required: folder with the converted dataset"),
         (["--dataset_name=flower", "--dataset_dir=x"], "Did you mean 'flowers'?"),
-        (["--dataset_name=mnist", "--dataset_dir=x", "--seed=3"], "--seed means nothing for mnist"),
+        (["--dataset_name=mnist", "--dataset_dir=x", "--seed=3"], "--seed does not apply to mnist"),
         (["--dataset_nam=mnist"], "Unknown command line flag 'dataset_nam'"),
         (["--dataset_name=image_folder", "--dataset_dir=x"], "image_folder needs --source"),
     ],

@@ -16,7 +16,8 @@ from absl import flags
 if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-from datasets.converters.imagenet.settings import ON_BAD_IMAGE, VERIFY_IMAGES, Options
+from datasets.conversion.settings import ON_BAD_IMAGE
+from datasets.converters.imagenet.settings import VERIFY_IMAGES, Options
 from slim_internal.ground import cli
 
 FLAGS = flags.FLAGS

@@ -14,7 +14,7 @@ from datasets.storage import journal, manifest
 from slim_internal.ground.downloads import download, verification
 from slim_internal.ground.downloads.remote_file import RemoteFile
 from slim_internal.ground.downloads.status import Progress
-from slim_internal.ground.errors import UserError, require_at_least, require_at_most, unknown
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.progress import ProgressLog
 
 # Fields that every data set takes and that leave the written bytes alone.
@@ -24,10 +24,6 @@ _NOT_IN_MANIFEST = {
     *("source", "labels_csv", "max_bad_images"),
     *("coco_dirname", "coco_annotations_url", "coco_train_url", "coco_validation_url"),
 }
-
-_CHOICES = {"archive_checksums": ("on", "off"), "on_bad_image": ("error", "skip", "repair")}
-_MINIMUMS = {"num_workers": 0, "seed": 0, "num_shards": 1, "max_bad_images": 0}
-_MAXIMUMS = {"seed": 2**32 - 1}
 
 
 def convert(
@@ -46,10 +42,6 @@ def convert(
     Raises:
       UserError: An option, an input or the folder cannot be used.
     """
-    if not config.dataset_name:
-        raise UserError(f"--dataset_name is needed: {', '.join(dataset_factory.records)}.")
-    if not config.dataset_dir:
-        raise UserError("--dataset_dir is needed.")
     record = dataset_factory.get_record(config.dataset_name)
     _check_options(config, record)
     folder = pathlib.Path(config.dataset_dir)
@@ -101,26 +93,11 @@ def _check_options(config: Conversion, record: DatasetRecord) -> None:
             continue
         if getattr(config, field.name) != field.default:
             raise UserError(
-                f"--{field.name} means nothing for {record.name}, which takes: "
+                f"--{field.name} does not apply to {record.name}, which accepts: "
                 f"{', '.join('--' + name for name in options)}."
             )
-    for name, allowed in _CHOICES.items():
-        if getattr(config, name) not in allowed:
-            raise unknown(f"value of --{name}", getattr(config, name), allowed)
-    if not 0 <= config.validation_fraction < 1:
-        raise UserError(
-            f"--validation_fraction must be at least 0 and less than 1. "
-            f"Received: {config.validation_fraction}."
-        )
-    if not 0 <= config.small_object_area_threshold <= 1:
-        raise UserError(
-            f"--small_object_area_threshold must be from 0 to 1. Received: "
-            f"{config.small_object_area_threshold}."
-        )
     if not pathlib.PurePath(config.coco_dirname).parts:
         raise UserError(f"--coco_dirname must name a folder. Received: {config.coco_dirname!r}.")
-    require_at_least(config, _MINIMUMS)
-    require_at_most(config, _MAXIMUMS)
 
 
 def _manifest_options(config: Conversion, record: DatasetRecord) -> dict[str, object]:

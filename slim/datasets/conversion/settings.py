@@ -1,56 +1,102 @@
-"""What a user can choose about a conversion; imports nothing, for `--help` is not to wait."""
+"""The settings of a conversion; imports no TensorFlow, so that `--help` answers at once."""
 
 import dataclasses
 import os
+from collections.abc import Iterable
 
-# Folder inside `dataset_dir` that archives wait in until the data set is complete.
+from slim_internal.ground.settings import Settings, setting
+
+# Folder inside `dataset_dir` that archives wait in until the dataset is complete.
 DOWNLOADS = ".downloads"
+ON_BAD_IMAGE = ("error", "skip", "repair")
 
 _COCO = "http://images.cocodataset.org"
+_WAKE_WORDS = "Visual Wake Words"
+
+
+def _dataset_names() -> Iterable[str]:
+    from datasets import dataset_factory  # Here, because TensorFlow takes seconds to load.
+
+    return dataset_factory.records
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Conversion:
-    """What to convert, from where and how.
+class Conversion(Settings, subject="Conversion"):
+    """What to convert, from where and how."""
 
-    Attributes:
-      dataset_name: Name of the data set.
-      dataset_dir: Folder to write into.
-      source: Folder or base URL to take the archives from instead of the published places; for
-        `image_folder` the folder of pictures.
-      archive_checksums: Whether archives must have the published size and digest: "on" or "off".
-      num_workers: Most processes that write shards; 0 means one per processor.
-      seed: Decides what goes into which split and in which order.
-      num_shards: Files per split; by default as many as suit the data set.
-      validation_fraction: Share of each class that goes into the validation split, 0..1.
-      labels_csv: File of `path,label,split` lines that replaces the class folders.
-      on_bad_image: What to do with a picture that cannot be read: "error", "skip" or "repair".
-      max_bad_images: How many skipped and repaired pictures are acceptable.
-      small_object_area_threshold: Share of the picture that an object must exceed, 0..1.
-      foreground_class_of_interest: COCO category that the positive class stands for.
-      coco_dirname: Folder inside `dataset_dir` that the COCO archives go into.
-      coco_annotations_url: Where to get the COCO annotations.
-      coco_train_url: Where to get the COCO training pictures.
-      coco_validation_url: Where to get the COCO validation pictures.
-    """
-
-    dataset_name: str | None = None
-    dataset_dir: str | None = None
-    source: str | None = None
-    archive_checksums: str = "on"
-    num_workers: int = 0
-    seed: int = 0
-    num_shards: int | None = None
-    validation_fraction: float = 0.2
-    labels_csv: str | None = None
-    on_bad_image: str = "error"
-    max_bad_images: int = 1000
-    small_object_area_threshold: float = 0.005
-    foreground_class_of_interest: str = "person"
-    coco_dirname: str = "coco_dataset"
-    coco_annotations_url: str = f"{_COCO}/annotations/annotations_trainval2014.zip"
-    coco_train_url: str = f"{_COCO}/zips/train2014.zip"
-    coco_validation_url: str = f"{_COCO}/zips/val2014.zip"
+    dataset_name: str | None = setting(
+        None,
+        "Name of the dataset, such as flowers, mnist or image_folder.",
+        required=True,
+        choices=_dataset_names,
+    )
+    dataset_dir: str | None = setting(None, "Folder with the converted dataset.", required=True)
+    source: str | None = setting(
+        None,
+        "Folder or base URL to take the archives from instead of the published places; for"
+        " image_folder the folder of images.",
+        common=True,
+    )
+    archive_checksums: str = setting(
+        "on", "Whether archives must have the published size and digest.", choices=("on", "off")
+    )
+    num_workers: int = setting(
+        0, "Maximum number of processes that write shards; 0 means one per CPU.", at_least=0
+    )
+    seed: int = setting(
+        0,
+        "Seed of the assignment to splits and of the order of the examples.",
+        at_least=0,
+        at_most=2**32 - 1,
+    )
+    num_shards: int | None = setting(
+        None, "Files per split; as many as suit the dataset unless given.", at_least=1
+    )
+    validation_fraction: float = setting(
+        0.2,
+        "Fraction of each class that goes into the validation split.",
+        at_least=0,
+        below=1,
+        subject="Own images (image_folder)",
+    )
+    labels_csv: str | None = setting(
+        None,
+        "File of `path,label,split` lines that replaces the class folders.",
+        subject="Own images (image_folder)",
+    )
+    on_bad_image: str = setting(
+        "error",
+        "What to do with an image that cannot be read: stop, leave it out, or keep what can be"
+        " read of it.",
+        choices=ON_BAD_IMAGE,
+    )
+    max_bad_images: int = setting(
+        1000, "Maximum number of skipped and repaired images.", at_least=0
+    )
+    small_object_area_threshold: float = setting(
+        0.005,
+        "Fraction of the image that an object must exceed.",
+        at_least=0,
+        at_most=1,
+        subject=_WAKE_WORDS,
+    )
+    foreground_class_of_interest: str = setting(
+        "person", "COCO category of the positive class.", subject=_WAKE_WORDS
+    )
+    coco_dirname: str = setting(
+        "coco_dataset", "Folder inside --dataset_dir for the COCO archives.", subject=_WAKE_WORDS
+    )
+    coco_annotations_url: str = setting(
+        f"{_COCO}/annotations/annotations_trainval2014.zip",
+        "URL of the COCO annotations.",
+        subject=_WAKE_WORDS,
+    )
+    coco_train_url: str = setting(
+        f"{_COCO}/zips/train2014.zip", "URL of the COCO training images.", subject=_WAKE_WORDS
+    )
+    coco_validation_url: str = setting(
+        f"{_COCO}/zips/val2014.zip", "URL of the COCO validation images.", subject=_WAKE_WORDS
+    )
 
     @property
     def downloads(self) -> str:
@@ -61,3 +107,15 @@ class Conversion:
     def downloads_name(self) -> str:
         """The part of `downloads` below `dataset_dir`."""
         return self.coco_dirname if self.dataset_name == "visualwakewords" else DOWNLOADS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verification(Settings, subject="Conversion"):
+    """Which converted dataset to verify."""
+
+    dataset_dir: str | None = setting(None, "Folder with the converted dataset.", required=True)
+    verify: bool = setting(
+        False,
+        "Check the converted files and convert nothing; --dataset_name is not needed.",
+        common=True,
+    )

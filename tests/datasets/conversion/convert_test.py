@@ -285,7 +285,7 @@ def test_annotations_that_cannot_be_used(change, message, tmp_path):
 
 VISUAL_WAKE_WORDS = {
     "coco_train_url": ("http://127.0.0.1/pictures/", "--coco_train_url must be the URL of a zip"),
-    "small_object_area_threshold": (float("nan"), "must be from 0 to 1. Received: nan"),
+    "small_object_area_threshold": (float("nan"), "must be at least 0 and at most 1; got nan"),
     "coco_dirname": ("", "--coco_dirname must name a folder. Received: ''"),
 }
 
@@ -311,15 +311,15 @@ def test_a_second_conversion_is_refused_before_it_fetches_anything(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"seed": -1}, "--seed=-1 is not at least 0"),
-        ({"seed": 2**32}, "--seed=4294967296 is not at most 4294967295"),
-        ({"num_workers": -1}, "--num_workers=-1 is not at least 0"),
+        ({"seed": -1}, "--seed must be at least 0 and at most 4294967295; got -1"),
+        ({"seed": 2**32}, "--seed must be at least 0 and at most 4294967295; got 4294967296"),
+        ({"num_workers": -1}, "--num_workers must be at least 0; got -1"),
     ],
 )
 def test_impossible_settings(settings, message, tmp_path):
-    config = Conversion(dataset_name="digits", dataset_dir=os.fspath(tmp_path / "set"), **settings)
+    given = {"dataset_name": "digits", "dataset_dir": os.fspath(tmp_path / "set"), **settings}
     with pytest.raises(UserError, match=message):
-        conversion.convert(config)
+        conversion.convert(Conversion(**given))
     assert not (tmp_path / "set").exists()
 
 

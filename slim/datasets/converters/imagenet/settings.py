@@ -1,32 +1,31 @@
-"""What a user can choose about the conversion of ImageNet; imports nothing that takes time."""
+"""The settings of the conversion of ImageNet; imports no TensorFlow, so that `--help` is quick."""
 
 import dataclasses
 
-ON_BAD_IMAGE = ("error", "skip", "repair")
+from datasets.conversion.settings import ON_BAD_IMAGE
+from slim_internal.ground.settings import Settings, setting
+
 VERIFY_IMAGES = ("header", "decode")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to convert.
+class Options(Settings, subject="Conversion"):
+    """How to convert."""
 
-    Attributes:
-      output_directory: Folder to write into.
-      train_shards: Files of the training split.
-      validation_shards: Files of the validation split.
-      num_workers: Processes that write shards.
-      seed: Decides the order of the pictures.
-      on_bad_image: What to do with a picture that cannot be read: "error", "skip" or "repair".
-      max_bad_images: How many skipped and repaired pictures are acceptable.
-      verify_images: How closely to look at each picture: at its "header" and its end marker, or
-        "decode" it.
-    """
-
-    output_directory: str
-    train_shards: int = 1024
-    validation_shards: int = 128
-    num_workers: int = 1
-    seed: int = 12345
-    on_bad_image: str = "error"
-    max_bad_images: int = 100
-    verify_images: str = "header"
+    output_directory: str = setting("/tmp/", "Folder to write into.")
+    train_shards: int = setting(1024, "Files of the training split.", at_least=1)
+    validation_shards: int = setting(128, "Files of the validation split.", at_least=1)
+    num_workers: int = setting(1, "Processes that write shards.", at_least=1)
+    seed: int = setting(12345, "Seed of the order of the images.")
+    on_bad_image: str = setting(
+        "error",
+        "What to do with an image that cannot be read: stop, leave it out, or keep what can be"
+        " read of it. bad_images.csv in the output lists such images.",
+        choices=ON_BAD_IMAGE,
+    )
+    max_bad_images: int = setting(100, "Maximum number of skipped and repaired images.", at_least=0)
+    verify_images: str = setting(
+        "header",
+        "How closely to look at each image: at its header and end marker, or decode it.",
+        choices=VERIFY_IMAGES,
+    )

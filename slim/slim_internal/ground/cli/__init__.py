@@ -21,11 +21,11 @@ import logging
 import os
 import sys
 import tempfile
-import textwrap
 from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from slim_internal.ground.cli import help_text
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import space
 
@@ -77,7 +77,11 @@ def run(
     try:
         arguments = FLAGS(sys.argv)[1:]
         if FLAGS.help:
-            print(_help())
+            print(
+                help_text.help_text(
+                    sys.modules["__main__"].__doc__ or "", FLAGS, sys.argv[0], __name__
+                )
+            )
             sys.exit(0)
         if len(arguments) > max_arguments:
             raise UserError(
@@ -118,22 +122,6 @@ def _define_shared_flags() -> None:
 def _fail(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(_EXIT_USER_ERROR)
-
-
-def _help() -> str:
-    """Returns the script's docstring and its flags, in the order in which it defines them."""
-    script = sys.modules["__main__"]
-    own = FLAGS.get_key_flags_for_module(sys.argv[0])
-    shared = [flag for flag in FLAGS.get_key_flags_for_module(__name__) if flag not in own]
-    lines = [(script.__doc__ or "").strip(), "", "Flags:"]
-    for flag in own + shared:
-        if flag.boolean:
-            lines.append(f"  --[no]{flag.name}" + ("  (on)" if flag.default else ""))
-        else:
-            default = "" if flag.default is None else flag.default
-            lines.append(f"  --{flag.name}={default}")
-        lines += textwrap.wrap(flag.help, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return "\n".join(lines)
 
 
 def _load_tensorflow(*, verbose: bool) -> None:

@@ -110,8 +110,12 @@ class Settings:
         cls._subject = subject
 
     def __post_init__(self):
-        for field in described(type(self)):
-            _require(field, getattr(self, field.name))
+        values = [(field, getattr(self, field.name)) for field in described(type(self))]
+        for field, value in values:
+            if field.rule.required and (value is None or value == ""):
+                raise UserError(_missing(field.name, field.rule))
+        for field, value in values:
+            _require(field, value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,9 +181,7 @@ def _plain_type(annotation: Any) -> type:
 def _require(field: Described, value: Any) -> None:
     name, rule = field.name, field.rule
     if rule.unsupported and value != field.default:
-        raise UserError(f"--{name}={value} is not supported: {rule.unsupported}.")
-    if rule.required and (value is None or value == ""):
-        raise UserError(_missing(name, rule))
+        raise UserError(f"--{name}={value} is not supported yet: {rule.unsupported}.")
     if value is None:
         return
     kind, _ = _KINDS[field.type]
@@ -197,8 +199,6 @@ def _missing(name: str, rule: Rule) -> str:
 
 
 def _require_bounds(field: Described, value: float) -> None:
-    if not -math.inf < value < math.inf:  # A NaN compares false.
-        raise UserError(f"--{field.name} must be a finite number; got {value}.")
     rule = field.rule
     if field.type is int:
         minimum, maximum = _INTEGERS
@@ -206,8 +206,10 @@ def _require_bounds(field: Described, value: float) -> None:
             rule = dataclasses.replace(rule, at_least=minimum)
         if rule.at_most is None and value > maximum:
             rule = dataclasses.replace(rule, at_most=maximum)
-    if not rule.within(value):
+    if not rule.within(value):  # A NaN compares false.
         raise UserError(f"--{field.name} must be {rule.bounds()}; got {value}.")
+    if not -math.inf < value < math.inf:
+        raise UserError(f"--{field.name} must be a finite number; got {value}.")
 
 
 def _require_choice(name: str, rule: Rule, value: Any) -> None:

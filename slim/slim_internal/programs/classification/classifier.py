@@ -11,13 +11,11 @@ from datasets.converters import pictures
 from deployment import sessions
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import first_cause, tf
-from slim_internal.ground.errors import UserError, require_at_least
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.images.header import BadPictureError
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.programs.classification import settings as classification_config
-
-_MINIMUMS = {"batch_size": 1, "image_size": 1, "labels_offset": 0, "top_k": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +119,6 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
     Raises:
       UserError: If it names neither or both, or what it names cannot be used.
     """
-    require_at_least(config, _MINIMUMS)
     if bool(config.graph) == bool(config.checkpoint_path):
         raise UserError(
             "Name what classifies: either --graph=model.pb, as export_inference_graph wrote it, "

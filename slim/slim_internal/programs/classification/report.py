@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable, Iterable
 
-from slim_internal.ground.errors import unknown
 from slim_internal.programs.classification.classifier import Guess
 
 Answer = tuple[str, list[Guess]]  # A picture file and its likeliest classes.
@@ -45,13 +44,3 @@ def _json(answers: Iterable[Answer]) -> str:
 
 
 FORMATS: dict[str, Callable[[Iterable[Answer]], str]] = {"text": _text, "csv": _csv, "json": _json}
-
-
-def require_format(name: str) -> None:
-    """Requires the name of a format.
-
-    Raises:
-      UserError: If it is none.
-    """
-    if name not in FORMATS:
-        raise unknown("format", name, FORMATS)

@@ -11,7 +11,7 @@ from datasets import dataset_factory
 from deployment import sessions
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import tf
-from slim_internal.ground.errors import UserError, require_at_least, require_writable_folder
+from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.progress import eta
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.inference import describe, description
@@ -28,12 +28,6 @@ from slim_internal.programs.evaluation import settings as evaluation_config
 
 _LOG = logging.getLogger(__name__)
 
-_MINIMUMS = {
-    "batch_size": 1,
-    "eval_image_size": 1,
-    "max_num_batches": 1,
-    "num_preprocessing_threads": 1,
-}
 _SECONDS_BETWEEN_REPORTS = 5.0
 
 
@@ -70,7 +64,6 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
         the split does not hold as many examples as it should.
     """
-    _require_supported(config)
     dataset = dataset_factory.get_dataset(
         config.dataset_name, config.dataset_split_name, config.dataset_dir
     )
@@ -113,18 +106,6 @@ def _metrics(checkpoint_path: str, measured: Measurement) -> Metrics:
     by_name = {value.name: value.value for value in values}
     published = [field.name for field in dataclasses.fields(Metrics) if field.name != "values"]
     return Metrics(**{name: by_name[name] for name in published}, values=values)
-
-
-def _require_supported(config: evaluation_config.Evaluation) -> None:
-    if config.dataset_dir is None:
-        raise UserError("--dataset_dir is missing: name the folder with the converted data set.")
-    if config.master:
-        raise UserError(
-            f"--master={config.master}: an evaluation runs in one process; leave it out."
-        )
-    if config.quantize:
-        raise UserError("--quantize is not supported yet; leave it out.")
-    require_at_least(config, _MINIMUMS)
 
 
 def _outputs(

@@ -7,13 +7,11 @@ from google.protobuf import text_format
 
 from deployment import sessions
 from slim_internal.ground.compat import tf
-from slim_internal.ground.errors import UserError, require_at_least
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.programs.export import settings as export_config
-
-_MINIMUMS = {"batch_size": 1, "image_size": 1, "labels_offset": 0, "num_frames": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +38,6 @@ def export(config: export_config.Export) -> Exported:
       UserError: If a name is unknown, the checkpoint does not fit or the file cannot be written.
     """
     path = _output_path(config)
-    require_at_least(config, _MINIMUMS)
-    if config.quantize:
-        raise UserError("--quantize is not supported yet; leave it out.")
     if config.is_video_model and not config.num_frames:
         raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")
     model = describe.describe(
@@ -69,8 +64,6 @@ def export(config: export_config.Export) -> Exported:
 
 
 def _output_path(config: export_config.Export) -> pathlib.Path:
-    if not config.output_file:
-        raise UserError("--output_file is missing: name the file to write, such as model.pb.")
     path = pathlib.Path(config.output_file)
     if path.is_dir():
         raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")

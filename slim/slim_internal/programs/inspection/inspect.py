@@ -16,7 +16,6 @@ from slim_internal.programs.inspection.survey import Survey
 
 REPORT, PAGE, SHEET = "report.json", "index.html", "contact_sheet.png"
 
-_VERIFY_IMAGES = ("decode", "header")
 # A listing longer than this is of no use to anybody; the counts are complete.
 _MAX_LISTED = 1000
 
@@ -57,13 +56,6 @@ def inspect(options: Inspection, progress: survey.Progress = lambda done, total:
     Raises:
       UserError: An option cannot be used, there is no dataset, or a report is there already.
     """
-    if not options.dataset_dir:
-        raise errors.UserError("--dataset_dir is required: folder of the converted dataset.")
-    if options.verify_images not in _VERIFY_IMAGES:
-        raise errors.unknown("value of --verify_images", options.verify_images, _VERIFY_IMAGES)
-    for name in ("num_samples", "num_workers"):
-        if (value := getattr(options, name)) < 0:
-            raise errors.UserError(f"--{name} must be at least 0; got {value}.")
     output_dir = options.output_dir or os.path.abspath(options.dataset_dir) + "_inspection"
     found_files = dataset_files.find(options.dataset_dir)
     _prepare(output_dir, options.overwrite)

@@ -1,27 +1,26 @@
-"""What a user can choose about an inspection; imports nothing, so that `--help` answers at once."""
+"""The settings of an inspection; imports no TensorFlow, so that `--help` answers at once."""
 
 import dataclasses
 
+from slim_internal.ground.settings import Settings, setting
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Inspection:
-    """What to look at and where to write what was seen.
+class Inspection(Settings, subject="Inspection"):
+    """What to look at and where to write what was seen."""
 
-    Attributes:
-      dataset_dir: Folder of the converted dataset.
-      output_dir: Folder to write report.json, index.html and contact_sheet.png into; by default
-        the name of the dataset's folder with "_inspection" added.
-      overwrite: Whether an existing report may be replaced.
-      verify_images: "decode" decodes every image, "header" reads its format and size only.
-      num_samples: About how many images to show.
-      seed: Decides which images are shown.
-      num_workers: Threads that read shards; 0 means one per CPU.
-    """
-
-    dataset_dir: str | None = None
-    output_dir: str | None = None
-    overwrite: bool = False
-    verify_images: str = "decode"
-    num_samples: int = 80
-    seed: int = 0
-    num_workers: int = 0
+    dataset_dir: str | None = setting(None, "Folder with the converted dataset.", required=True)
+    output_dir: str | None = setting(
+        None,
+        "Folder to write report.json, index.html and contact_sheet.png into; unless given, the"
+        ' name of the dataset\'s folder with "_inspection" added.',
+    )
+    overwrite: bool = setting(False, "Replace an existing report.")
+    verify_images: str = setting(
+        "decode",
+        "How closely to look at each image: decode it, or read its format and size in the header.",
+        choices=("decode", "header"),
+    )
+    num_samples: int = setting(80, "About how many images to show.", at_least=0)
+    seed: int = setting(0, "Seed of the choice of images to show.")
+    num_workers: int = setting(0, "Threads that read shards; 0 means one per CPU.", at_least=0)

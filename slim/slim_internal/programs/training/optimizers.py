@@ -1,12 +1,14 @@
-"""Optimizers by name.
+"""Optimizers by name, and their settings.
 
 The table is read without TensorFlow, which takes seconds to load: `--help` lists its names.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from slim_internal.ground.errors import UserError, unknown
+from slim_internal.ground.errors import UserError
+from slim_internal.ground.settings import Settings, setting
 
 # Name -> function of (tf.train, the settings of a run, learning rate) that returns the optimizer.
 OPTIMIZERS: dict[str, Callable[[Any, Any, Any], Any]] = {
@@ -42,6 +44,40 @@ OPTIMIZERS: dict[str, Callable[[Any, Any, Any], Any]] = {
 }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerSettings(Settings, subject="Optimizer"):
+    """The optimizer, and the settings that it or another one has."""
+
+    optimizer: str = setting("rmsprop", "Optimizer.", choices=tuple(OPTIMIZERS), common=True)
+    opt_epsilon: float = setting(1.0, "Epsilon of adadelta, adam and rmsprop.", at_least=0)
+    momentum: float = setting(0.9, "Momentum of the momentum optimizer.", at_least=0)
+    rmsprop_momentum: float = setting(0.9, "Momentum of rmsprop.", at_least=0)
+    rmsprop_decay: float = setting(
+        0.9,
+        "Decay rate of rmsprop's moving average of squared gradients.",
+        at_least=0,
+        at_most=1,
+    )
+    adam_beta1: float = setting(
+        0.9, "Decay rate of adam's first-moment estimate.", at_least=0, at_most=1
+    )
+    adam_beta2: float = setting(
+        0.999, "Decay rate of adam's second-moment estimate.", at_least=0, at_most=1
+    )
+    adadelta_rho: float = setting(
+        0.95, "Decay rate of adadelta's moving averages.", at_least=0, at_most=1
+    )
+    adagrad_initial_accumulator_value: float = setting(
+        0.1, "Initial value of adagrad's accumulators."
+    )
+    ftrl_learning_rate_power: float = setting(
+        -0.5, "Power by which ftrl lowers the learning rate; at most 0."
+    )
+    ftrl_initial_accumulator_value: float = setting(0.1, "Initial value of ftrl's accumulators.")
+    ftrl_l1: float = setting(0.0, "L1 regularization strength of ftrl.")
+    ftrl_l2: float = setting(0.0, "L2 regularization strength of ftrl.")
+
+
 def build(settings: Any, learning_rate: Any) -> Any:
     """Returns the `tf.train.Optimizer` that the settings of a run name.
 
@@ -50,12 +86,10 @@ def build(settings: Any, learning_rate: Any) -> Any:
       learning_rate: Scalar tensor.
 
     Raises:
-      UserError: If there is none of that name, or it does not take its settings.
+      UserError: If it does not take its settings.
     """
     from slim_internal.ground.compat import tf  # Here: see the top of the file.
 
-    if settings.optimizer not in OPTIMIZERS:
-        raise unknown("optimizer", settings.optimizer, OPTIMIZERS)
     try:
         return OPTIMIZERS[settings.optimizer](tf.train, settings, learning_rate)
     except ValueError as error:

@@ -8,10 +8,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from slim_internal.ground.errors import unknown
+from slim_internal.ground.settings import Settings, setting
 
 # Global step, before its update -> learning rate.
 Schedule = Callable[[int], float]
+
+_MAX_EPOCHS = 1_000_000_000
 
 
 def fixed(value: float) -> Schedule:
@@ -69,6 +71,37 @@ SCHEDULES: dict[str, Callable[[Any, Lengths], Schedule]] = {
 }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScheduleSettings(Settings, subject="Learning rate"):
+    """The learning rate of each step."""
+
+    learning_rate: float = setting(0.01, "Initial learning rate.", at_least=0, common=True)
+    learning_rate_decay_type: str = setting(
+        "exponential",
+        "Learning-rate schedule; exponential is a staircase, polynomial is linear.",
+        choices=tuple(SCHEDULES),
+    )
+    learning_rate_decay_factor: float = setting(
+        0.94, "Factor of one step of the exponential schedule.", at_least=0
+    )
+    num_epochs_per_decay: float = setting(
+        2.0,
+        "Epochs between two steps of the exponential schedule, or until the polynomial schedule"
+        " reaches its final learning rate.",
+        at_least=0,
+        at_most=_MAX_EPOCHS,
+    )
+    end_learning_rate: float = setting(
+        0.0001, "Final learning rate of the polynomial schedule.", at_least=0
+    )
+    warmup_epochs: float = setting(
+        0.0,
+        "Epochs in which the learning rate rises linearly from 0.",
+        at_least=0,
+        at_most=_MAX_EPOCHS,
+    )
+
+
 def build(settings: Any, num_samples: int) -> Schedule:
     """Returns the schedule that the settings of a run name, with its warm-up.
 
@@ -77,13 +110,8 @@ def build(settings: Any, num_samples: int) -> Schedule:
     Args:
       settings: The settings of a training run.
       num_samples: Examples per epoch.
-
-    Raises:
-      UserError: If there is no schedule of that name.
     """
     name = settings.learning_rate_decay_type
-    if name not in SCHEDULES:
-        raise unknown("learning_rate_decay_type", name, SCHEDULES)
     lengths = _lengths(settings, num_samples)
     schedule = SCHEDULES[name](settings, lengths)
     if lengths.warm_up:

@@ -1,4 +1,4 @@
-"""Checks that flags follow the fields and the docstring of a dataclass."""
+"""Checks that flags follow the fields of a settings class."""
 
 import dataclasses
 
@@ -6,29 +6,21 @@ import pytest
 from absl import flags
 
 from slim_internal.ground.cli import config_flags
+from slim_internal.ground.settings import Settings, setting
 
 
-@dataclasses.dataclass(frozen=True)
-class _Base:
-    """How to bake.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Base(Settings):
+    """How to bake."""
 
-    Attributes:
-      flour: Kind of flour,
-        in the words of the mill.
-      grams: Weight.
-      hours: How long to wait; None means until it has risen.
-      salt: Whether to salt.
-    """
-
-    flour: str
-    grams: int = 500
-    hours: float | None = None
-    salt: bool = True
+    flour: str = setting("oat", "Kind of flour, in the words of the mill.")
+    grams: int = setting(500, "Weight.", at_least=1)
+    hours: float | None = setting(None, "How long to wait; until it has risen unless given.")
+    salt: bool = setting(True, "Add salt.")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe(_Base):
-    __doc__ = _Base.__doc__
     flour: str = "rye"
 
 
@@ -45,7 +37,8 @@ def test_defaults():
 
 def test_given_values_have_the_types_of_the_fields():
     flag_values = _values("--flour=oat", "--grams=7", "--hours=1", "--nosalt")
-    assert config_flags.read(Recipe, flag_values) == Recipe("oat", 7, 1.0, False)
+    expected = Recipe(flour="oat", grams=7, hours=1.0, salt=False)
+    assert config_flags.read(Recipe, flag_values) == expected
 
 
 def test_tilde_is_the_users_home(monkeypatch):
@@ -53,12 +46,40 @@ def test_tilde_is_the_users_home(monkeypatch):
     assert config_flags.read(Recipe, _values("--flour=~/rye~")).flour == "/home/baker/rye~"
 
 
-def test_wrong_type_is_refused():
-    with pytest.raises(flags.IllegalFlagValueError, match="grams"):
-        _values("--grams=much")
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--grams=much", "--grams must be an integer; got 'much'."),
+        ("--grams=1.5", "--grams must be an integer; got '1.5'."),
+        ("--hours=", "--hours must be a number; got ''."),
+        ("--salt=some", "--salt must be true or false; got 'some'."),
+    ],
+)
+def test_wrong_type_is_refused(argument, message):
+    with pytest.raises(flags.IllegalFlagValueError) as caught:
+        _values(argument)
+    assert str(caught.value) == message
 
 
-def test_help_comes_from_the_docstring():
+def test_hexadecimal_numbers_are_read():
+    assert config_flags.read(Recipe, _values("--grams=0x10")).grams == 16
+
+
+def test_help_comes_from_the_field():
     flag_values = _values()
     assert flag_values["flour"].help == "Kind of flour, in the words of the mill."
-    assert flag_values["salt"].help == "Whether to salt."
+    assert flag_values["grams"].help == "Weight. At least 1."
+
+
+def test_classes_of_one_program_may_share_a_setting():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Cleaning(Settings):
+        salt: bool = setting(True, "Add salt.")
+        water: int = setting(1, "Litres.")
+
+    flag_values = flags.FlagValues()
+    config_flags.define(Recipe, flag_values)
+    config_flags.define(Cleaning, flag_values)
+    flag_values(["program", "--nosalt", "--water=3"])
+    assert config_flags.read(Recipe, flag_values) == Recipe(salt=False)
+    assert config_flags.read(Cleaning, flag_values) == Cleaning(salt=False, water=3)

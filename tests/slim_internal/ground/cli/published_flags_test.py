@@ -5,14 +5,17 @@ import typing
 
 import pytest
 
-from slim_internal.ground.cli import config_flags
+from datasets.conversion.settings import Conversion
+from slim_internal.ground.settings import described
 from slim_internal.programs.classification.settings import Classification
 from slim_internal.programs.evaluation.settings import Evaluation
 from slim_internal.programs.export.settings import Export
+from slim_internal.programs.inspection.settings import Inspection
 from slim_internal.programs.training.settings import TrainConfig
 from tests import golden_files
 
 _CONFIGS = {
+    "download_and_convert_data.py": Conversion,
     "eval_image_classifier.py": Evaluation,
     "export_inference_graph.py": Export,
     "train_image_classifier.py": TrainConfig,
@@ -33,7 +36,8 @@ def test_flag_keeps_type_and_default(script, name):
     assert fields[name].default == published["default"]
 
 
-@pytest.mark.parametrize("config", [Classification, *_CONFIGS.values()])
+@pytest.mark.parametrize("config", [Classification, Conversion, Inspection, *_CONFIGS.values()])
 def test_every_setting_is_documented(config):
-    names = [field.name for field in dataclasses.fields(config)]
-    assert list(config_flags.attribute_docs(config)) == names
+    for field in described(config):
+        assert field.rule.help.endswith("."), field.name
+        assert field.rule.subject, field.name

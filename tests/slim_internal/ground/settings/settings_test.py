@@ -17,6 +17,7 @@ class Oven(Settings, subject="Oven"):
     share: float = setting(0.5, "Upper heat.", at_least=0, below=1)
     fans: int | None = setting(None, "Fans.", above=0)
     trays: int = setting(1, "Trays.")
+    weight: float = setting(0.5, "Weight.")
     steam: bool = setting(False, "Whether to add steam.")
 
 
@@ -45,8 +46,10 @@ class Bread(Oven, Dough):
         ({"mill": ""}, "--mill must be one of old, new; got ''."),
         ({"degrees": 19.9}, "--degrees must be at least 20 and at most 300; got 19.9."),
         ({"degrees": 301}, "--degrees must be at least 20 and at most 300; got 301."),
-        ({"degrees": math.nan}, "--degrees must be a finite number; got nan."),
-        ({"degrees": math.inf}, "--degrees must be a finite number; got inf."),
+        ({"degrees": math.nan}, "--degrees must be at least 20 and at most 300; got nan."),
+        ({"degrees": math.inf}, "--degrees must be at least 20 and at most 300; got inf."),
+        ({"weight": math.nan}, "--weight must be a finite number; got nan."),
+        ({"weight": -math.inf}, "--weight must be a finite number; got -inf."),
         ({"degrees": "hot"}, "--degrees must be a number; got 'hot'."),
         ({"degrees": True}, "--degrees must be a number; got True."),
         ({"share": 1}, "--share must be at least 0 and below 1; got 1."),
@@ -55,7 +58,7 @@ class Bread(Oven, Dough):
         ({"trays": 1.5}, "--trays must be an integer; got 1.5."),
         ({"trays": -(2**31) - 1}, "--trays must be at least -2147483648; got -2147483649."),
         ({"steam": "no"}, "--steam must be true or false; got 'no'."),
-        ({"robot": 2}, "--robot=2 is not supported: everything is kneaded by hand."),
+        ({"robot": 2}, "--robot=2 is not supported yet: everything is kneaded by hand."),
     ],
 )
 def test_mistake_is_one_sentence(given, message):
@@ -93,7 +96,7 @@ def test_subject_is_that_of_the_class_or_of_the_field():
     subjects = {field.name: field.rule.subject for field in described(Bread)}
     assert subjects == {
         **dict.fromkeys(("flour", "yeast", "robot"), "Dough"),
-        **dict.fromkeys(("degrees", "share", "fans", "trays", "steam"), "Oven"),
+        **dict.fromkeys(("degrees", "share", "fans", "trays", "weight", "steam"), "Oven"),
         "loaves": "Result",
         "mill": "",
     }

@@ -1,0 +1,23 @@
+"""Which network a program builds; imports no TensorFlow, so that `--help` answers at once."""
+
+import dataclasses
+
+from slim_internal.ground.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkSettings(Settings, subject="Network"):
+    """The network, by its name, and what goes in and comes out."""
+
+    model_name: str | None = setting(
+        "inception_v3", "Name of the network; list_networks prints all names.", common=True
+    )
+    preprocessing_name: str | None = setting(
+        None, "Name of the preprocessing; that of the network unless given."
+    )
+    use_grayscale: bool = setting(False, "Convert images to grayscale.")
+    labels_offset: int = setting(
+        0,
+        "Subtracted from each label and from the number of classes; 1 for networks without a"
+        " background class (VGG and ResNet v1 on ImageNet).",
+    )

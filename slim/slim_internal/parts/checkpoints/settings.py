@@ -1,0 +1,37 @@
+"""Where weights come from and how they are saved; imports no TensorFlow."""
+
+import dataclasses
+
+from slim_internal.ground.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StartSettings(Settings, subject="Fine-tuning"):
+    """The weights that a training run starts from."""
+
+    checkpoint_path: str | None = setting(
+        None,
+        "Checkpoint, or folder whose newest checkpoint is used, to start from when --train_dir has"
+        " none.",
+    )
+    checkpoint_exclude_scopes: str | None = setting(
+        None,
+        "Comma-separated scopes that are not restored from it, usually the classifier.",
+    )
+    ignore_missing_vars: bool = setting(
+        False,
+        "Initialize variables randomly that the checkpoint lacks or has in another shape.",
+    )
+    trainable_scopes: str | None = setting(
+        None,
+        "Comma-separated scopes to train; everything else is frozen, the statistics of its batch"
+        " normalization included. Everything is trained unless given.",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SavingSettings(Settings, subject="Checkpoints"):
+    """The checkpoints that a training run writes."""
+
+    save_interval_secs: int = setting(600, "Seconds between two checkpoints.", at_least=0)
+    max_to_keep: int = setting(5, "Number of checkpoints to keep.", at_least=1)
