@@ -1,4 +1,4 @@
-"""Writes third_party/python/requirements.lock anew from requirements.in.
+"""Writes the locks in third_party/python anew: requirements.lock, and what each extra adds to it.
 
     tools/bazel run //tools:update_lock
 
@@ -8,9 +8,16 @@ that still fit stay as they are; `-- --upgrade` moves them to the newest version
 """
 
 import os
+import pathlib
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable, Sequence
 
+from third_party.python import lock
+
+_FOLDER = pathlib.Path("third_party/python")
+_MAIN_LOCK = _FOLDER / "requirements.lock"
 _COMMAND = (
     "pip",
     "compile",
@@ -20,16 +27,39 @@ _COMMAND = (
     "--no-build",
     "--no-emit-index-url",
     "--no-annotate",
-    "--custom-compile-command=tools/bazel run //tools:update_lock",
-    "--output-file=third_party/python/requirements.lock",
-    "third_party/python/requirements.in",
+    "--no-header",
+    "--quiet",
 )
+_HEADER = "# Written by tools/update_lock from {}: change that file, not this one.\n"
+
+
+def _compile(
+    requirements: pathlib.Path, target: pathlib.Path, known: Iterable[str], options: Sequence[str]
+) -> None:
+    """Writes the lock of some requirements, without the distributions that are known already."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder, target.name)
+        if target.exists():  # What is pinned stays pinned.
+            output.write_bytes(target.read_bytes())
+        command = [sys.executable, "-m", "uv", *_COMMAND, *options]
+        subprocess.run([*command, f"--output-file={output}", str(requirements)], check=True)
+        pins = lock.without(output.read_text(encoding="utf-8"), known)
+    target.write_text(_HEADER.format(requirements.name) + pins, encoding="utf-8")
+
+
+def main(options: Sequence[str]) -> int:
+    """Writes all locks; returns the exit code."""
+    try:
+        _compile(_FOLDER / "requirements.in", _MAIN_LOCK, (), options)
+        known = lock.parse_lock(_MAIN_LOCK.read_text(encoding="utf-8"))
+        constrained = [f"--constraint={_MAIN_LOCK}", *options]
+        for requirements in sorted(_FOLDER.glob("extras/*.in")):
+            _compile(requirements, requirements.with_suffix(".lock"), known, constrained)
+    except subprocess.CalledProcessError as error:
+        return error.returncode
+    return 0
+
 
 if __name__ == "__main__":
-    sys.exit(
-        subprocess.run(
-            [sys.executable, "-m", "uv", *_COMMAND, "--quiet", *sys.argv[1:]],
-            cwd=os.environ["BUILD_WORKSPACE_DIRECTORY"],
-            check=False,
-        ).returncode
-    )
+    os.chdir(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))
+    sys.exit(main(sys.argv[1:]))

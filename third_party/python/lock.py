@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import pathlib
 import re
+from collections.abc import Iterable
 
 from packaging import markers, requirements
 
@@ -58,6 +59,40 @@ def parse_lock(text: str) -> dict[str, Pin]:
         name = describe_distributions.normal_name(requirement.name)
         pins[name] = Pin(version[1], requirement.marker, len(hashes))
     return pins
+
+
+def without(text: str, pins: Iterable[str]) -> str:
+    """Returns a lock without the statements about some distributions, given by normal name."""
+    kept, keep = [], True
+    for line in text.splitlines(keepends=True):
+        if not line.startswith((" ", "#")):  # The first line of a statement.
+            keep = describe_distributions.normal_name(line.partition("==")[0]) not in pins
+        kept += [line] if keep or line.startswith("#") else []
+    return "".join(kept)
+
+
+def extra_problems(name: str, extra_in: str, extra_lock: str, main_lock: str) -> list[str]:
+    """Compares the lock of an extra with its requirements and with the main lock.
+
+    Args:
+      name: Name of the extra.
+      extra_in: Text of its requirements.
+      extra_lock: Text of its lock.
+      main_lock: Text of requirements.lock, which it adds to.
+
+    Returns:
+      One line per fault, none when the lock is fresh.
+    """
+    file = f"extras/{name}.lock"
+    try:
+        added, pins = parse_lock(extra_lock), parse_lock(main_lock)
+    except ValueError as error:
+        return [f"{file}: {error}. {_REMEDY}"]
+    found = [f"{each} has no hash" for each, pin in added.items() if not pin.num_hashes]
+    found += [f"{each} is in requirements.lock already" for each in added.keys() & pins.keys()]
+    for each, need in parse_requirements(extra_in).items():
+        found.append(_pin_problem(each, need, {**pins, **added}, f"{name}.in"))
+    return [f"{file}: {problem}. {_REMEDY}" for problem in sorted(filter(None, found))]
 
 
 def _installed_needs(directory: pathlib.Path) -> dict[str, list[requirements.Requirement]]:

@@ -29,6 +29,12 @@ filegroup(
     srcs = glob(["site-packages/*.dist-info"], exclude_directories = 0),
 )
 
+# The distributions of the extras that were asked for (`--config=cuda`); none by default.
+py_library(
+    name = "extras",
+    deps = {extras},
+)
+
 # Each top-level folder is one label, and so one link in the sandbox instead of thousands. Bazel does
 # not see changes inside, which is safe here: the repository is made anew when the lock changes.
 {distributions}

@@ -5,6 +5,7 @@ them, and `@pip//:requirements.bzl` with `requirement(name)`.
 """
 
 _INTERPRETER_VARIABLE = "SLIM_PYTHON"
+_EXTRAS_VARIABLE = "SLIM_EXTRAS"
 
 _PROBE = """
 import importlib.util, sys
@@ -52,9 +53,32 @@ def _run(repository_ctx, arguments, what):
         fail("%s failed:\n%s%s" % (what, result.stdout, result.stderr))
     return result.stdout
 
+def _extra_locks(repository_ctx, main_lock):
+    """Returns the locks of the extras that `--config` asks for, by name."""
+    names = repository_ctx.os.environ.get(_EXTRAS_VARIABLE, "")
+    folder = main_lock.dirname.get_child("extras")
+    locks = {}
+    for name in [name for name in names.split(",") if name]:
+        lock = folder.get_child(name + ".lock")
+        if not lock.exists:
+            known = [f.basename[:-len(".lock")] for f in folder.readdir() if f.basename.endswith(".lock")]
+            fail("%s=%s: there is no extra %s; there are: %s." %
+                 (_EXTRAS_VARIABLE, names, name, ", ".join(sorted(known))))
+        locks[name] = lock
+    return locks
+
+def _locked_names(repository_ctx, lock):
+    """Returns the distributions of a lock as Bazel knows them."""
+    return [
+        line.partition("==")[0].lower().replace("-", "_").replace(".", "_")
+        for line in repository_ctx.read(lock).split("\n")
+        if "==" in line and not line.startswith((" ", "#"))
+    ]
+
 def _pip_repository_impl(repository_ctx):
     python = _find_python(repository_ctx)
     lock = repository_ctx.path(repository_ctx.attr.requirements_lock)
+    extras = _extra_locks(repository_ctx, lock)
     describe = repository_ctx.path(repository_ctx.attr._describe)
 
     # An empty virtual environment hides whatever else is installed on the machine.
@@ -78,8 +102,9 @@ def _pip_repository_impl(repository_ctx):
         "--no-warn-script-location",
         "--quiet",
         "--target=site-packages",
-        "--requirement=%s" % lock,
-    ], "Installing third_party/python/requirements.lock")
+    ] + ["--requirement=%s" % each for each in [lock] + extras.values()], "Installing %s" % ", ".join(
+        ["third_party/python/requirements.lock"] + ["extras/%s.lock" % name for name in extras],
+    ))
 
     distributions = json.decode(_run(
         repository_ctx,
@@ -89,6 +114,12 @@ def _pip_repository_impl(repository_ctx):
     repository_ctx.template("BUILD", repository_ctx.attr._build_template, {
         "{python}": str(repository_ctx.path("venv/bin/python3")),
         "{distributions}": "\n".join([_py_library(d) for d in distributions]),
+        "{extras}": repr(sorted([
+            ":" + name
+            for lock in extras.values()
+            for name in _locked_names(repository_ctx, lock)
+            if name in [d["name"] for d in distributions]
+        ])),
     }, executable = False)
     repository_ctx.file("requirements.bzl", _REQUIREMENTS_BZL.format(
         distributions = repr([d["name"] for d in distributions]),
@@ -120,6 +151,6 @@ pip_repository = repository_rule(
         "_describe": attr.label(default = "//third_party/python:describe_distributions.py"),
         "_versions": attr.label(default = "//third_party/python:versions.txt"),
     },
-    environ = [_INTERPRETER_VARIABLE],
+    environ = [_INTERPRETER_VARIABLE, _EXTRAS_VARIABLE],
     doc = "Installs a lock file with the Python of the machine and declares what it installed.",
 )

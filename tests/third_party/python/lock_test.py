@@ -53,6 +53,42 @@ def test_the_real_lock_goes_stale(before, after, problem):
 
 
 @pytest.mark.parametrize(
+    "extra_in", sorted(_FOLDER.glob("extras/*.in")), ids=lambda path: path.stem
+)
+def test_the_locks_of_extras_are_fresh(extra_in):
+    found = lock.extra_problems(
+        extra_in.stem,
+        extra_in.read_text(encoding="utf-8"),
+        extra_in.with_suffix(".lock").read_text(encoding="utf-8"),
+        (_FOLDER / "requirements.lock").read_text(encoding="utf-8"),
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("added", "problems"),
+    [
+        (_lock(b="2.0"), []),
+        (_lock(b="2.1"), ["b is 2.1, but more.in needs ==2.0"]),
+        (_lock(c="2.0"), ["b is missing, needed by more.in"]),
+        (_lock(a="1.0", b="2.0"), ["a is in requirements.lock already"]),
+        ("b==2.0", ["b has no hash"]),
+        ("b>=2.0", ["'b>=2.0' does not name one version with =="]),
+    ],
+)
+def test_extra_problems(added, problems):
+    remedy = ". Run: tools/bazel run //tools:update_lock"
+    found = lock.extra_problems("more", "a==1.0\nb==2.0", added, _lock(a="1.0"))
+    assert found == [f"extras/more.lock: {problem}{remedy}" for problem in problems]
+
+
+def test_without():
+    text = "# Why.\n" + _lock(a="1.0", B_b="2.0", c="3.0") + "\n"
+    assert lock.without(text, ["b_b", "d"]) == "# Why.\n" + _lock(a="1.0", c="3.0") + "\n"
+    assert lock.without(text, []) == text
+
+
+@pytest.mark.parametrize(
     ("locked", "needs_of_a", "problems"),
     [
         (_lock(a="1.0", b="2.0"), ["b>=2"], []),
