@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from nets import nets_factory
 from nets.network import Checkpoint, Network
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import archives, download, part_file, status, verification
-from slim_internal.ground.files import locks
+from slim_internal.ground.downloads import archives, download, status, verification
+from slim_internal.ground.files import atomic, locks, space
 from slim_internal.parts.checkpoints import contents
 
 _LOG = logging.getLogger(__name__)
@@ -256,7 +256,7 @@ def _fitting(weights: Weights, folder: str) -> str:
 def _claim(weights: Weights, cache: str) -> Iterator[None]:
     """Lets one process at a time fetch the same weights."""
     path = os.path.join(cache, f"{weights.name}.lock")
-    with locks.exclusive(path, lambda name: os.open(name, os.O_CREAT | os.O_RDWR, 0o666)):
+    with locks.wait(path, lambda name: os.open(name, os.O_CREAT | os.O_RDWR, 0o666)):
         try:
             yield
         finally:
@@ -307,7 +307,7 @@ def _copy(weights: Weights, cache: str, placed: str) -> CachedWeights:
     folder = os.path.join(cache, weights.name)
     incomplete = f"{folder}.incomplete"
     shutil.rmtree(incomplete, ignore_errors=True)
-    with part_file.explain_write_errors(incomplete):
+    with space.write_errors_explained(incomplete):
         os.makedirs(incomplete)
         for path in files:
             shutil.copy(path, incomplete)
@@ -331,7 +331,7 @@ def _admit(
     inside = os.path.relpath(checkpoint_path, cache)
     record = dataclasses.asdict(dataclasses.replace(cached, checkpoint_path=inside))
     try:
-        part_file.replace_json(_record_path(weights, cache), record)
+        atomic.write_json(_record_path(weights, cache), record)
     except OSError as error:
         # Weights in a folder that cannot be written are good all the same, only checked each time.
         _LOG.info("No record of %s could be kept in %s: %s", weights.name, cache, error)
