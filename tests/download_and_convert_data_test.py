@@ -123,7 +123,7 @@ def test_damaged_picture_ends_the_run_with_its_name(tmp_path):
     assert manifest.read(tmp_path / "set") is None
     result = run(*arguments, "--on_bad_image=skip")
     assert result.returncode == 0
-    assert "Bad pictures: 1, listed in bad_images.csv" in result.stderr
+    assert "Bad images: 1, listed in bad_images.csv" in result.stderr
     assert sum(manifest.read(tmp_path / "set").splits.values()) == 30
 
 

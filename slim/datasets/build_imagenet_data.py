@@ -70,30 +70,33 @@ flags.DEFINE_enum(
 
 
 class ImageCoder:
-    """Decodes and rewrites single pictures; the converter itself uses `imagenet_conversion`."""
+    """Decodes and rewrites single images; the converter itself uses `ground.images.prepare`."""
 
     def png_to_jpeg(self, image_data):
-        """Returns a PNG picture as RGB JPEG of quality 100."""
+        """Returns a PNG image as RGB JPEG of quality 100."""
         return self._rewrite(image_data)
 
     def cmyk_to_rgb(self, image_data):
-        """Returns a CMYK JPEG picture as RGB JPEG of quality 100."""
+        """Returns a CMYK JPEG image as RGB JPEG of quality 100."""
         return self._rewrite(image_data)
 
     def decode_jpeg(self, image_data):
-        """Returns a picture as `[height, width, 3]` uint8, 0..255.
+        """Returns an image as `[height, width, 3]` uint8, 0..255.
 
         Raises:
           ValueError: if it cannot be decoded; the message says why.
         """
-        from datasets.converters.imagenet import pictures
+        from slim_internal.ground.images import prepare
 
-        return pictures.decode_rgb(image_data)
+        return prepare.decode_rgb(image_data)
 
     def _rewrite(self, image_data):
-        from datasets.converters.imagenet import pictures
+        from PIL import Image
 
-        return pictures.encode_rgb_jpeg(pictures.decode_rgb(image_data))
+        from slim_internal.ground.images import pixels
+
+        decoded = Image.fromarray(self.decode_jpeg(image_data))
+        return pixels.encode(decoded, "JPEG", quality=100)
 
 
 def options(output_directory: str, num_workers: int) -> Options:

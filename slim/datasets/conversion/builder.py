@@ -43,7 +43,7 @@ class Problem:
     Attributes:
       file: Its path.
       fault: What is wrong with it.
-      action: What was done: "skipped" or "repaired".
+      action: What was done: "skipped", "repaired", or "kept" in spite of a remark.
     """
 
     file: str
@@ -117,13 +117,16 @@ class Outcome:
         splits = ", ".join(f"{size:,} {split}" for split, size in self.manifest.splits.items())
         count = len(self.manifest.shards)
         new = f"{len(self.written)} of {count} files written"
-        problems = sum(len(shard.problems) for shard in self.manifest.shards)
-        bad = f" Bad pictures: {problems}, listed in {REPORT}." if problems else ""
+        problems = [problem for shard in self.manifest.shards for problem in shard.problems]
+        bad = sum(action != "kept" for _, _, action in problems)
+        notes = f" Bad images: {bad}, listed in {REPORT}." if bad else ""
+        if len(problems) > bad:
+            notes += f" Kept but dubious: {len(problems) - bad}, listed in {REPORT}."
         return (
-            f"{os.fspath(dataset_dir)} holds {self.manifest.dataset}: {splits} pictures of "
+            f"{os.fspath(dataset_dir)} holds {self.manifest.dataset}: {splits} images of "
             f"{self.manifest.num_classes} classes; "
             f"{new if self.written else 'all files were there, none was written'}."
-            f"{bad}"
+            f"{notes}"
         )
 
 
@@ -289,11 +292,11 @@ def _write_missing(
 
 
 def _check_problems(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> None:
-    problems = _report_problems(folder, done)
+    problems = [entry for entry in _report_problems(folder, done) if entry[2] != "kept"]
     if plan.max_problems is not None and len(problems) > plan.max_problems:
         file, fault, action = problems[0]
         raise UserError(
-            f"More than {plan.max_problems} pictures are unusable, which is too many to go on "
+            f"More than {plan.max_problems} images are unusable, which is too many to go on "
             f"(--max_bad_images). The first, {action}: {file!r}: {fault}. All are in {REPORT}."
         )
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from datasets.conversion import builder
 from datasets.conversion.settings import Conversion
-from datasets.converters import png
 from datasets.record import DatasetRecord
 from datasets.storage import example
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.images import pixels
 
 _SIZE = 32
 _ROW = 1 + 3 * _SIZE * _SIZE  # Label, then the red, the green and the blue plane.
@@ -65,8 +65,8 @@ def _batches(archive: str, members: tuple[str, ...]) -> Iterator[np.ndarray]:
 
 def _records(archive: str, members: tuple[str, ...]) -> Iterator[bytes]:
     for batch in _batches(archive, members):
-        pictures = batch[:, 1:].reshape(-1, 3, _SIZE, _SIZE).transpose(0, 2, 3, 1)
-        for label, pixels in zip(batch[:, 0], pictures, strict=True):
+        images = batch[:, 1:].reshape(-1, 3, _SIZE, _SIZE).transpose(0, 2, 3, 1)
+        for label, image in zip(batch[:, 0], images, strict=True):
             yield example.image_example(
-                png.encode(np.ascontiguousarray(pixels)), b"png", _SIZE, _SIZE, int(label)
+                pixels.encode_png(np.ascontiguousarray(image)), b"png", _SIZE, _SIZE, int(label)
             )

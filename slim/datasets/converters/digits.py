@@ -9,9 +9,9 @@ import sklearn.datasets
 
 from datasets.conversion import builder
 from datasets.conversion.settings import Conversion
-from datasets.converters import png
 from datasets.record import DatasetRecord
 from datasets.storage import example
+from slim_internal.ground.images import pixels
 
 _MAX_VALUE = 16  # The pictures count ink in blocks of 4 x 4 bits.
 
@@ -56,9 +56,9 @@ def _stratified(labels: np.ndarray, size: int, seed: int) -> set[int]:
 
 def _records(rows: list[int]) -> Iterator[bytes]:
     data = sklearn.datasets.load_digits()
-    pictures = np.round(data.images * (255 / _MAX_VALUE)).astype(np.uint8)
+    images = np.round(data.images * (255 / _MAX_VALUE)).astype(np.uint8)
     for row in rows:
-        height, width = pictures[row].shape
+        height, width = images[row].shape
         yield example.image_example(
-            png.encode(pictures[row]), b"png", height, width, int(data.target[row])
+            pixels.encode_png(images[row]), b"png", height, width, int(data.target[row])
         )

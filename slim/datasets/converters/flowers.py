@@ -38,7 +38,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
             split=split,
             pattern=record.file_pattern,
             num_shards=config.num_shards or _NUM_SHARDS,
-            own_pictures=False,
+            own_images=False,
         )
     ]
     return builder.Plan(
@@ -52,7 +52,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
 
 def _labelled(record: DatasetRecord, root: str, archive: str) -> list[LabelledFile]:
     walk = labelled_files.walk(root) if os.path.isdir(root) else ()
-    paths = [path for path in walk if labelled_files.is_picture(path)]
+    paths = [path for path in walk if labelled_files.is_image(path)]
     names = sorted({path.partition("/")[0] for path in paths})
     if tuple(names) != record.class_names:
         raise UserError(

@@ -63,7 +63,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
             split=split,
             pattern=record.file_pattern,
             num_shards=config.num_shards or -(-len(files) // _PICTURES_PER_SHARD),
-            own_pictures=True,
+            own_images=True,
         )
     ]
     return builder.Plan(
@@ -84,7 +84,7 @@ def _from_folders(config: Conversion) -> list[_Found]:
     """Takes classes, and splits if there are folders for them, from the paths of the pictures."""
     # The folder of the data set may lie among those of the classes; it is none.
     paths = sorted(labelled_files.walk(config.source, leave_out=[config.dataset_dir]))
-    pictures = list(filter(labelled_files.is_picture, paths))
+    pictures = list(filter(labelled_files.is_image, paths))
     # Split folders have class folders with pictures in them; without, "train" is a class.
     tops = {path.split("/")[0].lower() for path in pictures if "/" in path}
     by_split = tops <= _SPLITS.keys() and any(path.count("/") > 1 for path in pictures)
@@ -104,8 +104,8 @@ def _warn_of_the_rest(
 ) -> None:
     """Says what is left out: pictures outside of classes, files of other kinds, empty classes."""
     loose = [path for path in pictures if path.count("/") < depth]
-    others = [path for path in paths if not labelled_files.is_picture(path)]
-    suffixes = ", ".join(labelled_files.PICTURE_SUFFIXES)
+    others = [path for path in paths if not labelled_files.is_image(path)]
+    suffixes = ", ".join(labelled_files.IMAGE_SUFFIXES)
     filled = {"/".join(path.split("/")[:depth]) for path, _, _ in found}
     folders = {
         path.relative_to(config.source).as_posix()
@@ -164,7 +164,7 @@ def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]
     where = config.labels_csv or config.source
     names = tuple(sorted({class_name for _, class_name, _ in found}))
     if not names:
-        suffixes = ", ".join(labelled_files.PICTURE_SUFFIXES)
+        suffixes = ", ".join(labelled_files.IMAGE_SUFFIXES)
         raise UserError(f"{where} holds no pictures in class folders ({suffixes}).")
     if len(names) == 1:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Picture files with labels: what goes into which split and shard, and the records of a shard.
+"""Image files with labels: what goes into which split and shard, and the records of a shard.
 
 Order and split follow a digest of seed and path, never a listing or a generator's state: the same
 files give the same bytes on every machine, and a new file moves few of the others.
@@ -15,21 +15,21 @@ from concurrent import futures
 
 from datasets.conversion import builder
 from datasets.conversion.settings import Conversion
-from datasets.converters import pictures
 from datasets.storage import example
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.images.header import BadPictureError
+from slim_internal.ground.images import prepare, reading
+from slim_internal.ground.images.image import BadImageError, EncodedImage
 from slim_internal.ground.progress import ProgressLog
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelledFile:
-    """One picture of a data set.
+    """One image of a dataset.
 
     Attributes:
-      path: Relative to the folder of pictures, with forward slashes.
+      path: Relative to the folder of images, with forward slashes.
       label: Number of its class.
       digest: See `digests`.
     """
@@ -88,22 +88,22 @@ def is_visible(name: str) -> bool:
     return not name.startswith((".", "__MACOSX"))
 
 
-def is_picture(path: str) -> bool:
-    """Returns whether a file calls itself a picture."""
-    return path.lower().endswith(PICTURE_SUFFIXES)
+def is_image(path: str) -> bool:
+    """Returns whether a file calls itself an image."""
+    return path.lower().endswith(IMAGE_SUFFIXES)
 
 
 def digests(root: str | os.PathLike, paths: Sequence[str]) -> dict[str, str]:
     """Returns path -> digest of the content of each file; of nothing, if it cannot be read.
 
-    Reading all pictures once more is quick beside decoding them, and nothing less shows whether
+    Reading all images once more is quick beside decoding them, and nothing less shows whether
     what an earlier run wrote was made from the same.
     """
 
     def digest(path: str) -> str:
         data = b""
-        with contextlib.suppress(OSError):
-            data = pathlib.Path(root, path).read_bytes()
+        with contextlib.suppress(BadImageError):
+            data = reading.read(pathlib.Path(root, path))
         return hashlib.sha256(data).hexdigest()[:16]
 
     found = {}
@@ -126,18 +126,18 @@ def plan_shards(
     split: str,
     pattern: str,
     num_shards: int,
-    own_pictures: bool,
+    own_images: bool,
 ) -> list[builder.PlannedShard]:
     """Plans the shards of one split, in the order of the files.
 
     Args:
-      root: Folder of the pictures.
+      root: Folder of the images.
       files: What goes into the split.
-      config: Tells what to do with bad pictures.
+      config: Tells what to do with bad images.
       split: Name of the split.
-      pattern: File pattern of the data set, with `%s` for the split and `*` for the shard.
+      pattern: File pattern of the dataset, with `%s` for the split and `*` for the shard.
       num_shards: How many files to write.
-      own_pictures: Whether they come from anywhere: they are turned upright, and their records
+      own_images: Whether they come from anywhere: they are turned upright, and their records
         say where they came from. Else they are as the publisher meant them.
     """
     names = builder.shard_names((pattern % split).replace("*", "%05d-of-%05d"), num_shards)
@@ -147,60 +147,54 @@ def plan_shards(
             name=name,
             split=split,
             inputs=builder.digest(
-                [dataclasses.astuple(file) for file in part], config.on_bad_image, own_pictures
+                [dataclasses.astuple(file) for file in part], config.on_bad_image, own_images
             ),
             examples=len(part),
-            records=functools.partial(_records, root, part, config.on_bad_image, own_pictures),
+            records=functools.partial(_records, root, part, config.on_bad_image, own_images),
         )
         for name, part in zip(names, split_evenly(files, num_shards), strict=True)
     ]
 
 
 def _records(
-    root: str, files: Sequence[LabelledFile], on_bad_image: str, own_pictures: bool
+    root: str, files: Sequence[LabelledFile], on_bad_image: str, own_images: bool
 ) -> Iterator[bytes | builder.Problem]:
+    policy = prepare.ANYBODYS if own_images else prepare.PUBLISHED
     for file in files:
         data = b""
         try:
-            data = _read(pathlib.Path(root, file.path))
-            picture = pictures.prepare(data, turn=own_pictures)
-        except BadPictureError as error:
+            data = reading.read(pathlib.Path(root, file.path))
+            image = prepare.prepare(data, policy)
+        except BadImageError as error:
             if on_bad_image == "error":
                 raise UserError(
                     f"{os.path.join(root, file.path)!r} cannot be used: {error}. "
-                    "--on_bad_image=skip leaves such pictures out, repair keeps what can be read."
+                    "--on_bad_image=skip leaves such images out, repair keeps what can be read."
                 ) from error
-            picture = None
-            if on_bad_image == "repair":
-                picture = _repaired(data, own_pictures)
-            yield builder.Problem(file.path, str(error), "repaired" if picture else "skipped")
-        if picture:
-            yield _record(file, picture, own_pictures)
+            image = _repaired(data, policy) if on_bad_image == "repair" else None
+            yield builder.Problem(file.path, str(error), "repaired" if image else "skipped")
+        if image:
+            if image.remark:
+                yield builder.Problem(file.path, image.remark, "kept")
+            yield _record(file, image, own_images)
 
 
-def _read(path: pathlib.Path) -> bytes:
+def _repaired(data: bytes, policy: prepare.Policy) -> EncodedImage | None:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadPictureError(f"it cannot be read: {error.strerror}") from error
-
-
-def _repaired(data: bytes, own_pictures: bool) -> pictures.Picture | None:
-    try:
-        return pictures.prepare(data, turn=own_pictures, repair=True)
-    except BadPictureError:
+        return prepare.repair(data, policy)
+    except BadImageError:
         return None
 
 
-def _record(file: LabelledFile, picture: pictures.Picture, own_pictures: bool) -> bytes:
+def _record(file: LabelledFile, image: EncodedImage, own_images: bool) -> bytes:
     features = []
-    if own_pictures:
+    if own_images:
         features = [example.bytes_feature("image/filename", os.fsencode(file.path))]
     return example.image_example(
-        picture.encoded,
-        picture.format.encode(),
-        picture.height,
-        picture.width,
+        image.encoded,
+        image.format.encode(),
+        image.height,
+        image.width,
         file.label,
         *features,
     )

@@ -12,10 +12,10 @@ import numpy as np
 
 from datasets.conversion import builder
 from datasets.conversion.settings import Conversion
-from datasets.converters import png
 from datasets.record import DatasetRecord
 from datasets.storage import example
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.images import pixels
 
 _PREFIXES = {"train": "train", "test": "t10k"}
 # The idx format: two zero bytes, 8 for unsigned bytes, the number of dimensions.
@@ -54,19 +54,19 @@ def _read_idx(path: str, magic: int) -> np.ndarray:
             data = file.read()
         dimensions = magic & 0xFF
         found, *shape = struct.unpack_from(f">{1 + dimensions}I", data)
-        pixels = np.frombuffer(data, np.uint8, offset=4 * (1 + dimensions))
+        values = np.frombuffer(data, np.uint8, offset=4 * (1 + dimensions))
         if found != magic:
             raise ValueError(f"it begins with {found:#010x} instead of {magic:#010x}")
-        return pixels.reshape(shape)
+        return values.reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise UserError(f"{path} is no idx file of MNIST: {error}.") from error
+        raise UserError(f"{path} is not an idx file of MNIST: {error}.") from error
 
 
 def _records(images_path: str, labels_path: str) -> Iterator[bytes]:
     images = _read_idx(images_path, _IMAGES_MAGIC)
     labels = _read_idx(labels_path, _LABELS_MAGIC)
     if len(images) != len(labels):
-        raise UserError(f"{images_path} has {len(images)} pictures but {len(labels)} labels.")
+        raise UserError(f"{images_path} has {len(images)} images but {len(labels)} labels.")
     for image, label in zip(images, labels, strict=True):
         height, width = image.shape
-        yield example.image_example(png.encode(image), b"png", height, width, int(label))
+        yield example.image_example(pixels.encode_png(image), b"png", height, width, int(label))

@@ -338,11 +338,11 @@ def test_problems_are_reported(tmp_path):
     ]
     report = (tmp_path / builder.REPORT).read_text()
     assert report == 'file,fault,action\n"4\n.jpg",it is empty,skipped\n'
-    assert "Bad pictures: 1, listed in bad_images.csv" in outcome.summary(tmp_path)
+    assert "Bad images: 1, listed in bad_images.csv" in outcome.summary(tmp_path)
 
 
 def test_too_many_problems_stop_the_run(tmp_path):
-    with pytest.raises(UserError, match="More than 2 pictures are unusable"):
+    with pytest.raises(UserError, match="More than 2 images are unusable"):
         builder.build(tmp_path, make_plan(with_problems, max_problems=2))
     assert not (tmp_path / manifest.FILENAME).exists()
     assert (tmp_path / builder.REPORT).exists()
@@ -361,7 +361,7 @@ def test_too_many_problems_stop_the_run_that_has_nothing_left_to_write_as_well(t
     assert not (tmp_path / manifest.FILENAME).exists()
     accepted = builder.build(tmp_path, dataclasses.replace(plan, max_problems=NUM_SHARDS))
     assert accepted.written == ()
-    assert "none was written. Bad pictures: 12" in accepted.summary(tmp_path)
+    assert "none was written. Bad images: 12" in accepted.summary(tmp_path)
 
 
 @pytest.mark.parametrize("position", ["length", "length checksum", "payload", "payload checksum"])

@@ -239,7 +239,7 @@ def test_other_options_for_a_complete_set_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "file", "message"),
     [
-        ("mnist", "t10k-images-idx3-ubyte.gz", "is no idx file of MNIST"),
+        ("mnist", "t10k-images-idx3-ubyte.gz", "is not an idx file of MNIST"),
         ("cifar10", "cifar-10-binary.tar.gz", "is damaged"),
         ("flowers", "flower_photos.tgz", "cannot be unpacked"),
         ("visualwakewords", "val2014.zip", "is damaged or another archive"),

@@ -1,9 +1,8 @@
-"""Serializes the record of a picture, with the features that the original converter wrote."""
+"""Serializes the record of an image, with the features that the original converter wrote."""
 
 import functools
 import os
 
-from datasets.converters.imagenet.pictures import Picture
 from datasets.converters.imagenet.source import Box, Source
 from datasets.imagenet_classes import ImagenetClass
 from datasets.storage import example
@@ -13,6 +12,7 @@ from datasets.storage.example import (
     int64_feature,
     large_bytes_feature,
 )
+from slim_internal.ground.images.image import EncodedImage
 
 _CONSTANT_FEATURES = (
     int64_feature("image/channels", 3)
@@ -21,7 +21,7 @@ _CONSTANT_FEATURES = (
 )
 
 
-# Most pictures share these with many others.
+# Most images share these with many others.
 
 
 @functools.lru_cache(maxsize=4096)
@@ -50,18 +50,18 @@ def _box_features(boxes: tuple[Box, ...], label: int) -> bytes:
     )
 
 
-def serialize(source: Source, picture: Picture) -> bytes:
-    """Returns the record of a picture with the features that the original converter wrote.
+def serialize(source: Source, image: EncodedImage) -> bytes:
+    """Returns the record of an image with the features that the original converter wrote.
 
     Args:
-      source: Where the picture comes from and what it shows.
-      picture: The picture.
+      source: Where the image comes from and what it shows.
+      image: The image.
     """
     return example.example(
         _CONSTANT_FEATURES,
         _class_features(source.shows),
-        _size_features(picture.height, picture.width),
+        _size_features(image.height, image.width),
         _box_features(source.boxes, source.shows.label),
         bytes_feature("image/filename", os.fsencode(source.filename)),
-        *large_bytes_feature("image/encoded", picture.encoded),
+        *large_bytes_feature("image/encoded", image.encoded),
     )

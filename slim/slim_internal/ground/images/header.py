@@ -1,144 +1,94 @@
-"""What a picture's first bytes say about it, and whether its last ones are there.
+"""What an encoded file is, by its content and never by its name: the one reader of headers.
 
-Nothing is decoded: the marker segments of a JPEG are walked up to its picture data, which takes
-some microseconds for a picture that takes milliseconds to decode; so are the chunks of a PNG.
+Nothing is decoded: the marker segments of a JPEG are walked up to its image data, which takes
+some microseconds for an image that takes milliseconds to decode; so are the chunks of a PNG.
 """
 
-import struct
-import zlib
-from typing import NamedTuple
+from slim_internal.ground.images import jpeg, png
+from slim_internal.ground.images.image import MAX_PIXELS, BadImageError, ImageHeader
 
-# What Pillow takes for the largest honest picture. A header may claim 65,500 x 65,500 pixels in
-# front of no data at all; the claim is checked before any of it is believed.
-MAX_PIXELS = 89_478_485
-
-_JPEG_SIGNATURE = b"\xff\xd8"
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# The other kinds of picture that people store under any name, by their first bytes.
-_OTHER_SIGNATURES = {b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP", b"II*\0": "TIFF"}
-
-# JPEG markers, ITU-T T.81 table B.1.
-_START_OF_SCAN = 0xDA
-_END_OF_IMAGE = 0xD9
-_SUPPORTED_FRAMES = (0xC0, 0xC1, 0xC2)  # Huffman coded: baseline, extended, progressive.
-_OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
-_WITHOUT_SEGMENT = (0x00, 0x01, *range(0xD0, 0xD9))  # Stuffing, TEM, RST0 to RST7, SOI.
-
-
-class BadPictureError(ValueError):
-    """A picture that cannot be used; the message says what is wrong with it."""
-
-
-class ImageHeader(NamedTuple):
-    """What a picture's header claims.
-
-    Attributes:
-      format: "JPEG" or "PNG".
-      height: In pixels.
-      width: In pixels.
-      components: Number of colour components: 1 greyscale, 3 YCbCr or RGB, 4 CMYK or YCCK of a
-        JPEG; 0 for a PNG, whose colours may come from a palette.
-    """
-
-    format: str
-    height: int
-    width: int
-    components: int
+# The kinds of image that people store under any name, by their first bytes.
+_SIGNATURES = {
+    jpeg.SIGNATURE: "JPEG",
+    png.SIGNATURE: "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL \r\n\x87\n": "JPEG XL",
+    b"8BPS": "Photoshop",
+    b"%PDF": "PDF",
+}
+# ISO media files begin with the length of a box `ftyp`, which names the brand.
+_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
+_CHECKS = {"JPEG": jpeg, "PNG": png}
 
 
-def is_jpeg_or_png(data: bytes) -> bool:
-    """Returns whether the bytes claim to be a picture that `inspect` knows."""
-    return data.startswith((_JPEG_SIGNATURE, _PNG_SIGNATURE))
+def kind(data: bytes) -> str:
+    """Returns the name of the format, "JPEG" or "HEIC"; "" if it is none that is known."""
+    for start, name in _SIGNATURES.items():
+        if data.startswith(start):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    return _BRANDS.get(data[8:12], "") if data[4:8] == b"ftyp" else ""
 
 
 def inspect(data: bytes) -> ImageHeader:
-    """Returns what the header of a JPEG or PNG picture says.
+    """Returns what the header of a JPEG or PNG image says.
 
-    A JPEG is also checked for the marker that ends it, which a picture cut off anywhere lacks, a
+    A JPEG is also checked for the marker that ends it, which an image cut off anywhere lacks, a
     PNG for the checksums of all its parts; what follows the end is of no concern.
 
     Args:
-      data: The bytes of the picture's file.
+      data: The bytes of the image file.
 
     Raises:
-      BadPictureError: if it is empty, of another kind, cut off, too large or not decodable.
+      BadImageError: if it is empty, of another kind, cut off, too large or not decodable.
     """
-    if data.startswith(_JPEG_SIGNATURE):
-        header = _inspect_jpeg(data)
-    elif data.startswith(_PNG_SIGNATURE):
-        header = _inspect_png(data)
-    elif not data:
-        raise BadPictureError("it is empty")
-    else:
-        kinds = [kind for start, kind in _OTHER_SIGNATURES.items() if data.startswith(start)]
-        raise BadPictureError(f"it is {kinds[0] if kinds else 'no JPEG or PNG picture'}")
+    require_kind(data, ("JPEG", "PNG"))
+    header = _CHECKS[kind(data)].inspect(data)
     if not header.height or not header.width:
-        raise BadPictureError("its header gives no size")
+        raise BadImageError("its header gives no size")
     if header.height * header.width > MAX_PIXELS:
-        raise BadPictureError(
+        raise BadImageError(
             f"its header claims {header.width} x {header.height} pixels, more than {MAX_PIXELS}"
         )
     return header
 
 
-def _inspect_jpeg(data: bytes) -> ImageHeader:
-    header = None
-    position = 2
-    try:
-        while True:
-            # Decoders skip whatever stands between two segments, and so does this.
-            position = data.index(b"\xff", position) + 1
-            marker = data[position]
-            if marker in _WITHOUT_SEGMENT or marker == 0xFF:
-                continue
-            if marker == _START_OF_SCAN:
-                break
-            if marker == _END_OF_IMAGE:
-                raise BadPictureError("it ends before its picture data")
-            if marker in _SUPPORTED_FRAMES:
-                header = _frame_header(data, position)
-            elif marker in _OTHER_FRAMES:
-                raise BadPictureError(f"it is a JPEG of a rare kind (frame marker {marker:#x})")
-            position += 1 + int.from_bytes(data[position + 1 : position + 3], "big")
-    except (ValueError, IndexError, struct.error) as error:
-        if isinstance(error, BadPictureError):
-            raise
-        raise BadPictureError("it is cut off within its header") from None
-    if header is None:
-        raise BadPictureError("its picture data comes before its size")
-    # Within picture data 0xFF is always followed by a zero or a restart marker. Seen from the end
-    # the marker is found at once.
-    if data.rfind(b"\xff\xd9", position) < 0:
-        raise BadPictureError("it is cut off: its end marker is missing")
+def check(data: bytes) -> ImageHeader:
+    """Does what `inspect` does and follows the structure of the file to its very end.
+
+    It finds what Pillow lets pass and TensorFlow's decoders refuse; damage within the compressed
+    data of a JPEG remains for a decoder to find.
+
+    Raises:
+      BadImageError: as `inspect`, and if a part is missing, misplaced or damaged.
+    """
+    header = inspect(data)
+    _CHECKS[header.format].check(data)
     return header
 
 
-def _frame_header(data: bytes, position: int) -> ImageHeader:
-    precision, height, width, components = struct.unpack_from(">BHHB", data, position + 3)
-    if precision != 8:
-        raise BadPictureError(f"it is a JPEG of {precision} bits per sample")
-    if components not in (1, 3, 4):
-        raise BadPictureError(f"it has {components} colour components")
-    return ImageHeader("JPEG", height, width, components)
+def require_kind(data: bytes, allowed: tuple[str, ...]) -> str:
+    """Returns the name of the format of a file that is of one of these formats.
 
-
-def _inspect_png(data: bytes) -> ImageHeader:
-    if len(data) < 24 or data[12:16] != b"IHDR":
-        raise BadPictureError("it is cut off within its header")
-    width, height = struct.unpack_from(">II", data, 16)
-    _check_chunks(data)
-    return ImageHeader("PNG", height, width, 0)
-
-
-def _check_chunks(data: bytes) -> None:
-    """Walks the chunks of a PNG up to the last: length, type, content, checksum of the last two."""
-    position = len(_PNG_SIGNATURE)
-    kind = b""
-    while kind != b"IEND":
-        length = int.from_bytes(data[position : position + 4], "big")
-        kind, end = data[position + 4 : position + 8], position + 8 + length
-        if end + 4 > len(data):
-            raise BadPictureError("it is cut off: its end is missing")
-        if zlib.crc32(data[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            raise BadPictureError(f"its part {kind!r} is damaged")
-        position = end + 4
+    Raises:
+      BadImageError: if it is empty or of another one, which the message names.
+    """
+    found = kind(data)
+    if found in allowed:
+        return found
+    if not data:
+        raise BadImageError("it is empty")
+    listed = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+    if found:
+        raise BadImageError(f"it is {found}, not {listed}")
+    raise BadImageError(f"it is not a {listed} image")

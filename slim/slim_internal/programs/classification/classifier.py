@@ -2,17 +2,18 @@
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from google.protobuf import message
 
-from datasets.converters import pictures
 from deployment import sessions
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import first_cause, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.images.header import BadPictureError
+from slim_internal.ground.images import prepare, reading
+from slim_internal.ground.images.image import BadImageError
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.programs.classification import settings as classification_config
@@ -99,14 +100,11 @@ class Classifier:
 
     def _read(self, path: str) -> np.ndarray:
         try:
-            with open(path, "rb") as file:
-                picture = pictures.prepare(file.read())
-            return self._session.run(self._preprocessed, {self._encoded: picture.encoded})
-        except IsADirectoryError as error:
-            raise UserError(f"{path} is a folder; name the pictures in it: {path}/*") from error
-        except OSError as error:
-            raise UserError(f"Cannot read the picture {path}: {error.strerror}.") from error
-        except BadPictureError as error:
+            if os.path.isdir(path):
+                raise UserError(f"{path} is a folder; name the images in it: {path}/*")
+            image = prepare.prepare(reading.read(path))
+            return self._session.run(self._preprocessed, {self._encoded: image.encoded})
+        except BadImageError as error:
             raise UserError(f"{path} cannot be used: {error}.") from error
         except tf.errors.InvalidArgumentError as error:
             raise UserError(f"{path} cannot be used: {first_cause(error)}.") from error

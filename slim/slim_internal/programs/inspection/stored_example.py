@@ -1,12 +1,12 @@
 """What a stored example says, and whether its image can be read."""
 
 import dataclasses
-import io
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from slim_internal.ground.compat import tf
-from slim_internal.ground.images import header
+from slim_internal.ground.images import prepare
+from slim_internal.ground.images.image import BadImageError
 from slim_internal.parts.reports.thumbnail import Box
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -76,15 +76,8 @@ def open_image(encoded: bytes, *, decode: bool = True) -> Image.Image:
       decode: Whether to decode its pixels, which finds damage that header and end do not show.
     """
     try:
-        if header.is_jpeg_or_png(encoded):
-            header.inspect(encoded)  # TensorFlow minds a missing end, Pillow does not.
-        image = Image.open(io.BytesIO(encoded))
-        if decode:
-            image.load()
-        return image
-    except UnidentifiedImageError:
-        raise DamageError("has an image that cannot be read (unknown format)") from None
-    except Exception as error:  # Pillow's readers raise whatever the damage leads to.
+        return prepare.open_checked(encoded, decode=decode)
+    except BadImageError as error:
         raise DamageError(f"has an image that cannot be read ({error})") from error
 
 

@@ -180,7 +180,7 @@ BAD_PICTURES = {
     "cut at 99 %": (JPEG[: len(JPEG) * 99 // 100], "end marker", "repaired"),
     "GIF": (encode(PICTURE, "GIF"), "it is GIF", "repaired"),
     "65,500 x 65,500": (fake_ilsvrc.huge_header(), "65500 x 65500", "skipped"),
-    "text": (b"<html></html>", "no JPEG or PNG", "skipped"),
+    "text": (b"<html></html>", "not a JPEG or PNG", "skipped"),
 }
 NAME = fake_ilsvrc.train_name(SYNSETS[7], 4)
 
@@ -331,7 +331,7 @@ def test_more_bad_pictures_than_allowed_end_the_run(challenge, tmp_path):
     for name in random.Random(0).sample(list(challenge.validation), 5):
         changed.validation[name] = b""
     source = changed.write(tmp_path / "archives")
-    with pytest.raises(errors.UserError, match=r"More than 4 pictures are unusable"):
+    with pytest.raises(errors.UserError, match=r"More than 4 images are unusable"):
         converted(source, tmp_path / "output", on_bad_image="skip", max_bad_images=4)
     assert not (tmp_path / "output/manifest.json").exists()
     converted(source, tmp_path / "output", on_bad_image="skip", max_bad_images=5)

@@ -3,10 +3,10 @@
 import pytest
 
 from datasets.converters.imagenet import example
-from datasets.converters.imagenet.pictures import Picture
 from datasets.converters.imagenet.source import Source
 from datasets.imagenet_classes import ImagenetClass
 from slim_internal.ground.compat import tf
+from slim_internal.ground.images.image import EncodedImage
 from tests import golden_files
 
 GOLDEN = golden_files.load("datasets.json")["build_imagenet_data"]
@@ -27,7 +27,7 @@ def source(boxes=(), **changes) -> Source:
 def test_is_the_record_that_the_original_wrote():
     given = GOLDEN["example"]["input"]
     boxes = tuple(map(tuple, given["bbox [xmin, ymin, xmax, ymax]"]))
-    picture = Picture(given["image_buffer"].encode(), given["height"], given["width"])
+    picture = EncodedImage(given["image_buffer"].encode(), "jpg", given["height"], given["width"])
 
     found = parsed(example.serialize(source(boxes), picture))
 
@@ -41,7 +41,7 @@ def test_is_the_record_that_the_original_wrote():
 
 
 def test_every_feature_has_the_original_type_even_without_boxes():
-    record = example.serialize(source(), Picture(b"JPEGDATA", 30, 40))
+    record = example.serialize(source(), EncodedImage(b"JPEGDATA", "jpg", 30, 40))
     features = tf.train.Example.FromString(record).features.feature
     kinds = {name: feature.WhichOneof("kind") for name, feature in features.items()}
     assert kinds == GOLDEN["tf_example_features"]
@@ -49,7 +49,7 @@ def test_every_feature_has_the_original_type_even_without_boxes():
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 3_000_000])
 def test_lengths_of_every_width_are_right(size):
-    picture = Picture(b"\xff" * size, 65_535, 2**40)
+    picture = EncodedImage(b"\xff" * size, "jpg", 65_535, 2**40)
     record = example.serialize(source(((0.0, 0.25, 0.5, 1.0),) * 300), picture)
 
     found = parsed(record)
@@ -65,6 +65,6 @@ def test_lengths_of_every_width_are_right(size):
 def test_file_names_need_not_be_text():
     name = b"gr\xfc\xdfe\n.JPEG"
     record = example.serialize(
-        source(filename=name.decode("utf-8", "surrogateescape")), Picture(b"", 1, 1)
+        source(filename=name.decode("utf-8", "surrogateescape")), EncodedImage(b"", "jpg", 1, 1)
     )
     assert parsed(record)["image/filename"] == [name]

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from slim_internal.ground.images import header
-from slim_internal.ground.images.header import BadPictureError
+from slim_internal.ground.images.image import BadImageError
 from tests.datasets.converters.imagenet import fake_ilsvrc
 from tests.datasets.converters.imagenet.fake_ilsvrc import encode
 
@@ -48,7 +48,7 @@ def test_reads_the_header(data, expected):
 START_OF_SCAN = JPEG.index(b"\xff\xda")
 BAD = {
     "empty": (b"", "it is empty"),
-    "text": (b"<html>not found</html>", "no JPEG or PNG"),
+    "text": (b"<html>not found</html>", "not a JPEG or PNG"),
     "GIF": (encode(PICTURE, "GIF"), "it is GIF"),
     "WebP": (encode(PICTURE, "WebP"), "it is WebP"),
     "cut at 10 %": (JPEG[: len(JPEG) // 10], "cut off within its header"),
@@ -60,13 +60,13 @@ BAD = {
     "with a thumbnail but no end": (with_thumbnail()[:-2], "its end marker is missing"),
     "huge": (fake_ilsvrc.huge_header(), "65500 x 65500 pixels"),
     "no pixels": (JPEG.replace(struct.pack(">HH", 24, 32), bytes(4)), "gives no size"),
-    "ends at once": (b"\xff\xd8\xff\xd9", "ends before its picture data"),
+    "ends at once": (b"\xff\xd8\xff\xd9", "ends before its image data"),
     "no frame": (b"\xff\xd8" + JPEG[START_OF_SCAN:], "before its size"),
     "12 bits": (JPEG.replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"), "12 bits"),
     "lossless": (JPEG.replace(b"\xff\xc0", b"\xff\xc3"), "rare kind"),
     "two components": (
         JPEG.replace(struct.pack(">HHB", 24, 32, 3), struct.pack(">HHB", 24, 32, 2)),
-        "2 colour components",
+        "2 color components",
     ),
     "PNG without its end": (encode(PICTURE, "PNG")[:-12], "its end is missing"),
     "PNG without its last byte": (encode(PICTURE, "PNG")[:-1], "its end is missing"),
@@ -80,11 +80,11 @@ BAD = {
 
 @pytest.mark.parametrize(("data", "reason"), BAD.values(), ids=BAD)
 def test_says_what_is_wrong(data, reason):
-    with pytest.raises(BadPictureError, match=reason):
+    with pytest.raises(BadImageError, match=reason):
         header.inspect(data)
 
 
 @pytest.mark.parametrize("length", range(0, len(JPEG), 7))
 def test_a_jpeg_cut_anywhere_is_bad(length):
-    with pytest.raises(BadPictureError):
+    with pytest.raises(BadImageError):
         header.inspect(JPEG[:length])

@@ -218,8 +218,8 @@ def test_refuses_what_is_no_picture(tmp_path, graph):
     Image.new("RGB", (99, 99)).save(tmp_path / "cut.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-9])
     for path, message in [
-        (tmp_path / "empty.png", r"empty\.png cannot be used: it is no JPEG, PNG, GIF, BMP or W"),
-        (tmp_path / "text.jpg", r"text\.jpg cannot be used: it is no JPEG, PNG, GIF, BMP or WebP"),
+        (tmp_path / "empty.png", r"empty\.png cannot be used: it is empty"),
+        (tmp_path / "text.jpg", r"text\.jpg cannot be used: it is not a JPEG, PNG, GIF, BMP or W"),
         (tmp_path / "cut.jpg", r"cut\.jpg cannot be used: it is cut off: its end marker is miss"),
         (tmp_path / "missing.png", r"missing\.png: No such file"),
         (tmp_path, "is a folder"),

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from datasets import build_imagenet_data
-from datasets.converters.imagenet import pictures
+from datasets.converters.imagenet import worker
 from slim_internal.ground.compat import tf
-from slim_internal.ground.images.header import BadPictureError
+from slim_internal.ground.images import prepare
+from slim_internal.ground.images.image import BadImageError, EncodedImage
 from tests.datasets.converters.imagenet import fake_ilsvrc
 from tests.datasets.converters.imagenet.fake_ilsvrc import encode
 
@@ -45,6 +46,11 @@ def tensorflow_pixels(data: bytes) -> np.ndarray:
         return session.run(tf.image.decode_jpeg(data, channels=3, dct_method=method))
 
 
+def original(data: bytes, *, decode: bool = False) -> EncodedImage:
+    """Returns what the converter of ImageNet makes of an image."""
+    return prepare.prepare(data, worker.DECODED if decode else worker.HEADER_ONLY)
+
+
 def pixels(data: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(data)) as image:
         assert image.format == "JPEG"
@@ -69,7 +75,7 @@ PASSED_ON = {
 @pytest.mark.parametrize("decode", [False, True], ids=["header", "decode"])
 @pytest.mark.parametrize("data", PASSED_ON.values(), ids=PASSED_ON)
 def test_jpegs_pass_byte_for_byte(data, decode):
-    assert pictures.prepare(data, decode=decode) == (data, 40, 56, "")
+    assert original(data, decode=decode) == EncodedImage(data, "jpg", 40, 56)
 
 
 # Data, what it is called, how far the mean pixel of decoder and of record may be off: quality 100
@@ -88,31 +94,31 @@ REWRITTEN = {
     ("data", "change", "decoded_by", "written_by"), REWRITTEN.values(), ids=REWRITTEN
 )
 def test_the_few_others_are_rewritten(data, change, decoded_by, written_by):
-    picture = pictures.prepare(data)
+    picture = original(data)
 
     assert (picture.height, picture.width, picture.change) == (40, 56, change)
     expected = tensorflow_pixels(data).astype(int)
-    assert np.abs(pictures.decode_rgb(data).astype(int) - expected).mean() <= decoded_by
+    assert np.abs(prepare.decode_rgb(data).astype(int) - expected).mean() <= decoded_by
     assert np.abs(pixels(picture.encoded) - expected).mean() < written_by
 
 
 @pytest.mark.parametrize("kind", ["CMYK", "YCCK"])
 def test_inks_become_the_colours_they_print(kind):
-    decoded = pictures.decode_rgb(REWRITTEN[kind][0]).astype(int)
+    decoded = prepare.decode_rgb(REWRITTEN[kind][0]).astype(int)
     assert np.abs(decoded - np.asarray(PICTURE)).mean() < 2
 
 
 def test_rewriting_gives_the_same_bytes_each_time():
     data = REWRITTEN["YCCK"][0]
-    assert pictures.prepare(data) == pictures.prepare(data)
+    assert original(data) == original(data)
 
 
 def test_decoding_finds_what_the_header_does_not_show():
     table = JPEG.index(b"\xff\xdb")
     damaged = JPEG[:table] + JPEG[table + 2 + int.from_bytes(JPEG[table + 2 : table + 4]) :]
-    pictures.prepare(damaged)
-    with pytest.raises(BadPictureError, match="cannot be decoded"):
-        pictures.prepare(damaged, decode=True)
+    original(damaged)
+    with pytest.raises(BadImageError, match="cannot be decoded"):
+        original(damaged, decode=True)
 
 
 REPAIRED = {
@@ -125,7 +131,7 @@ REPAIRED = {
 
 @pytest.mark.parametrize(("data", "rows", "width"), REPAIRED.values(), ids=REPAIRED)
 def test_repair_keeps_what_can_be_read(data, rows, width):
-    picture = pictures.repair(data)
+    picture = prepare.repair(data, worker.HEADER_ONLY)
 
     assert (picture.height, picture.width) == (40, width)
     difference = np.abs(pixels(picture.encoded)[:rows].astype(int) - np.asarray(PICTURE)[:rows])
@@ -135,8 +141,8 @@ def test_repair_keeps_what_can_be_read(data, rows, width):
 
 @pytest.mark.parametrize("data", [b"", b"text", JPEG[:100]], ids=["empty", "text", "header cut"])
 def test_repair_cannot_make_a_picture_of_nothing(data):
-    with pytest.raises(BadPictureError):
-        pictures.repair(data)
+    with pytest.raises(BadImageError):
+        prepare.repair(data, worker.HEADER_ONLY)
 
 
 def test_the_original_coder_is_still_there():

@@ -16,10 +16,10 @@ from datasets import image_folder
 from datasets.conversion import builder
 from datasets.conversion import convert as conversion
 from datasets.conversion.settings import Conversion
-from datasets.converters import pictures
 from datasets.storage import tfrecords
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.images import prepare
 from tests.datasets import fake_data
 
 HEIGHT, WIDTH = 40, 60
@@ -90,8 +90,8 @@ ACCEPTED = {
 }
 # ... or what makes it bad, and what `repair` does with it.
 BAD = {
-    "empty": (b"", "no JPEG", SKIPPED),
-    "text": (b"<html>404</html>", "no JPEG", SKIPPED),
+    "empty": (b"", "it is empty", SKIPPED),
+    "text": (b"<html>404</html>", "not a JPEG", SKIPPED),
     "jpeg cut at 10 %": (cut(JPEG, 0.1), "cut off", SKIPPED),
     "jpeg cut at 50 %": (cut(JPEG, 0.5), "cut off", REPAIRED),
     "jpeg cut at 99 %": (cut(JPEG, 0.99), "cut off", REPAIRED),
@@ -183,7 +183,7 @@ def test_bad_pictures(kind, policy, tmp_path):
 @pytest.mark.parametrize("kind", ["cmyk jpeg", "gif", "bmp", "webp"])
 def test_rewritten_pictures_look_the_same(kind):
     data, _, _ = ACCEPTED[kind]
-    picture = pictures.prepare(data)
+    picture = prepare.prepare(data)
     before = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=float)
     after = np.asarray(Image.open(io.BytesIO(picture.encoded)).convert("RGB"), dtype=float)
     # PNG is exact; a second JPEG compression of smooth colours moves them by less than 2 levels.
@@ -191,15 +191,15 @@ def test_rewritten_pictures_look_the_same(kind):
 
 
 def test_turned_picture_is_stored_upright():
-    upright = pictures.prepare(with_orientation(6))
+    upright = prepare.prepare(with_orientation(6))
     pixels = np.asarray(Image.open(io.BytesIO(upright.encoded)), dtype=float)
     expected = np.asarray(PICTURE.rotate(-90, expand=True), dtype=float)
     assert np.abs(pixels - expected).mean() < 3
-    assert pictures.prepare(with_orientation(6), turn=False).encoded == with_orientation(6)
+    assert prepare.prepare(with_orientation(6), prepare.PUBLISHED).encoded == with_orientation(6)
 
 
 def test_rewriting_takes_16_bits_as_tensorflow_does():
-    turned = pictures.prepare(with_orientation(6, GRAY_16, "PNG"))
+    turned = prepare.prepare(with_orientation(6, GRAY_16, "PNG"))
     with tf.Graph().as_default(), tf.Session() as session:
         flat = tf.io.decode_png(fake_data.encoded(GRAY_16, "PNG"), channels=3)
         upright = tf.io.decode_png(turned.encoded, channels=3)
@@ -213,8 +213,8 @@ def test_rewriting_takes_16_bits_as_tensorflow_does():
 LITTLE_MEMORY = """
 import pathlib, resource, sys
 from PIL import Image
-from datasets.converters import pictures as folder
-from datasets.converters.imagenet import pictures as imagenet
+from datasets.converters.imagenet import worker
+from slim_internal.ground.images import prepare
 Image.init()
 data = sys.stdin.buffer.read()
 pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
@@ -222,15 +222,15 @@ limit = pages * resource.getpagesize() + (64 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
     eval(sys.argv[1])
-except folder.BadPictureError as error:
+except prepare.BadImageError as error:
     print(error)
 """
 READERS = {
-    "folder": "folder.prepare(data)",
-    "folder repair": "folder.prepare(data, repair=True)",
-    "imagenet": "imagenet.prepare(data)",
-    "imagenet decode": "imagenet.decode_rgb(data)",
-    "imagenet repair": "imagenet.repair(data)",
+    "folder": "prepare.prepare(data)",
+    "folder repair": "prepare.repair(data)",
+    "imagenet": "prepare.prepare(data, worker.HEADER_ONLY)",
+    "imagenet decode": "prepare.decode_rgb(data)",
+    "imagenet repair": "prepare.repair(data, worker.HEADER_ONLY)",
 }
 
 
