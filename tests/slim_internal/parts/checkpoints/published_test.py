@@ -230,7 +230,7 @@ def test_a_cache_that_cannot_be_written_is_used_all_the_same(tmp_path, good, mon
     def refuse(path, facts):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(published.part_file, "replace_json", refuse)
+    monkeypatch.setattr(published.atomic, "write_json", refuse)
     _assert_good(_fetch(WEIGHTS))
     assert published.in_cache(WEIGHTS) is None
 
