@@ -14,7 +14,7 @@ _FORMAT = flags.DEFINE_enum(
     "format",
     "text",
     ["text", "markdown", "json"],
-    "What to print: a table for the terminal, the table of the README, or JSON with every"
+    "What to print: a table for the terminal, the table of docs/networks.md, or JSON with every"
     " published checkpoint.",
 )
 

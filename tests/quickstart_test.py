@@ -64,6 +64,18 @@ def test_every_step_leaves_what_it_promises(tour):
     assert output.count("seven") == 1
 
 
+def test_the_readme_shows_what_it_prints(tour):
+    folder, output = tour
+    readme = pathlib.Path("README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    printed = _without_numbers(output.replace(f"{folder}/", "")).splitlines()
+    assert [line for line in _without_numbers(shown).splitlines() if line not in printed] == []
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"\d[\d.,]*", "0", text)
+
+
 def test_a_stopped_run_is_continued_and_finished_work_reused(tour):
     _, output = tour
     assert "quickstart already exists" in output

@@ -1,4 +1,4 @@
-"""The networks as a table: for the terminal, for programs, for the README."""
+"""The networks as a table: for the terminal, for programs, for docs/networks.md."""
 
 import dataclasses
 import json
@@ -93,7 +93,7 @@ def text(rows: Iterable[Row]) -> str:
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    """Returns the table of the README."""
+    """Returns the table of docs/networks.md."""
     rules = ["--:" if name in _NUMBERS else "---" for name in _COLUMNS]
     lines = [list(_COLUMNS), rules, *(row.cells() for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
