@@ -149,6 +149,13 @@ def in_cache(weights: Weights, cache: str | None = None) -> CachedWeights | None
     return dataclasses.replace(cached, checkpoint_path=path) if _files_of(path) else None
 
 
+def offers(folder: str, weights: Weights) -> bool:
+    """Returns whether a folder holds the archive or the checkpoint of some weights."""
+    if os.path.isfile(os.path.join(folder, weights.checkpoint.archive)):
+        return True
+    return _placed(weights, folder) is not None
+
+
 def fetch(
     weights: Weights,
     cache: str | None = None,
