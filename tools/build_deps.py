@@ -27,6 +27,8 @@ _DISTRIBUTIONS = {
 }
 # Folders whose modules are imported without the folder's name.
 _ROOTS = ("slim/", "")
+# Further targets of the repository of distributions.
+_NO_DISTRIBUTIONS = ("@pip//:extras", "@pip//:metadata")
 _RULES = ("py_binary", "py_library", "py_test")
 
 # What a record names and `importlib` loads.
@@ -176,6 +178,7 @@ def _needed(
 ) -> dict[str, str]:
     """Returns what a target's files import: full label -> module."""
     needed = {}
+    tops = {name.partition(".")[0] for name in owners}  # What is ours and not there is missing.
     for source in target.sources:
         for candidates in imports((root / source).read_text(encoding="utf-8")):
             module = next((name for name in candidates if name in owners), candidates[-1])
@@ -186,6 +189,8 @@ def _needed(
                 else:
                     for owner in found:
                         needed[owner.label] = module
+            elif module.partition(".")[0] in tops:
+                needed[f"//{module.replace('.', '/')}"] = module
             elif label := _distribution(module):
                 needed[label] = module
     needed.pop(target.label, None)
@@ -256,6 +261,7 @@ class Repository:
             for build_file in sorted(file for file in files if file.name == "BUILD")
             for target in targets(root, build_file)
         ]
+        self._labels = {target.label for target in self._targets}
         self._owners: dict[str, list[Target]] = {}
         for target in self._targets:
             for source in target.sources:
@@ -280,7 +286,13 @@ class Repository:
         edges: dict[str, set[str]] = {}
         for target in self._targets:
             for label, module in self.missing(target).items():
+                if label.startswith("//") and ":" not in label:
+                    yield f"{target.label} imports {module}, which is in no target"
+                    continue
                 yield f"{target.label} imports {module}, but {label} is not in its deps"
+            for label in sorted(target.deps):
+                if label.startswith("//") and label not in self._labels:
+                    yield f"{target.label} depends on {label}, which is not there"
             if target.label in libraries and target.sources:  # Tests run programs, without import.
                 for label in sorted(target.deps & libraries - self._needed[target.label].keys()):
                     if label.startswith(_LOADED_BY_NAME):
@@ -301,7 +313,8 @@ class Repository:
             lines = path.read_text(encoding="utf-8").split("\n")
             mine = [target for target in self._targets if target.package == package]
             for target in sorted(mine, key=lambda t: t.call.lineno, reverse=True):
-                _rewrite(lines, target, [*target.deps, *self.missing(target)])
+                known = [label for label in self.missing(target) if ":" in label]
+                _rewrite(lines, target, [*target.deps, *known])
             path.write_text(_loading_requirement("\n".join(lines)), encoding="utf-8")
 
 
@@ -325,7 +338,7 @@ def _rewrite(lines: list[str], target: Target, deps: Sequence[str]) -> None:
 
 
 def _shown(label: str, package: str) -> str:
-    if label.startswith("@pip//:"):
+    if label.startswith("@pip//:") and label not in _NO_DISTRIBUTIONS:
         return f'requirement("{label.removeprefix("@pip//:")}")'
     return f'"{short_label(label, package)}"'
 

@@ -42,11 +42,13 @@ _IMPORT_B = "from slim_internal.ground.b import b\n"
         (
             {
                 f"{_A}/BUILD": _LOAD + _GROUND + _library("a"),
-                f"{_A}/a.py": "def later():\n    import slim_internal.ground.b.b\n",
+                f"{_A}/a.py": "import slim_internal.ground.gone\n"
+                "def later():\n    import slim_internal.ground.b.b\n",
                 f"{_B}/BUILD": _LOAD + _GROUND + _library("b"),
                 f"{_B}/b.py": "from PIL import Image\n",
             },
             [
+                f"//{_A}:a imports slim_internal.ground.gone, which is in no target",
                 f"//{_A}:a imports slim_internal.ground.b.b, but //{_B}:b is not in its deps",
                 f"//{_B}:b imports PIL, but @pip//:pillow is not in its deps",
             ],
@@ -121,6 +123,13 @@ py_library(
 )
 
 {_library("z")}"""
+
+
+def test_a_dependency_that_is_not_there(tmp_path):
+    files = {f"{_A}/BUILD": _LOAD + _GROUND + _library("a", ":gone"), f"{_A}/a.py": ""}
+    assert list(_repository(tmp_path, files).problems()) == [
+        f"//{_A}:a depends on //{_A}:gone, which is not there"
+    ]
 
 
 def test_fix_adds_what_is_missing_in_order(tmp_path):
