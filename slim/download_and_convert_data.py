@@ -25,8 +25,7 @@ def main(_):
     """Converts or verifies the dataset that the flags name."""
     from datasets.conversion import convert
     from datasets.storage import verification
-    from slim_internal.ground.downloads.status import StatusLine
-    from slim_internal.ground.progress import ProgressLog
+    from slim_internal.ground.progress.reporting import ProgressLog, StatusLine
 
     if flags.FLAGS.verify:
         print(verification.run(config_flags.read(Verification).dataset_dir))

@@ -65,7 +65,7 @@ def main(arguments):
 def convert_archives(chosen):
     """Converts the official archives."""
     from datasets.converters.imagenet import archives, convert, inventory
-    from slim_internal.ground.downloads.status import StatusLine
+    from slim_internal.ground.progress.reporting import StatusLine
 
     convert.check_folder(chosen)
     official = FLAGS.archive_checksums == "on"

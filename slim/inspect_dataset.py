@@ -16,10 +16,10 @@ config_flags.define(Inspection)
 
 def main(_):
     """Inspects the dataset that the flags name."""
-    from slim_internal.ground.progress import ProgressLog
+    from slim_internal.ground.progress.reporting import ProgressLog
     from slim_internal.programs.inspection import inspect
 
-    found = inspect.inspect(config_flags.read(Inspection), progress=ProgressLog("Read", "files"))
+    found = inspect.inspect(config_flags.read(Inspection), progress=ProgressLog())
     print("\n".join(found.summary()))
     return 0 if found.good else 1
 

@@ -22,10 +22,10 @@ _FORMAT = flags.DEFINE_enum(
 def main(names):
     """Prints the networks named, or all."""
     from nets import nets_factory, network_table
-    from slim_internal.ground.progress import ProgressLog
+    from slim_internal.ground.progress.reporting import ProgressLog
 
     networks = [nets_factory.get_network(name) for name in names or sorted(nets_factory.networks)]
-    rows = network_table.rows(networks, progress=ProgressLog("Counted", unit="networks"))
+    rows = network_table.rows(networks, progress=ProgressLog())
     print(network_table.FORMATS[_FORMAT.value](rows))
 
 

@@ -134,7 +134,7 @@ def convert_folders(chosen: Options) -> None:
 def convert_inventory(found, chosen: Options) -> None:
     """Converts the pictures of an inventory and prints what is there now."""
     from datasets.converters.imagenet import convert
-    from slim_internal.ground.progress import ProgressLog
+    from slim_internal.ground.progress.reporting import ProgressLog
 
     report(convert.convert(found, chosen, progress=ProgressLog()), chosen)
 

@@ -15,7 +15,7 @@ from datasets.storage.labels import (  # noqa: F401  # Names of this module's pu
     write_label_file,
 )
 from slim_internal.ground.compat import tf
-from slim_internal.ground.downloads import archives, download
+from slim_internal.ground.downloads import download, unpacking
 from slim_internal.ground.downloads.remote_file import RemoteFile
 
 # No data set of the original comes near these: archives beyond them are refused.
@@ -111,7 +111,7 @@ def _download_and_unpack(url: str, dataset_dir: str | os.PathLike) -> None:
     # An archive is unpacked into a folder of its own; only when it is whole does it mix with what
     # is there.
     with tempfile.TemporaryDirectory(dir=dataset_dir, prefix=".unpacked-") as folder:
-        archives.extract(archive, folder, max_members=_MAX_MEMBERS, max_bytes=_MAX_BYTES)
+        unpacking.extract(archive, folder, max_members=_MAX_MEMBERS, max_bytes=_MAX_BYTES)
         for place, _, names in os.walk(folder):
             target = os.path.join(dataset_dir, os.path.relpath(place, folder))
             os.makedirs(target, exist_ok=True)

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from nets import graph_cost
 from nets.network import Network
+from slim_internal.ground.progress import reporting
 
 _COLUMNS = {
     "network": "{name}",
@@ -65,16 +66,17 @@ class Row:
 
 
 def rows(
-    networks: Sequence[Network], progress: Callable[[int, int], None] = lambda done, total: None
+    networks: Sequence[Network], progress: reporting.Progress = reporting.silent
 ) -> Iterator[Row]:
     """Yields the rows of networks; each takes seconds, for its graph is built.
 
     Args:
       networks: The networks.
-      progress: Called with the number of finished rows and their total.
+      progress: Called as rows are finished.
     """
+    meter = reporting.Meter(progress, "Counted", total=len(networks), unit="networks", interval=0)
     for done, network in enumerate(networks):
-        progress(done, len(networks))
+        meter.reach(done)
         yield Row(network, *graph_cost.of_network(network))
 
 

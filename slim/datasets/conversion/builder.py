@@ -25,9 +25,7 @@ from datasets.storage import journal, labels, manifest, tfrecords
 from slim_internal.ground.downloads.remote_file import RemoteFile
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, locks, space
-from slim_internal.ground.progress import ProgressLog
-
-Progress = Callable[[int, int], None]
+from slim_internal.ground.progress import reporting
 
 # Lists the inputs that were skipped or repaired, if there were any.
 REPORT = "bad_images.csv"
@@ -145,7 +143,7 @@ def build(
     plan: Plan,
     *,
     num_workers: int = 1,
-    progress: Progress = lambda done, total: None,
+    progress: reporting.Progress = reporting.silent,
 ) -> Outcome:
     """Writes a data set, or what is missing or damaged of it.
 
@@ -153,7 +151,7 @@ def build(
       dataset_dir: Folder to write into; made when missing.
       plan: What to write.
       num_workers: Most processes to share the shards among; little work stays in this one.
-      progress: Called with the number of examples done and their total.
+      progress: Called as examples are done.
 
     Raises:
       UserError: The folder holds another set, the disk is too small or gets full, too many inputs
@@ -168,7 +166,7 @@ def build_exclusively(
     plan: Plan,
     *,
     num_workers: int = 1,
-    progress: Progress = lambda done, total: None,
+    progress: reporting.Progress = reporting.silent,
 ) -> Outcome:
     """Does what `build` does, for a caller that has the folder to itself (`exclusive`)."""
     folder = pathlib.Path(dataset_dir)
@@ -230,7 +228,7 @@ def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:
         if shard.name in noted and noted[shard.name].inputs == shard.inputs
     ]
     # Reading the 150 GB of ImageNet again takes minutes.
-    inspected = manifest.inspect(folder, entries, ProgressLog("Checked", unit=None))
+    inspected = manifest.inspect(folder, entries, reporting.ProgressLog())
     done = {shard.name: shard for shard, fault in inspected if not fault}
     if len(done) < len(plan.shards) or not complete:
         names = [shard.name for shard in plan.shards]
@@ -267,28 +265,29 @@ def _write_missing(
     missing: list[PlannedShard],
     done: dict[str, manifest.Shard],
     num_workers: int,
-    progress: Progress,
+    progress: reporting.Progress,
 ) -> None:
     """Writes the missing shards, noting each in `done` and in the journal."""
     total = sum(shard.examples for shard in plan.shards)
     count = total - sum(shard.examples for shard in missing)
     examples = {shard.name: shard.examples for shard in missing}
+    meter = reporting.Meter(progress, "Converted", done=count, total=total, unit="images")
     num_workers = min(num_workers, len(missing), (total - count) // plan.examples_per_worker)
     if num_workers > 1:
         finished = _in_processes(folder, missing, num_workers)
     else:
         finished = (
-            _write(folder, shard, lambda n, base=count: progress(base + n, total))
-            for shard in missing
+            _write(folder, shard, lambda n, base=count: meter.reach(base + n)) for shard in missing
         )
     _check_problems(folder, plan, done)
     with contextlib.closing(finished), open(journal.path(folder), "a", encoding="utf-8") as file:
-        for shard in finished:
-            done[shard.name] = shard
-            journal.note(file, shard)
-            count += examples[shard.name]
-            progress(count, total)
-            _check_problems(folder, plan, done)
+        with meter:
+            for shard in finished:
+                done[shard.name] = shard
+                journal.note(file, shard)
+                count += examples[shard.name]
+                meter.reach(count)
+                _check_problems(folder, plan, done)
 
 
 def _check_problems(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> None:

@@ -11,11 +11,10 @@ from datasets.conversion import builder
 from datasets.conversion.settings import DOWNLOADS, Conversion
 from datasets.record import DatasetRecord
 from datasets.storage import journal, manifest
-from slim_internal.ground.downloads import download, verification
+from slim_internal.ground.downloads import download, receipts
 from slim_internal.ground.downloads.remote_file import RemoteFile
-from slim_internal.ground.downloads.status import Progress
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.progress import ProgressLog
+from slim_internal.ground.progress import reporting
 
 # Fields that every data set takes and that leave the written bytes alone.
 _COMMON = {"dataset_name", "dataset_dir", "archive_checksums", "num_workers"}
@@ -29,14 +28,14 @@ _NOT_IN_MANIFEST = {
 def convert(
     config: Conversion,
     *,
-    progress: builder.Progress = lambda done, total: None,
-    download_progress: Progress = lambda status: None,
+    progress: reporting.Progress = reporting.silent,
+    download_progress: reporting.Progress = reporting.silent,
 ) -> builder.Outcome:
     """Downloads and converts a data set, or completes what an earlier run began.
 
     Args:
       config: What to do.
-      progress: Called with the number of examples converted and their total.
+      progress: Called as examples are converted.
       download_progress: Called as downloads advance.
 
     Raises:
@@ -61,7 +60,7 @@ def convert(
             return download.fetch(
                 remote, config.downloads, source=config.source, progress=download_progress
             )
-        except verification.MismatchError as error:
+        except receipts.MismatchError as error:
             raise UserError(
                 f"{error} If another version of it is meant, say --archive_checksums=off."
             ) from error
@@ -111,7 +110,7 @@ def _complete(config: Conversion, record: DatasetRecord) -> manifest.Manifest | 
     if not found or found.dataset != record.name:
         return None
     manifest.require_options(config.dataset_dir, found, _manifest_options(config, record))
-    damaged = any(manifest.verify(config.dataset_dir, ProgressLog("Checked", unit=None)))
+    damaged = any(manifest.verify(config.dataset_dir, reporting.ProgressLog()))
     return None if damaged else found
 
 

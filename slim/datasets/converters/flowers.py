@@ -8,7 +8,7 @@ from datasets.conversion.settings import Conversion
 from datasets.converters import labelled_files
 from datasets.converters.labelled_files import LabelledFile
 from datasets.record import DatasetRecord
-from slim_internal.ground.downloads import archives
+from slim_internal.ground.downloads import unpacking
 from slim_internal.ground.errors import UserError
 
 _FOLDER = "flower_photos"
@@ -23,7 +23,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     unpacked = os.path.join(config.downloads, f"unpacked-{digest}")
     if not os.path.isdir(unpacked):  # It appears only when whole.
-        archives.extract(archive, unpacked)
+        unpacking.extract(archive, unpacked)
     root = os.path.join(unpacked, _FOLDER)
     files = labelled_files.shuffled(_labelled(record, root, archive), config.seed)
     count = record.splits["validation"]

@@ -19,7 +19,7 @@ from datasets.storage import example
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.images import prepare, reading
 from slim_internal.ground.images.image import BadImageError, EncodedImage
-from slim_internal.ground.progress import ProgressLog
+from slim_internal.ground.progress import reporting
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
@@ -107,12 +107,13 @@ def digests(root: str | os.PathLike, paths: Sequence[str]) -> dict[str, str]:
         return hashlib.sha256(data).hexdigest()[:16]
 
     found = {}
-    progress = ProgressLog("Read")
     pool = futures.ThreadPoolExecutor()
     try:
-        for path, value in zip(paths, pool.map(digest, paths), strict=True):
-            found[path] = value
-            progress(len(found), len(paths))
+        log = reporting.ProgressLog()
+        with reporting.Meter(log, "Read", total=len(paths), unit="images") as meter:
+            for path, value in zip(paths, pool.map(digest, paths), strict=True):
+                found[path] = value
+                meter.advance()
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C is not to wait for what has not begun.
     return found

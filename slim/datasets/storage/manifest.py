@@ -9,12 +9,13 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from datasets.storage import tfrecords
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
+from slim_internal.ground.progress import reporting
 
 FILENAME = "manifest.json"
 
@@ -177,31 +178,30 @@ def damage(dataset_dir: str | os.PathLike, shard: Shard) -> str | None:
 def inspect(
     dataset_dir: str | os.PathLike,
     shards: Sequence[Shard],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: reporting.Progress = reporting.silent,
 ) -> Iterator[tuple[Shard, str | None]]:
     """Re-reads shards and yields each with what is wrong with it, or None if nothing is.
 
     Args:
       dataset_dir: Folder of the set.
       shards: The files to read.
-      progress: Called with the bytes read so far and in total.
+      progress: Called as files are read.
     """
-    done, total = 0, sum(shard.bytes for shard in shards)
-    progress(done, total)
-    for shard in shards:
-        yield shard, damage(dataset_dir, shard)
-        done += shard.bytes
-        progress(done, total)
+    total = sum(shard.bytes for shard in shards)
+    with reporting.Meter(progress, "Checked", total=total) as meter:
+        for shard in shards:
+            yield shard, damage(dataset_dir, shard)
+            meter.advance(shard.bytes)
 
 
 def verify(
-    dataset_dir: str | os.PathLike, progress: Callable[[int, int], None] = lambda done, total: None
+    dataset_dir: str | os.PathLike, progress: reporting.Progress = reporting.silent
 ) -> Iterator[str]:
     """Re-reads every shard of a set and yields a sentence for each that is damaged.
 
     Args:
       dataset_dir: Folder of the set.
-      progress: Called with the bytes read so far and in total.
+      progress: Called as files are read.
 
     Raises:
       UserError: The folder has no manifest to compare with.

@@ -5,7 +5,7 @@ import os
 
 from datasets.storage import manifest
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.progress import ProgressLog
+from slim_internal.ground.progress.reporting import ProgressLog
 
 
 def run(dataset_dir: str | os.PathLike) -> str:
@@ -21,7 +21,7 @@ def run(dataset_dir: str | os.PathLike) -> str:
       UserError: Files are damaged, or the folder has no manifest.
     """
     faults = 0
-    for fault in manifest.verify(dataset_dir, ProgressLog("Verified", unit=None)):
+    for fault in manifest.verify(dataset_dir, ProgressLog()):
         logging.getLogger(__name__).error(fault)
         faults += 1
     if faults:

@@ -123,7 +123,9 @@ def test_complete_set_on_a_disk_that_can_only_be_read(tmp_path, read_only):
 
 def test_progress_reaches_the_total(tmp_path):
     seen = []
-    builder.build(tmp_path, make_plan(), progress=lambda done, total: seen.append((done, total)))
+    builder.build(
+        tmp_path, make_plan(), progress=lambda status: seen.append((status.done, status.total))
+    )
     total = NUM_SHARDS * RECORDS
     assert seen == sorted(seen)
     assert seen[-1] == (total, total)

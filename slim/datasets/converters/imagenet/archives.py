@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterable
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import download, part_file, verification
+from slim_internal.ground.downloads import download, part_file, receipts
 from slim_internal.ground.downloads.remote_file import RemoteFile
-from slim_internal.ground.downloads.status import Progress
 from slim_internal.ground.files import space
+from slim_internal.ground.progress.reporting import Progress
 
 BASE_URL = "https://image-net.org/data/ILSVRC/2012/"
 
@@ -144,7 +144,7 @@ def _fetch(
             credentials=credentials,
             progress=progress,
         )
-    except verification.MismatchError as error:
+    except receipts.MismatchError as error:
         raise errors.UserError(
             f"{error} If a subset is meant, say --archive_checksums=off."
         ) from error

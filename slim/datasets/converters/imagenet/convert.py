@@ -17,7 +17,7 @@ from datasets.converters.imagenet.source import Source
 from datasets.storage import journal, manifest
 from slim_internal.ground import errors
 from slim_internal.ground.files import atomic
-from slim_internal.ground.progress import ProgressLog
+from slim_internal.ground.progress import reporting
 
 DATASET = "imagenet"
 BOUNDING_BOXES = "imagenet_2012_bounding_boxes.csv"
@@ -34,7 +34,7 @@ _RECORD_OVERHEAD = 600
 def convert(
     inventory: Inventory,
     options: Options,
-    progress: builder.Progress = lambda done, total: None,
+    progress: reporting.Progress = reporting.silent,
 ) -> builder.Outcome:
     """Writes all pictures of an inventory, or what an earlier run left to be written.
 
@@ -44,7 +44,7 @@ def convert(
     Args:
       inventory: The pictures.
       options: What to make of them.
-      progress: Called with the number of pictures converted and their total.
+      progress: Called as images are converted.
 
     Raises:
       UserError: if the folder or a picture cannot be used, or a worker failed.
@@ -96,7 +96,7 @@ def finished(options: Options, *, whole: bool = True) -> builder.Outcome | None:
             f"{options.output_directory} holds a part of ImageNet, {shown}. If that is meant, say "
             "--archive_checksums=off; else choose another folder."
         )
-    faults = list(manifest.verify(options.output_directory, ProgressLog("Checked", unit=None)))
+    faults = list(manifest.verify(options.output_directory, reporting.ProgressLog()))
     for fault in faults:
         _LOG.warning("%s The archives are needed to rebuild it.", fault)
     return None if faults else builder.Outcome(found, ())

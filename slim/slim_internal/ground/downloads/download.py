@@ -17,11 +17,11 @@ import zlib
 from collections.abc import Iterable
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import part_file, status, transfer, verification
+from slim_internal.ground.downloads import part_file, receipts, transfer
 from slim_internal.ground.downloads.remote_file import RemoteFile, below, printable
 from slim_internal.ground.downloads.transfer import Credentials, Policy
 from slim_internal.ground.files import space
-from slim_internal.ground.progress import human_bytes
+from slim_internal.ground.progress import human_bytes, reporting
 
 __all__ = ["Credentials", "Policy", "RemoteFile", "fetch"]
 
@@ -37,7 +37,7 @@ def fetch(
     *,
     source: str | os.PathLike | None = None,
     credentials: Credentials | None = None,
-    progress: status.Progress | None = None,
+    progress: reporting.Progress | None = None,
     policy: Policy = Policy(),  # noqa: B008  # Frozen, so that it can be shared.
 ) -> str:
     """Returns the path of a file that is the one asked for, getting it first if need be.
@@ -58,7 +58,7 @@ def fetch(
       errors.UserError: The file cannot be had, or what came is not the file; the message says
         what to do.
     """
-    progress = progress or status.StatusLine()
+    progress = progress or reporting.StatusLine()
     if source is not None and "://" not in os.fspath(source):
         return _from_folder(remote, os.fspath(source), progress)
     if source is not None and not os.fspath(source).lower().startswith(_SCHEMES):
@@ -74,16 +74,16 @@ def fetch(
                 _Job(remote, path, part, credentials, progress, policy).run(urls)
                 return path
             part.discard()
-    verification.check_existing(path, remote, progress)
+    receipts.check_existing(path, remote, progress)
     return path
 
 
-def _from_folder(remote: RemoteFile, folder: str, progress: status.Progress) -> str:
+def _from_folder(remote: RemoteFile, folder: str, progress: reporting.Progress) -> str:
     path = os.path.join(folder, remote.name)
     if not os.path.isfile(path):
         kind = f"{remote.name} is not in the folder" if os.path.isdir(folder) else "No such folder:"
         raise errors.UserError(f"{kind} {folder}, which was named as the source of {remote.name}.")
-    verification.check_existing(path, remote, progress)
+    receipts.check_existing(path, remote, progress)
     return path
 
 
@@ -95,7 +95,7 @@ class _Job:
     path: str
     part: part_file.PartFile
     credentials: Credentials | None
-    progress: status.Progress
+    progress: reporting.Progress
     policy: Policy
 
     def run(self, urls: Iterable[str]) -> None:
@@ -111,7 +111,7 @@ class _Job:
                 return
             except transfer.SourceError as error:
                 failures.append(f"{printable(url)}: {error}.")
-            except verification.MismatchError as error:
+            except receipts.MismatchError as error:
                 failures.append(str(error))
             except KeyboardInterrupt:
                 _LOG.warning(
@@ -132,7 +132,7 @@ class _Job:
     def _fetch_from(self, url: str) -> None:
         try:
             self._fetch_once(url)
-        except verification.MismatchError:
+        except receipts.MismatchError:
             if not self.part.spliced:
                 raise
             # Bytes of an earlier run or connection may be at fault.
@@ -151,19 +151,19 @@ class _Job:
         )
         contents = self._contents()
         try:
-            receipt = verification.check(
+            receipt = receipts.check(
                 contents,
                 self.remote,
                 url=printable(url),
                 place=self.path,
                 progress=self.progress,
             )
-        except verification.MismatchError:
+        except receipts.MismatchError:
             self.part.clear()
             raise
         self.part.publish(contents)
         with space.write_errors_explained(self.path):
-            verification.write_receipt(self.path, receipt)
+            receipts.write_receipt(self.path, receipt)
 
     def _contents(self) -> str:
         """Returns the path of what arrived, without the gzip encoding that a server put on unasked.

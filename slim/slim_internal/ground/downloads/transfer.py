@@ -18,10 +18,10 @@ import requests
 import urllib3
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import part_file, status
+from slim_internal.ground.downloads import part_file
 from slim_internal.ground.downloads.remote_file import RemoteFile, printable
 from slim_internal.ground.files import space
-from slim_internal.ground.progress import duration, human_bytes
+from slim_internal.ground.progress import duration, human_bytes, reporting
 
 _LOG = logging.getLogger(__name__)
 # Small enough that a connection that breaks takes little with it that was not yet written.
@@ -78,7 +78,7 @@ def run(
     part: part_file.PartFile,
     *,
     credentials: Credentials | None,
-    progress: status.Progress,
+    progress: reporting.Progress,
     policy: Policy,
 ) -> None:
     """Brings the part file to its full length.
@@ -98,7 +98,7 @@ class _Transfer:
     remote: RemoteFile
     part: part_file.PartFile
     credentials: Credentials | None
-    progress: status.Progress
+    progress: reporting.Progress
     policy: Policy
 
     def run(self) -> None:
@@ -242,7 +242,9 @@ class _Transfer:
             folder = os.path.dirname(part.path) or "."
             space.require_free(folder, total - part.length, self.remote.name)
         name = self.remote.name
-        with status.Meter(self.progress, "Fetching", name, done=part.length, total=total) as meter:
+        with reporting.Meter(
+            self.progress, "Fetching", name, done=part.length, total=total
+        ) as meter:
             for chunk in self._chunks(response):
                 if part.length == 0 and _WEB_PAGE.match(chunk):
                     part.clear()

@@ -1,10 +1,6 @@
-"""How long work tells how far it has come: times and sizes as people read them, and a log."""
+"""Progress reporting: readable durations and sizes; `reporting` has meters and displays."""
 
-import logging
 import math
-import time
-
-_INTERVAL = 5.0  # Seconds between two lines of a log.
 
 
 def human_bytes(count: float) -> str:
@@ -39,37 +35,3 @@ def eta(done: int, total: int, seconds: float) -> str:
       seconds: How long the finished ones took.
     """
     return duration((total - done) * seconds / done if done else math.inf)
-
-
-class ProgressLog:
-    """Logs share, rate and time left of a long count; a short one passes in silence.
-
-    Args:
-      what: What was done to the units.
-      unit: What is counted; None for bytes.
-    """
-
-    def __init__(self, what: str = "Converted", unit: str | None = "pictures"):
-        self._what = what
-        self._unit = unit
-        self._first: tuple[float, int] | None = None
-        self._logged = 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Takes note that `done` of `total` are there, those of earlier runs included."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first, self._logged = (now, done), now
-        if now - self._logged < _INTERVAL:
-            return
-        self._logged = now
-        start, already = self._first
-        moved, seconds = done - already, now - start
-        logging.getLogger(__name__).info(
-            f"{self._what} {self._count(done)} of {self._count(total)}"
-            f"{f' {self._unit}' if self._unit else ''} ({100 * done / total:.0f} %), "
-            f"{self._count(moved / seconds)}/s, ETA {eta(moved, total - already, seconds)}"
-        )
-
-    def _count(self, number: float) -> str:
-        return f"{number:,.0f}" if self._unit else human_bytes(number)

@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from nets import nets_factory
 from nets.network import Checkpoint, Network
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import archives, download, status, verification
+from slim_internal.ground.downloads import download, receipts, unpacking
 from slim_internal.ground.files import atomic, locks, space
+from slim_internal.ground.progress import reporting
 from slim_internal.parts.checkpoints import contents
 
 _LOG = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ def fetch(
     cache: str | None = None,
     *,
     source: str | None = None,
-    progress: status.Progress | None = None,
+    progress: reporting.Progress | None = None,
     policy: download.Policy = _POLICY,
 ) -> CachedWeights:
     """Returns weights from the cache, getting and checking them first if need be.
@@ -207,7 +208,7 @@ def locate(name: str) -> str:
     cached = in_cache(weights)
     if cached is None:
         _LOG.info("Published weights %s go to %s.", weights.name, cache_folder())
-        cached = fetch(weights, progress=status.StatusLine())
+        cached = fetch(weights, progress=reporting.StatusLine())
     return cached.checkpoint_path
 
 
@@ -274,7 +275,7 @@ def _download(
     weights: Weights,
     cache: str,
     source: str | None,
-    progress: status.Progress | None,
+    progress: reporting.Progress | None,
     policy: download.Policy,
 ) -> CachedWeights:
     remote = download.RemoteFile(name=weights.checkpoint.archive, urls=weights.urls)
@@ -282,12 +283,12 @@ def _download(
         archive = download.fetch(remote, cache, source=source, progress=progress, policy=policy)
     except errors.UserError as error:
         raise errors.UserError(f"{error} {_other_ways(weights)}") from error
-    receipt = verification.read_receipt(archive)
+    receipt = receipts.read_receipt(archive)
     digest = receipt.digest if receipt else _digest(archive)
     unpacked = os.path.join(cache, weights.name)
     ours = os.path.dirname(archive) == cache
     try:
-        archives.extract(archive, unpacked, max_bytes=_LARGEST_ARCHIVE)
+        unpacking.extract(archive, unpacked, max_bytes=_LARGEST_ARCHIVE)
         cached = _admit(
             weights,
             cache,
@@ -348,7 +349,7 @@ def _admit(
 
 
 def _discard(archive: str) -> None:
-    for path in (archive, verification.receipt_path(archive)):
+    for path in (archive, receipts.receipt_path(archive)):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from slim_internal.ground import errors
 from slim_internal.ground.files import atomic
+from slim_internal.ground.progress import reporting
 from slim_internal.parts.reports import contact_sheet
 from slim_internal.programs.inspection import dataset_files, dataset_page, samples, survey, wording
 from slim_internal.programs.inspection.settings import Inspection
@@ -50,7 +51,7 @@ class Inspected:
         ]
 
 
-def inspect(options: Inspection, progress: survey.Progress = lambda done, total: None) -> Inspected:
+def inspect(options: Inspection, progress: reporting.Progress = reporting.silent) -> Inspected:
     """Reads a dataset and writes a report about it.
 
     Raises:

@@ -5,21 +5,20 @@ import dataclasses
 import hashlib
 import heapq
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent import futures
 
 import numpy as np
 from PIL import Image
 
 from datasets.storage import tfrecords
+from slim_internal.ground.progress import reporting
 from slim_internal.programs.inspection import stored_example
 from slim_internal.programs.inspection.dataset_files import DatasetFiles, RecordFile
 from slim_internal.programs.inspection.stored_example import StoredExample
 
 # Images of a class that each shard proposes to be shown.
 _PROPOSALS = 8
-
-Progress = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -149,7 +148,7 @@ def take(
     decode: bool = True,
     seed: int = 0,
     num_workers: int = 1,
-    progress: Progress = lambda done, total: None,
+    progress: reporting.Progress = reporting.silent,
 ) -> Survey:
     """Reads a dataset from end to end.
 
@@ -158,7 +157,7 @@ def take(
       decode: Whether to decode all images.
       seed: Decides which images are proposed to be shown.
       num_workers: Number of threads; the work is done outside Python's lock for the most part.
-      progress: Called with the number of files read and their total.
+      progress: Called as files are read.
     """
     surveys = []
     pool = futures.ThreadPoolExecutor(num_workers)
@@ -166,9 +165,10 @@ def take(
         tasks = [
             pool.submit(_read, file, dataset.class_names, decode, seed) for file in dataset.files
         ]
-        for done, task in enumerate(tasks, start=1):
-            surveys.append(task.result())
-            progress(done, len(tasks))
+        with reporting.Meter(progress, "Read", total=len(tasks), unit="files") as meter:
+            for task in tasks:
+                surveys.append(task.result())
+                meter.advance()
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C is not to wait for what has not begun.
     return _merge(dataset, surveys)

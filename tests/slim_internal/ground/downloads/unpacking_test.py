@@ -12,7 +12,7 @@ import zipfile
 import pytest
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import archives
+from slim_internal.ground.downloads import unpacking
 
 GOOD = {"top/a.txt": b"first", "top/sub/b.bin": bytes(range(256)) * 40, "c": b""}
 
@@ -68,7 +68,7 @@ def place(tmp_path):
 
 def extract(place, content: bytes, **limits) -> str:
     (place / "archive").write_bytes(content)
-    return archives.extract(place / "archive", place / "out", **limits)
+    return unpacking.extract(place / "archive", place / "out", **limits)
 
 
 FORMATS = {
@@ -238,7 +238,7 @@ def test_refuses_an_encrypted_zip(place):
 
 def test_refuses_a_missing_archive(place):
     with pytest.raises(errors.UserError, match="There is no archive"):
-        archives.extract(place / "nowhere.tar", place / "out")
+        unpacking.extract(place / "nowhere.tar", place / "out")
 
 
 def test_refuses_a_folder_that_holds_something(place):
@@ -313,11 +313,11 @@ BOMBS = {
 
 MEASURE = """
 import resource, sys
-from slim_internal.ground.downloads import archives
+from slim_internal.ground.downloads import unpacking
 from slim_internal.ground import errors
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    archives.extract(sys.argv[1], sys.argv[2], max_bytes=64 << 20)
+    unpacking.extract(sys.argv[1], sys.argv[2], max_bytes=64 << 20)
 except errors.UserError as error:
     print(error)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

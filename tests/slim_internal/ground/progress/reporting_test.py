@@ -1,11 +1,12 @@
-"""What a person reads about a transfer."""
+"""What a person reads about long work."""
 
 import io
+import logging
 
 import pytest
 
-from slim_internal.ground.downloads import status
-from slim_internal.ground.downloads.status import Status
+from slim_internal.ground.progress import reporting
+from slim_internal.ground.progress.reporting import Status
 
 STATUSES = {
     "under_way": (
@@ -46,7 +47,7 @@ def clock(monkeypatch):
 
 def test_meter_reports_now_and_then_and_at_the_end(clock):
     seen = []
-    with status.Meter(seen.append, "Fetching", "a", done=100, total=1100, interval=1.0) as meter:
+    with reporting.Meter(seen.append, "Fetching", "a", done=100, total=1100, interval=1.0) as meter:
         for _ in range(10):
             clock[0] += 0.3
             meter.advance(100)
@@ -73,7 +74,7 @@ class Terminal(io.StringIO):
 )
 def test_line(clock, stream, shown):
     stream = stream()
-    line = status.StatusLine(stream)
+    line = reporting.StatusLine(stream)
     for done in range(1, 5):
         clock[0] += 0.9
         line(Status("A", "a", done, None, 1.0))
@@ -85,7 +86,44 @@ def test_line(clock, stream, shown):
 
 def test_short_work_shows_nothing(clock):
     stream = io.StringIO()
-    line = status.StatusLine(stream)
+    line = reporting.StatusLine(stream)
     line(Status("A", "a", 1, 2, 1.0))
     line(Status("A", "a", 2, 2, 1.0, finished=True))
     assert stream.getvalue() == ""
+
+
+# (seconds, done) of each call -> the lines, of 10,000 in all.
+CASES = {
+    "a short count says nothing": ([(0, 0), (4, 9000), (4.9, 10_000)], {}, []),
+    "a line every five seconds, counted from the first call": (
+        [(0, 2000), (5, 4000), (7, 4500), (10, 5000)],
+        {},
+        [
+            "Converted 4,000 of 10,000 images (40 %), 400/s, ETA 15 s",
+            "Converted 5,000 of 10,000 images (50 %), 300/s, ETA 17 s",
+        ],
+    ),
+    "nothing done so far": (
+        [(0, 0), (5, 0)],
+        {"action": "Read", "unit": "files"},
+        ["Read 0 of 10,000 files (0 %), 0/s"],
+    ),
+    "bytes": (
+        [(0, 0), (10, 2500)],
+        {"action": "Checked", "unit": ""},
+        ["Checked 2.5 kB of 10.0 kB (25 %), 250 bytes/s, ETA 30 s"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("calls", "arguments", "lines"), CASES.values(), ids=CASES)
+def test_log(calls, arguments, lines, clock, caplog):
+    caplog.set_level(logging.INFO)
+    clock[0], first = calls[0]
+    arguments = {"action": "Converted", "unit": "images"} | arguments
+    meter = reporting.Meter(reporting.ProgressLog(), done=first, total=10_000, **arguments)
+    with meter:
+        for seconds, done in calls:
+            clock[0] = seconds
+            meter.reach(done)
+    assert caplog.messages == lines

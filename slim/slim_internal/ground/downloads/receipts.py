@@ -7,9 +7,10 @@ import logging
 import os
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import part_file, status
+from slim_internal.ground.downloads import part_file
 from slim_internal.ground.downloads.remote_file import RemoteFile
 from slim_internal.ground.files import atomic
+from slim_internal.ground.progress import reporting
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 20
@@ -39,7 +40,7 @@ class Receipt:
 
 
 def check(
-    path: str, remote: RemoteFile, *, url: str, place: str, progress: status.Progress
+    path: str, remote: RemoteFile, *, url: str, place: str, progress: reporting.Progress
 ) -> Receipt:
     """Reads a whole file and compares it with its record.
 
@@ -75,7 +76,7 @@ def check(
     return Receipt(url, facts.st_size, digest, verified, facts.st_mtime_ns)
 
 
-def check_existing(path: str, remote: RemoteFile, progress: status.Progress) -> None:
+def check_existing(path: str, remote: RemoteFile, progress: reporting.Progress) -> None:
     """Compares a file that was there already with its record, by its receipt if that still holds.
 
     Raises:
@@ -124,9 +125,12 @@ def receipt_path(path: str) -> str:
     return path + ".receipt.json"
 
 
-def _digest(path: str, remote: RemoteFile, size: int, progress: status.Progress) -> str:
+def _digest(path: str, remote: RemoteFile, size: int, progress: reporting.Progress) -> str:
     digest = hashlib.new(remote.algorithm, usedforsecurity=False)
-    with open(path, "rb") as file, status.Meter(progress, "Checking", remote.name, total=size) as m:
+    with (
+        open(path, "rb") as file,
+        reporting.Meter(progress, "Checking", remote.name, total=size) as m,
+    ):
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             m.advance(len(chunk))
