@@ -18,13 +18,23 @@ Mixing = Callable[
     tuple[tf.Tensor, tf.Tensor],
 ]
 
+MIXINGS: dict[str, Mixing] = {}
 
+
+def named(mixing: Mixing) -> Mixing:
+    """Enters a function into `MIXINGS` under its own name."""
+    MIXINGS[mixing.__name__] = mixing
+    return mixing
+
+
+@named
 def mixup(images, partners, fraction, key):
     """Fades one image into the other (arXiv:1710.09412)."""
     del key
     return fraction * images + (1 - fraction) * partners, fraction
 
 
+@named
 def cutmix(images, partners, fraction, key):
     """Pastes a rectangle of the other image at the same place (arXiv:1905.04899)."""
     center = tf.random.stateless_uniform([2], key)
@@ -41,41 +51,36 @@ def cutmix(images, partners, fraction, key):
     return mixed, 1 - tf.reduce_mean(tf.cast(pasted, tf.float32))  # Part of it may lie outside.
 
 
-MIXINGS: dict[str, Mixing] = {
-    "cutmix": cutmix,
-    "mixup": mixup,
-}
-
-
 def mix(
-    images: tf.Tensor, targets: tf.Tensor, alphas: Mapping[str, float], seed: int, step: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns a batch mixed with itself, and its labels.
+    images: tf.Tensor, alphas: Mapping[str, float], seed: int, step: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Returns a batch mixed with itself, and a function that mixes its labels likewise.
 
     Args:
       images: float32 [batch, height, width, channels] of a fixed size.
-      targets: float32 [batch, classes], the probability of each class.
       alphas: Name in `MIXINGS` -> alpha of the beta distribution that the fraction is drawn from;
         1 draws all fractions alike, less prefers those near 0 and 1, 0 switches it off.
       seed: Number of the run.
       step: Scalar integer tensor.
+
+    Returns:
+      The images; a function of float32 [batch, classes], the probability of each class.
     """
     chosen = [(MIXINGS[name], alpha) for name, alpha in sorted(alphas.items()) if alpha]
     if not chosen:
-        return images, targets
+        return images, lambda targets: targets
 
     def key(number):
         return tf.stack([tf.cast(step, tf.int64), seed * 4 + number])
 
     def mixed(mixing, alpha):
-        pairs = images, tf.reverse(images, [0])
-        new, fraction = mixing(*pairs, _beta(alpha, key(0), key(3)), key(1))
-        return new, fraction * targets + (1 - fraction) * tf.reverse(targets, [0])
+        fraction = _beta(alpha, key(0), key(1))
+        return mixing(images, tf.reverse(images, [0]), fraction, key(2))
 
-    if not chosen[1:]:
-        return mixed(*chosen[0])
-    index = tf.random.stateless_uniform([], key(2), 0, len(chosen), dtype=tf.int32)
-    return tf.switch_case(index, [lambda pair=pair: mixed(*pair) for pair in chosen])
+    index = tf.random.stateless_uniform([], key(3), 0, len(chosen), dtype=tf.int32)
+    branches = [lambda pair=pair: mixed(*pair) for pair in chosen]
+    images, fraction = tf.switch_case(index, branches) if branches[1:] else branches[0]()
+    return images, lambda targets: fraction * targets + (1 - fraction) * tf.reverse(targets, [0])
 
 
 def _beta(alpha: float, *keys: tf.Tensor) -> tf.Tensor:

@@ -14,3 +14,21 @@ class InputSettings(Settings, subject="Input"):
     num_preprocessing_threads: int = setting(
         4, "Images to decode and prepare in parallel; 0 lets TensorFlow choose.", at_least=0
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MixingSettings(Settings, subject="Mixing of examples"):
+    """How the examples of a batch are mixed with each other; `mixing.MIXINGS` reads it by name."""
+
+    cutmix_alpha: float = setting(
+        0.0,
+        "Alpha of the beta distribution of the area that cutmix pastes from another image; 0"
+        " switches it off.",
+        at_least=0,
+    )
+    mixup_alpha: float = setting(
+        0.0,
+        "Alpha of the beta distribution by which mixup fades two images into each other; 0 switches"
+        " it off.",
+        at_least=0,
+    )

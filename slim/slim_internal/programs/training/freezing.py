@@ -50,14 +50,6 @@ def update_ops(scopes: Sequence[str], clone_scope: str = "") -> list[tf.Operatio
     ]
 
 
-def statistics_decay(session: tf.Session) -> float:
-    """Returns the slowest decay of batch normalization's statistics, 0 if there are none."""
-    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
-    # statistic -= (statistic - value of the batch) * (1 - decay)
-    shares = [update.inputs[1].op.inputs[1] for update in updates if update.type == "AssignSub"]
-    return 1.0 - float(min(session.run(shares), default=1.0))
-
-
 def _written(update: tf.Operation | tf.Tensor) -> set[str]:
     """Returns the names of the variables that an op assigns to, itself or through what it needs."""
     pending, names = [getattr(update, "op", update)], set()

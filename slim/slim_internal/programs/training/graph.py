@@ -6,10 +6,11 @@ from deployment import model_deploy
 from nets import nets_factory
 from nets.network import Network
 from preprocessing import preprocessing_factory
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import batch_norm, slim, tf
+from slim_internal.parts.checkpoints.restore import in_scopes
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import stateless_random
-from slim_internal.programs.training import freezing, optimizers
+from slim_internal.parts.input_pipeline import mixing, stateless_random
+from slim_internal.programs.training import freezing, optimizers, statistics
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.settings import TrainConfig
 
@@ -60,7 +61,7 @@ def build(
     with tf.device(deployment.inputs_device()):
         images, labels, input_seconds = _inputs(config, network, dataset, first_step)
     with stateless_random.draws(config.seed, global_step):
-        clones = _clones(config, network, deployment, images, labels, num_classes)
+        clones = _clones(config, network, deployment, images, labels, num_classes, global_step)
     with tf.device(deployment.optimizer_device()):
         learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
         optimizer = optimizers.build(config, learning_rate)
@@ -104,16 +105,18 @@ def _inputs(config, network, dataset, first_step):
     return images, labels, input_seconds
 
 
-def _clones(config, network, deployment, images, labels, num_classes):
+def _clones(config, network, deployment, images, labels, num_classes, global_step):
     network_fn = nets_factory.get_network_fn(
         network.name, num_classes, weight_decay=config.weight_decay, is_training=True
     )
     batches = iter(zip(images, labels, strict=True))
+    alphas = {name: getattr(config, f"{name}_alpha") for name in mixing.MIXINGS}
 
     def model_fn():
         clone_images, clone_labels = next(batches)
+        clone_images, mix_labels = mixing.mix(clone_images, alphas, config.seed, global_step)
         logits, end_points = network_fn(clone_images)
-        targets = tf.one_hot(clone_labels, num_classes)
+        targets = mix_labels(tf.one_hot(clone_labels, num_classes))
         heads = [(logits, 1.0, "loss")]
         if "AuxLogits" in end_points:
             heads.append((end_points["AuxLogits"], _AUX_LOSS_WEIGHT, "aux_loss"))
@@ -123,7 +126,11 @@ def _clones(config, network, deployment, images, labels, num_classes):
             )
         return end_points
 
-    return model_deploy.create_clones(deployment, model_fn)
+    scopes = train_config.scopes(config.trainable_scopes)
+    with batch_norm.inference_where(
+        lambda name: config.freeze_batch_norm and bool(scopes) and not in_scopes(name, scopes)
+    ):
+        return model_deploy.create_clones(deployment, model_fn)
 
 
 def _update(config, clones, optimizer, global_step):
@@ -136,8 +143,14 @@ def _update(config, clones, optimizer, global_step):
         values, variables = zip(*gradients, strict=True)
         values, _ = tf.clip_by_global_norm(values, config.clip_gradient_norm)
         gradients = list(zip(values, variables, strict=True))
-    updates = freezing.update_ops(scopes, clones[0].scope)
-    updates.append(optimizer.apply_gradients(gradients, global_step=global_step))
+    rate = statistics.rising_rate(global_step)
+    updates = statistics.follow(
+        freezing.update_ops(scopes, clones[0].scope),
+        rate,
+        None if config.batch_norm_decay is None else 1 - config.batch_norm_decay,
+    )
+    with tf.control_dependencies([rate]):  # It is of the step before this one is counted.
+        updates.append(optimizer.apply_gradients(gradients, global_step=global_step))
     if config.moving_average_decay:
         with tf.control_dependencies(updates):
             averages = tf.train.ExponentialMovingAverage(config.moving_average_decay, global_step)

@@ -7,7 +7,7 @@ from deployment.settings import ClusterSettings, DeviceSettings
 from nets.settings import NetworkSettings
 from slim_internal.ground.settings import Settings, setting
 from slim_internal.parts.checkpoints.settings import SavingSettings, StartSettings
-from slim_internal.parts.input_pipeline.settings import InputSettings
+from slim_internal.parts.input_pipeline.settings import InputSettings, MixingSettings
 from slim_internal.programs.training.optimizers import OptimizerSettings
 from slim_internal.programs.training.schedules import ScheduleSettings
 
@@ -38,14 +38,34 @@ class UpdateSettings(Settings, subject="Loss and update"):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchNormSettings(Settings, subject="Batch normalization"):
+    """The moving statistics that evaluation will use."""
+
+    batch_norm_decay: float | None = setting(
+        None,
+        "Decay rate of the moving statistics, which rises to it in the first steps of a run; the"
+        " network's own unless given.",
+        at_least=0,
+        at_most=1,
+    )
+    freeze_batch_norm: bool = setting(
+        True,
+        "Normalize frozen layers by their moving statistics, as evaluation does; otherwise by each"
+        " batch.",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(
     ClusterSettings,
     DeviceSettings,
     SavingSettings,
     StartSettings,
+    BatchNormSettings,
     UpdateSettings,
     OptimizerSettings,
     ScheduleSettings,
+    MixingSettings,
     InputSettings,
     NetworkSettings,
     DatasetSettings,

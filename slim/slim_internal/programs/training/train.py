@@ -13,15 +13,12 @@ from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import locks
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.input_pipeline import damage
-from slim_internal.programs.training import freezing, hooks, loop, schedules, start
 from slim_internal.programs.training import graph as model
+from slim_internal.programs.training import hooks, loop, schedules, start
 from slim_internal.programs.training.settings import TrainConfig
 from slim_internal.programs.training.stop_request import StopRequest
 
 _LOG = logging.getLogger(__name__)
-
-# What is left of the first, arbitrary statistics of batch normalization when a warning is due.
-_MAX_UNSETTLED = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +82,6 @@ def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainC
             session.run(initializer)
             if restoring:
                 restoring.restore(session)
-            else:
-                _warn_of_unsettled_statistics(config, session)
             with StopRequest() as stop:
                 return _run(config, dataset, session, graph, saver, begin, stop)
 
@@ -153,18 +148,3 @@ def _alone_in(train_dir: str) -> contextlib.AbstractContextManager:
         f"Another process is training in --train_dir={train_dir}: stop it, wait for its end, or"
         " choose another folder.",
     )
-
-
-def _warn_of_unsettled_statistics(config: TrainConfig, session: tf.Session) -> None:
-    """Warns when evaluation would use statistics that training has hardly moved."""
-    decay = freezing.statistics_decay(session)
-    steps = config.max_number_of_steps
-    if decay and steps and decay**steps > _MAX_UNSETTLED:
-        _LOG.warning(
-            "Batch normalization averages its statistics over about %d steps; after %d steps"
-            " %.0f %% of them are still the initial values, and evaluation will be far worse than"
-            " training. Train longer, or start from a checkpoint.",
-            round(1 / (1 - decay)),
-            steps,
-            100 * decay**steps,
-        )

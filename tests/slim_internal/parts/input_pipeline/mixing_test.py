@@ -16,7 +16,8 @@ _TARGETS = np.eye(4, dtype=np.float32)
 def _mix(steps, seed=1, **alphas):
     with tf.Graph().as_default(), tf.Session() as session:
         step = tf.placeholder(tf.int64, [])
-        mixed = mixing.mix(tf.constant(_IMAGES), tf.constant(_TARGETS), alphas, seed, step)
+        images, mix_labels = mixing.mix(tf.constant(_IMAGES), alphas, seed, step)
+        mixed = images, mix_labels(tf.constant(_TARGETS))
         return [session.run(mixed, {step: number}) for number in steps]
 
 

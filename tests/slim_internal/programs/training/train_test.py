@@ -323,7 +323,7 @@ def test_absurd_learning_rate_stops_the_run(run, tmp_path):
 
 def test_weights_that_are_no_numbers_are_not_saved(run, tmp_path):
     with pytest.raises(hooks.DivergedError, match="weights are not finite at step 1"):
-        run("run", 1, learning_rate=math.inf)
+        run("run", 1, learning_rate=3e38, weight_decay=1e4)
     assert _steps(tmp_path / "run") == []
 
 
@@ -338,14 +338,52 @@ def test_clipped_gradients(run):
     assert math.sqrt(sum(moved)) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_warns_when_statistics_will_not_settle(run, caplog, monkeypatch):
-    run("quick", 40)
-    assert caplog.text == ""
-    arg_scope = functools.partial(tiny_network.tiny_arg_scope, batch_norm_decay=0.99)
+def _brightness_of_the_moving_mean(run, folder, steps, **settings):
+    """Returns the moving mean of a convolution that does nothing, which sees one number."""
+    _, values = run(folder, steps, learning_rate=0.0, **settings)
+    (weights,) = values["Tiny/conv/weights"].reshape(1, -1)
+    return values["Tiny/conv/BatchNorm/moving_mean"] / weights
+
+
+def test_statistics_of_a_short_run_are_those_of_its_batches(run, monkeypatch):
+    arg_scope = functools.partial(tiny_network.tiny_arg_scope, batch_norm_decay=0.9997)
     slow = dataclasses.replace(tiny_network.NETWORK, arg_scope=arg_scope)
     monkeypatch.setitem(nets_factory.networks, "tiny", slow)
-    run("slow", 40, network=slow)
-    assert "over about 100 steps; after 40 steps 67 % of them" in caplog.text
+    settings = {"network": slow, "batch_size": _EXAMPLES}  # Each batch is the whole dataset.
+    pixels = np.arange(_EXAMPLES) / 128 - 1
+    for steps in (5, 50):
+        seen = _brightness_of_the_moving_mean(run, f"{steps}", steps, **settings)
+        np.testing.assert_allclose(seen, pixels.mean(), rtol=2e-3)
+
+
+def test_decay_of_the_statistics(run):
+    fast, slow = (
+        _brightness_of_the_moving_mean(run, f"{decay}", 3, batch_norm_decay=decay)
+        for decay in (0.0, 0.9)
+    )
+    assert not np.allclose(fast, slow)
+
+
+def test_frozen_layers_train_on_their_moving_statistics(run, tmp_path):
+    whole, _ = run("whole", 3)
+    losses = []
+    for freeze in (True, False):
+        folder = f"frozen{freeze}"
+        settings = {"checkpoint_path": whole.checkpoint, "trainable_scopes": "Tiny/logits"}
+        result, _ = run(folder, 1, freeze_batch_norm=freeze, **settings)
+        losses.append(result.loss)
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("name", ["mixup_alpha", "cutmix_alpha"])
+def test_mixed_examples_resume_equal(run, name):
+    settings = {name: 0.4, "learning_rate": 0.1}
+    straight, expected = run("straight", 6, **settings)
+    run("parts", 3, **settings)
+    resumed, values = run("parts", 6, **settings)
+    assert straight.loss == resumed.loss
+    _assert_equal(expected, values)
+    assert straight.loss != run("plain", 6, learning_rate=0.1)[0].loss
 
 
 def test_metrics_and_summaries(run, tmp_path):
