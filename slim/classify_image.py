@@ -34,6 +34,7 @@ def main(paths):
         print(text, end="")
 
 
+config_flags.define(Classification)
+
 if __name__ == "__main__":
-    config_flags.define(Classification)
     cli.run(main, max_arguments=_MAX_IMAGES)

@@ -35,7 +35,8 @@ def main(_):
     logging.info(outcome.summary(config.dataset_dir))
 
 
+config_flags.define(Conversion)
+config_flags.define(Verification)
+
 if __name__ == "__main__":
-    config_flags.define(Conversion)
-    config_flags.define(Verification)
     cli.run(main)

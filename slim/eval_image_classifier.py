@@ -23,6 +23,7 @@ def main(_):
     print(f"Written to  {config.eval_dir}")
 
 
+config_flags.define(Evaluation)
+
 if __name__ == "__main__":
-    config_flags.define(Evaluation)
     cli.run(main)

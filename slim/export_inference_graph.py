@@ -27,6 +27,7 @@ def main(_):
     print(f"            {exported.description_path}")
 
 
+config_flags.define(Export)
+
 if __name__ == "__main__":
-    config_flags.define(Export)
     cli.run(main)

@@ -11,8 +11,6 @@ from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.programs.inspection.settings import Inspection
 
-config_flags.define(Inspection)
-
 
 def main(_):
     """Inspects the dataset that the flags name."""
@@ -23,6 +21,8 @@ def main(_):
     print("\n".join(found.summary()))
     return 0 if found.good else 1
 
+
+config_flags.define(Inspection)
 
 if __name__ == "__main__":
     cli.run(main)

@@ -6,22 +6,28 @@ Each step prints the command that does it alone, and runs just that. Nothing is 
 again to continue where it was stopped; what is finished is reused.
 """
 
+import dataclasses
 import json
 import pathlib
 import sys
 import time
 
-from absl import flags
-
 from slim_internal.ground import cli
+from slim_internal.ground.cli import config_flags
 from slim_internal.ground.cli.commands import Command
-
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "quickstart", "Folder for the dataset, the checkpoints and the exported graph."
-)
-_STEPS = flags.DEFINE_integer("max_number_of_steps", 300, "Training steps.")
+from slim_internal.ground.settings import Settings, setting
 
 _IMAGE_LABEL = 7
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tour(Settings, subject="Tour"):
+    """Where the tour leaves its files, and how long it trains."""
+
+    output_dir: str = setting(
+        "quickstart", "Folder for the dataset, the checkpoints and the exported graph."
+    )
+    max_number_of_steps: int = setting(300, "Training steps.", at_least=1)
 
 
 def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Command]]:
@@ -120,10 +126,11 @@ your own images: README.md.""")
 def main(_):
     """Runs the steps."""
     start = time.monotonic()
-    folder = pathlib.Path(_OUTPUT_DIR.value).expanduser()
+    settings = config_flags.read(Tour)
+    folder = pathlib.Path(settings.output_dir)
     if folder.exists():
         print(f"{folder} already exists: what is finished in it is reused.")
-    steps = _steps(folder, _STEPS.value)
+    steps = _steps(folder, settings.max_number_of_steps)
     for number, (title, command) in enumerate(steps, start=1):
         print(f"\n[{number}/{len(steps)}] {title}\n\n{command.shown()}\n", flush=True)
         if command.script == "classify_image":
@@ -135,6 +142,8 @@ def main(_):
     _print_summary(folder, time.monotonic() - start)
     return 0
 
+
+config_flags.define(Tour)
 
 if __name__ == "__main__":
     cli.run(main)

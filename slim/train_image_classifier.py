@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     return train.train(config).exit_code
 
 
+config_flags.define(TrainConfig)
+
 if __name__ == "__main__":
-    config_flags.define(TrainConfig)
     cli.run(main)

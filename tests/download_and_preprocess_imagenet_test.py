@@ -227,7 +227,7 @@ def test_downloads_with_a_login_and_converts(source, reference, tmp_path):
 
 
 MISTAKES = {
-    "no folder": ([], "Name the folder of the data set"),
+    "no folder": ([], "Name the folder of the dataset"),
     "two folders": (["a", "b"], "Unexpected argument 'b'"),
     "another folder in the flags": (["a", "--output_directory=b"], "Name the folder"),
     "unknown flag": (["{tmp}", "--train_shard=3"], "Unknown command line flag 'train_shard'"),

@@ -67,7 +67,18 @@ def read(settings_class: type[_SETTINGS], flag_values: flags.FlagValues = flags.
 
     A shell leaves the `~` in `--dataset_dir=~/data` to the program.
     """
-    names = [setting.name for setting in described(settings_class)]
-    values = {name: flag_values[name].value for name in names}
-    texts = {name: value for name, value in values.items() if isinstance(value, str)}
-    return settings_class(**values | {name: os.path.expanduser(texts[name]) for name in texts})
+    values = {}
+    for setting in described(settings_class):
+        value = _value(flag_values[setting.name], setting)
+        values[setting.name] = os.path.expanduser(value) if isinstance(value, str) else value
+    return settings_class(**values)
+
+
+def _value(flag: flags.Flag, setting: Described) -> typing.Any:
+    """Returns what the user gave, else the default of the class that is read.
+
+    Another class may have defined the flag, with a default of its own.
+    """
+    if isinstance(flag, SettingFlag) and flag.using_default_value:
+        return setting.default if flag.default == flag.setting.default else flag.default
+    return flag.value

@@ -16,6 +16,7 @@ import functools
 import inspect
 import math
 import numbers
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -194,7 +195,8 @@ def _require(field: Described, value: Any) -> None:
 
 
 def _missing(name: str, rule: Rule) -> str:
-    text = f"--{name} is required: {rule.help[:1].lower()}{rule.help[1:]}"
+    meaning = re.split(r"[.;](?:\s|$)", rule.help)[0]  # Its first sentence, or part of one.
+    text = f"--{name} is required: {meaning[:1].lower()}{meaning[1:]}."
     return f"{text} One of {', '.join(_choices(rule))}." if rule.choices else text
 
 

@@ -35,3 +35,28 @@ class SavingSettings(Settings, subject="Checkpoints"):
 
     save_interval_secs: int = setting(600, "Seconds between two checkpoints.", at_least=0)
     max_to_keep: int = setting(5, "Number of checkpoints to keep.", at_least=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DownloadSettings(Settings, subject="Weights"):
+    """Which published weights to download, from where and where to."""
+
+    model_name: str | None = setting(
+        None,
+        "Network, meaning its first set of weights, or a set that --list prints.",
+        common=True,
+    )
+    list: bool = setting(
+        False,
+        "Print the published weights, those of --model_name or all, and download nothing.",
+        common=True,
+    )
+    source: str | None = setting(
+        None,
+        "Folder with the archive or the checkpoint, or URL of a folder with the archive, instead of"
+        " the published places.",
+    )
+    checkpoint_cache: str | None = setting(
+        None,
+        "Folder of the cache; programs find it there if SLIM_CHECKPOINT_CACHE names the same.",
+    )

@@ -1,0 +1,59 @@
+"""Converts ImageNet as the settings of a script say."""
+
+import logging
+
+from datasets.conversion import builder
+from datasets.converters.imagenet import archives, convert, inventory
+from datasets.converters.imagenet.settings import ArchiveSettings, FolderSettings
+from slim_internal.ground.progress.reporting import ProgressLog, StatusLine
+
+_LOG = logging.getLogger(__name__)
+
+
+def from_folders(settings: FolderSettings) -> int:
+    """Converts images that lie unpacked and returns how many there are now.
+
+    Raises:
+      UserError: If an input or the output folder cannot be used.
+    """
+    options = settings.options()
+    inputs = {
+        name: getattr(settings, name)
+        for name in (
+            "train_directory",
+            "validation_directory",
+            "labels_file",
+            "imagenet_metadata_file",
+            "bounding_box_file",
+        )
+    }
+    convert.check_folder(options, may_hold=filter(None, inputs.values()))
+    found = inventory.from_folders(**inputs)
+    return _told(convert.convert(found, options, progress=ProgressLog()), settings)
+
+
+def from_archives(settings: ArchiveSettings) -> int:
+    """Converts the official archives and returns how many images there are now.
+
+    Raises:
+      UserError: If an archive or the output folder cannot be used.
+    """
+    options = settings.options()
+    convert.check_folder(options)
+    official = settings.archive_checksums == "on"
+    request = archives.Request(
+        data_dir=settings.output_directory,
+        source=settings.source,
+        base_url=settings.base_url,
+        checksums=official,
+        boxes=settings.bounding_boxes,
+    )
+    if request.missing() and (finished := convert.finished(options, whole=official)):
+        return _told(finished, settings)
+    found = inventory.from_archives(archives.obtain(request, StatusLine()), whole=official)
+    return _told(convert.convert(found, options, progress=ProgressLog()), settings)
+
+
+def _told(outcome: builder.Outcome, settings: FolderSettings) -> int:
+    _LOG.info(outcome.summary(settings.output_directory))
+    return sum(outcome.manifest.splits.values())
