@@ -13,7 +13,7 @@ import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tools import build_files
 
@@ -210,6 +210,16 @@ def room(package: str) -> str:
     return "/".join(package.split("/")[:depth])
 
 
+def _reached(arrows: Mapping[str, Iterable[str]], start: str) -> set[str]:
+    """Returns all that arrows lead to from a place; the place itself if they come back to it."""
+    reached, pending = set(), list(arrows.get(start, ()))
+    while pending:
+        if (here := pending.pop()) not in reached:
+            reached.add(here)
+            pending += arrows.get(here, ())
+    return reached
+
+
 def wall_problems(edges: Mapping[str, frozenset[str]]) -> Iterator[str]:
     """Yields the imports that run up a floor or between programs, and the circles between rooms.
 
@@ -231,12 +241,7 @@ def wall_problems(edges: Mapping[str, frozenset[str]]) -> Iterator[str]:
             elif mine == theirs == _FLOORS[f"{_PRIVATE}/programs"]:
                 yield f"{package} imports {other}: programs do not know each other"
     for start in sorted(rooms):
-        reached, pending = set(), list(rooms[start])
-        while pending:
-            if (here := pending.pop()) not in reached:
-                reached.add(here)
-                pending += rooms.get(here, ())
-        if start in reached:
+        if start in _reached(rooms, start):
             yield f"{start} imports itself in a circle, by way of other rooms"
 
 
@@ -303,8 +308,16 @@ class Repository:
                 if label.startswith("//slim"):
                     package = label.removeprefix("//").partition(":")[0]
                     edges.setdefault(target.package, set()).add(package)
+        yield from self._circles()
         yield from visibility_problems(self._root, self._files)
         yield from wall_problems({package: frozenset(others) for package, others in edges.items()})
+
+    def _circles(self) -> Iterator[str]:
+        """Yields the targets that depend on themselves by way of others."""
+        deps = {target.label: target.deps for target in self._targets}
+        for label in sorted(deps):
+            if label in _reached(deps, label):
+                yield f"{label} depends on itself, by way of other targets"
 
     def fix(self) -> None:
         """Adds the missing dependencies to the BUILD files."""

@@ -70,6 +70,8 @@ _IMPORT_B = "from slim_internal.ground.b import b\n"
                 f"{_B}/b.py": "from slim_internal.ground.a import a\n",
             },
             [
+                f"//{_A}:a depends on itself, by way of other targets",
+                f"//{_B}:b depends on itself, by way of other targets",
                 f"{_A} imports itself in a circle, by way of other rooms",
                 f"{_B} imports itself in a circle, by way of other rooms",
             ],

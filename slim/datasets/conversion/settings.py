@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
 
 from slim_internal.ground.settings import Settings, setting
 
@@ -14,12 +13,6 @@ _COCO = "http://images.cocodataset.org"
 _WAKE_WORDS = "Visual Wake Words"
 
 
-def _dataset_names() -> Iterable[str]:
-    from datasets import dataset_factory  # Here, because TensorFlow takes seconds to load.
-
-    return dataset_factory.records
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Conversion(Settings, subject="Conversion"):
     """What to convert, from where and how."""
@@ -28,7 +21,6 @@ class Conversion(Settings, subject="Conversion"):
         None,
         "Name of the dataset, such as flowers, mnist or image_folder.",
         required=True,
-        choices=_dataset_names,
     )
     dataset_dir: str | None = setting(None, "Folder with the converted dataset.", required=True)
     source: str | None = setting(
