@@ -4,7 +4,8 @@
         --dataset_name=mnist --dataset_dir=/data/mnist --dataset_split_name=test \\
         --eval_dir=/tmp/lenet/eval
 
-Every example counts once. The result goes to the terminal, to metrics.json and to TensorBoard.
+Every example counts once. The result goes to the terminal, to metrics.json, to a page
+(report.html) and to TensorBoard.
 """
 
 from slim_internal.ground import cli

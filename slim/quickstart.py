@@ -115,7 +115,7 @@ are classified correctly.
 {folder.resolve()}
   digits/    the dataset as TFRecords, with its labels and manifest
   train/     checkpoints, metrics.jsonl, TensorBoard summaries
-  eval/      metrics.json, TensorBoard summaries
+  eval/      report.html, metrics.json, TensorBoard summaries
   lenet.pb   the exported graph, described by lenet.json
   digit.png  the image
 

@@ -77,6 +77,7 @@ def evaluation_batches(
     *,
     batch_size: int,
     items: Sequence[str] = ("label",),
+    with_records: bool = False,
     num_readers: int = 4,
     num_threads: int = AUTOTUNE,
 ) -> tf.data.Dataset:
@@ -91,6 +92,7 @@ def evaluation_batches(
         fixed size.
       batch_size: Examples per batch.
       items: What to return beside the image.
+      with_records: Whether to return the serialized example, too, as "record".
       num_readers: Files to read at the same time.
       num_threads: Images to decode at the same time.
 
@@ -101,7 +103,8 @@ def evaluation_batches(
     @tf.autograph.experimental.do_not_convert
     def example(record):
         image, *others = dataset.decoder.decode(record, ["image", *items])
-        return {"image": preprocess(image), **dict(zip(items, others, strict=True))}
+        more = {"record": record} if with_records else {}
+        return {"image": preprocess(image), **dict(zip(items, others, strict=True)), **more}
 
     files = tf.data.Dataset.from_tensor_slices(_filled_files(dataset))
     examples = _records(files, num_readers).map(example, num_parallel_calls=num_threads)

@@ -12,6 +12,7 @@ from deployment import sessions
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError, require_writable_folder
+from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import eta
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.inference import describe, description
@@ -24,11 +25,17 @@ from slim_internal.parts.metrics.measurement import Measurement
 from slim_internal.parts.metrics.metric import Value
 from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.parts.metrics.writers import Several
+from slim_internal.programs.evaluation import evaluation_page
 from slim_internal.programs.evaluation import settings as evaluation_config
+from slim_internal.programs.evaluation.telling_examples import TellingExamples
 
 _LOG = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_REPORTS = 5.0
+
+PAGE = "report.html"
+# Mistakes and hits on the page.
+_NUM_SHOWN = 24
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,8 +64,8 @@ class Metrics:
 def evaluate(config: evaluation_config.Evaluation) -> Metrics:
     """Evaluates a checkpoint and writes what it found to `eval_dir`.
 
-    `metrics.json` holds all numbers, `confusion.csv` the confusion matrix; TensorBoard gets the
-    published ones.
+    `metrics.json` holds all numbers, `confusion.csv` the confusion matrix, `report.html` shows
+    them with the most telling images; TensorBoard gets the published ones.
 
     Raises:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
@@ -85,7 +92,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
         session = tf.Session(config=sessions.config())
         with session, damage.damage_named(dataset):
             plan.restore(session)
-            measured = _run(session, outputs, config, model, dataset.num_samples)
+            measured, telling = _run(session, outputs, config, model, dataset.num_samples)
     metrics = _metrics(checkpoint_path, measured)
     with Several(
         JsonFile(pathlib.Path(config.eval_dir, "metrics.json")),
@@ -93,7 +100,28 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
         TensorBoard(config.eval_dir),
     ) as writer:
         writer.write(metrics.step, metrics.values)
+    _write_page(config, model, metrics, telling)
     return metrics
+
+
+def _write_page(
+    config: evaluation_config.Evaluation,
+    model: description.ModelDescription,
+    metrics: Metrics,
+    telling: TellingExamples,
+) -> None:
+    names = _class_names(model)
+    text = evaluation_page.render(
+        f"{model.model_name} on {config.dataset_name}, {config.dataset_split_name}",
+        metrics.values,
+        telling.mistakes(names),
+        telling.hits(names),
+    )
+    atomic.write(pathlib.Path(config.eval_dir, PAGE), text)
+
+
+def _class_names(model: description.ModelDescription) -> list[str]:
+    return [model.class_name(index) for index in range(model.num_classes)]
 
 
 def _metrics(checkpoint_path: str, measured: Measurement) -> Metrics:
@@ -111,7 +139,7 @@ def _metrics(checkpoint_path: str, measured: Measurement) -> Metrics:
 def _outputs(
     config: evaluation_config.Evaluation, dataset, model: description.ModelDescription
 ) -> dict[str, tf.Tensor]:
-    """Builds input and network; returns the logits and labels of one batch after the other."""
+    """Builds input and network; returns logits, labels and records of one batch after another."""
     preprocess = preprocessing_factory.get_preprocessing(
         model.preprocessing_name, use_grayscale=config.use_grayscale
     )
@@ -120,11 +148,13 @@ def _outputs(
         lambda image: preprocess(image, model.image_size, model.image_size),
         batch_size=config.batch_size,
         num_threads=config.num_preprocessing_threads,
+        with_records=True,
     )
     batch = tf.data.make_one_shot_iterator(batches).get_next()
     return {
         "logits": inference_graph.logits(model, batch["image"]),
         "labels": batch["label"] - config.labels_offset,
+        "records": batch["record"],
     }
 
 
@@ -134,23 +164,25 @@ def _run(
     config: evaluation_config.Evaluation,
     model: description.ModelDescription,
     num_samples: int,
-) -> Measurement:
-    """Measures all batches.
+) -> tuple[Measurement, TellingExamples]:
+    """Measures all batches, and keeps the examples that tell most.
 
     Raises:
       UserError: If there are fewer or more examples than the split is said to hold, labels that
         the network has no class for, or outputs that are not finite.
     """
-    measured = Measurement([model.class_name(index) for index in range(model.num_classes)])
+    measured, telling = Measurement(_class_names(model)), TellingExamples(_NUM_SHOWN)
     start = reported = time.monotonic()
     batches = (
         itertools.count(1) if config.max_num_batches is None else range(config.max_num_batches)
     )
     for _ in batches:
         try:
-            measured.add(**session.run(outputs))
+            batch = session.run(outputs)
         except tf.errors.OutOfRangeError:
             break
+        measured.add(batch["logits"], batch["labels"])
+        telling.add(**batch)
         now = time.monotonic()
         if now - reported > _SECONDS_BETWEEN_REPORTS:
             reported = now
@@ -161,7 +193,7 @@ def _run(
                 eta(done, num_samples, now - start),
             )
     _require_usable(measured, config, num_samples)
-    return measured
+    return measured, telling
 
 
 def _require_usable(

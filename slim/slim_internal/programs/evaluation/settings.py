@@ -12,7 +12,9 @@ class Evaluation(InferenceSettings, subject="Evaluation"):
 
     checkpoint_path: str = "/tmp/tfmodel/"
     eval_dir: str = setting(
-        "/tmp/tfmodel/", "Folder for metrics.json and the TensorBoard summaries.", common=True
+        "/tmp/tfmodel/",
+        "Folder for metrics.json, report.html and the TensorBoard summaries.",
+        common=True,
     )
     dataset_split_name: str = setting("test", "Split to evaluate on.", common=True)
     eval_image_size: int | None = setting(

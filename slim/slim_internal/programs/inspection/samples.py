@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from datasets.storage import tfrecords
-from slim_internal.parts.reports import thumbnail
+from slim_internal.parts.reports import stored_example, thumbnail
+from slim_internal.parts.reports.stored_example import StoredExample
 from slim_internal.parts.reports.thumbnail import Thumbnail
-from slim_internal.programs.inspection import stored_example, wording
-from slim_internal.programs.inspection.stored_example import StoredExample
+from slim_internal.programs.inspection import wording
 from slim_internal.programs.inspection.survey import Place, Survey
 
 # With this many classes or fewer, every class gets a row of its own.

@@ -13,9 +13,9 @@ from PIL import Image
 
 from datasets.storage import tfrecords
 from slim_internal.ground.progress import reporting
-from slim_internal.programs.inspection import stored_example
+from slim_internal.parts.reports import stored_example
+from slim_internal.parts.reports.stored_example import StoredExample
 from slim_internal.programs.inspection.dataset_files import DatasetFiles, RecordFile
-from slim_internal.programs.inspection.stored_example import StoredExample
 
 # Images of a class that each shard proposes to be shown.
 _PROPOSALS = 8

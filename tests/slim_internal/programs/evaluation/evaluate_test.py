@@ -15,6 +15,7 @@ from slim_internal.ground.errors import UserError
 from slim_internal.programs.evaluation import evaluate
 from slim_internal.programs.evaluation.settings import Evaluation
 from tests import small_models
+from tests.slim_internal.parts.reports.parsed_page import ParsedPage
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
 
 _NUM_VALIDATION = 360
@@ -236,3 +237,13 @@ def test_a_split_of_another_size_than_published_is_an_error(setup, tmp_path):
     tfrecords.write_shard(tmp_path / "digits_validation.tfrecord", records[:-1])
     with pytest.raises(UserError, match="360 examples, the files hold 359"):
         evaluate.evaluate(Evaluation(**{**setup, "dataset_dir": str(tmp_path)}))
+
+
+def test_page_shows_the_mistakes(setup, expected):
+    evaluate.evaluate(Evaluation(**setup))
+    page = ParsedPage(pathlib.Path(setup["eval_dir"], evaluate.PAGE).read_text(encoding="utf-8"))
+    assert f"{expected['accuracy']:.2%}" in page.text
+    assert "lenet on digits, validation" in page.text
+    num_mistakes = round(_NUM_VALIDATION * (1 - expected["accuracy"]))
+    num_hits = _NUM_VALIDATION - num_mistakes
+    assert len(page.all("img")) == min(num_mistakes, 24) + min(num_hits, 24)

@@ -1,0 +1,193 @@
+"""What the page about an evaluation holds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from slim_internal.parts.metrics.metric import Table, Value
+from slim_internal.parts.reports import page, plot, table, thumbnail
+from slim_internal.parts.reports.page import Markup
+from slim_internal.parts.reports.phrases import count
+from slim_internal.parts.reports.thumbnail import Thumbnail
+
+# With more classes than this a matrix cannot be read; the most confused pairs can.
+_MAX_MATRIX = 25
+_MAX_PAIRS = 30
+_MAX_WORST = 15
+# Distance between confidence and accuracy from which on it is a finding.
+_BAD_CALIBRATION = 0.1
+
+# Name of a fraction among the results -> what the page calls it.
+_FRACTIONS = {
+    "accuracy": "Accuracy",
+    "recall_at_5": "Recall at 5",
+    "mean_class_accuracy": "Mean per-class accuracy",
+}
+
+
+def render(
+    title: str,
+    values: Sequence[Value],
+    mistakes: Sequence[Thumbnail] = (),
+    hits: Sequence[Thumbnail] = (),
+) -> str:
+    """Returns the page.
+
+    Args:
+      title: What was evaluated on what.
+      values: The results.
+      mistakes: Wrong answers that the network was most certain of.
+      hits: Right answers that it was least certain of.
+    """
+    found = {value.name: value.value for value in values}
+    per_class = found.get("per_class", [])
+    sections = [page.section("Headline numbers", _headline(found))]
+    if "confusion" in found:
+        sections.append(page.section("What is taken for what", *_confusion(found["confusion"])))
+    if per_class:
+        sections.append(page.section("Classes", *_classes(per_class)))
+    if "calibration" in found:
+        sections.append(page.section("How sure it is", *_calibration(found)))
+    sections += [
+        page.section(
+            "Most certain mistakes",
+            page.paragraph(
+                "Wrong answers with the highest probability. If an answer looks right, the label "
+                "may be wrong."
+            ),
+            _gallery(mistakes, "There is no mistake to show."),
+        ),
+        page.section(
+            "Least certain hits",
+            page.paragraph("Right answers with the lowest probability."),
+            _gallery(hits, "There is no right answer to show."),
+        ),
+    ]
+    lead = f"{count(found['num_examples'], 'image')}, {found['checkpoint_path']}"
+    verdicts = list(_verdicts(found, per_class))
+    return page.render(title, sections, lead=lead, verdicts=verdicts)
+
+
+def _verdicts(
+    found: Mapping[str, Any], per_class: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, str, str]]:
+    accuracy, total = found["accuracy"], found["num_examples"]
+    seen = [row for row in per_class if row["examples"]]
+    largest = max(seen, key=lambda row: row["examples"], default=None)
+    share = largest["examples"] / total if largest else 0.0
+    text = f"{accuracy:.1%} of the most likely classes are right{_interval(found, 'accuracy')}"
+    if largest and len(seen) > 1:
+        text += f"; always answering {largest['name']} would reach {share:.1%}"
+    yield page.BAD if accuracy <= share < 1 else page.GOOD, "Accuracy", f"{text}."
+    unseen = len(per_class) - len(seen)
+    if unseen:
+        text = f"{count(unseen, 'class has', 'classes have')} no image in this split."
+        yield page.NOTE, "Classes", text
+    never = [row for row in seen if not row["predictions"]]
+    if never:
+        text = f"{count(len(never), 'class is', 'classes are')} never the answer."
+        yield page.BAD, "Classes", text
+    error = found.get("expected_calibration_error", 0.0)
+    if error > _BAD_CALIBRATION:
+        text = f"Probabilities differ from the accuracy by {error:.1%} on average."
+        yield page.NOTE, "Calibration", text
+
+
+def _interval(found: Mapping[str, Any], name: str) -> str:
+    if f"{name}_interval" not in found:
+        return ""
+    low, high = found[f"{name}_interval"]
+    return f" (95 % interval: {low:.1%} to {high:.1%})"
+
+
+def _headline(found: Mapping[str, Any]) -> Markup:
+    num_classes = len(found.get("per_class", ()))
+    lines = [
+        [title, f"{found[name]:.2%}", _bounds(found.get(f"{name}_interval"))]
+        for name, title in _FRACTIONS.items()
+        if name in found and not (name == "recall_at_5" and 0 < num_classes <= 5)
+    ]
+    lines.append(["Loss (cross entropy, nats)", f"{found['loss']:.4f}", ""])
+    if "expected_calibration_error" in found:
+        error = found["expected_calibration_error"]
+        lines.append(["Expected calibration error", f"{error:.2%}", ""])
+    return table.render("Over all images of the split", ["", "Value", "95 % interval"], lines)
+
+
+def _bounds(interval: Sequence[float] | None) -> str:
+    return f"{interval[0]:.1%} to {interval[1]:.1%}" if interval else ""
+
+
+def _confusion(matrix: Table) -> Iterator[Markup]:
+    names = list(matrix.columns[1:])
+    counts = [list(row[1:]) for row in matrix.rows]
+    if len(names) <= _MAX_MATRIX:
+        yield plot.heat_map("Rows: labels. Columns: answers.", names, counts)
+    pairs = sorted(
+        (
+            (-number, row, column)
+            for row, numbers in enumerate(counts)
+            for column, number in enumerate(numbers)
+            if number and row != column
+        ),
+    )
+    if not pairs:
+        yield page.paragraph("Nothing is confused with anything else.")
+        return
+    lines = [
+        [names[row], names[column], f"{-number:,}", f"{-number / sum(counts[row]):.1%}"]
+        for number, row, column in pairs[:_MAX_PAIRS]
+    ]
+    shown = f" (the first {_MAX_PAIRS} of {len(pairs):,})" if len(pairs) > _MAX_PAIRS else ""
+    yield table.render(
+        f"Most confused pairs{shown}",
+        ["Label", "Taken for", "Images", "Of the label's images"],
+        lines,
+        fractions=[number / pairs[0][0] for number, _, _ in pairs[:_MAX_PAIRS]],
+        text_columns=2,
+    )
+
+
+def _classes(per_class: Sequence[Mapping[str, Any]]) -> Iterator[Markup]:
+    seen = [row for row in per_class if row["examples"]]
+    if len(seen) > 2 * _MAX_WORST:
+        worst = sorted(seen, key=lambda row: (row["f1"] or 0.0, row["class"]))[:_MAX_WORST]
+        yield _class_table(f"The {_MAX_WORST} classes with the lowest F1", worst)
+    yield page.folded(_class_table("All classes", per_class), len(per_class), "All classes")
+
+
+def _class_table(caption: str, rows: Sequence[Mapping[str, Any]]) -> Markup:
+    def percent(value: float | None) -> str:
+        return "–" if value is None else f"{value:.1%}"
+
+    return table.render(
+        caption,
+        ["Class", "Name", "Images", "Answers", "Precision", "Recall", "95 % interval", "F1"],
+        [
+            [
+                str(row["class"]),
+                row["name"],
+                f"{row['examples']:,}",
+                f"{row['predictions']:,}",
+                percent(row["precision"]),
+                percent(row["recall"]),
+                _bounds(row["recall_interval"]),
+                percent(row["f1"]),
+            ]
+            for row in rows
+        ],
+        fractions=[row["f1"] or 0.0 for row in rows],
+        text_columns=2,
+    )
+
+
+def _calibration(found: Mapping[str, Any]) -> Iterator[Markup]:
+    yield page.paragraph(
+        "On the diagonal, a probability of 80 % is right 8 times in 10. Below it the network is "
+        "too sure of itself, above it not sure enough. Large dots stand for many images."
+    )
+    bins = [(bin["confidence"], bin["accuracy"], bin["examples"]) for bin in found["calibration"]]
+    yield plot.calibration("Accuracy by the probability of the answer", bins)
+
+
+def _gallery(shown: Sequence[Thumbnail], otherwise: str) -> Markup:
+    return thumbnail.gallery([shown]) if shown else page.paragraph(otherwise)
