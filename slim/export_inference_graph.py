@@ -3,8 +3,9 @@
     python export_inference_graph.py --model_name=lenet --dataset_name=mnist \\
         --checkpoint_path=/tmp/lenet --output_file=/tmp/lenet.pb
 
-The picture goes in at the operation `input`, preprocessed; the probabilities of the classes come
-out at `predictions`. A description stands beside the graph, so that classify_image needs no flags.
+The image goes in at the operation `input`, preprocessed; the probabilities of the classes come out
+at `predictions`. A description stands beside the graph, so that classify_image needs no flags.
+--format=saved_model writes a SavedModel, which also takes the contents of image files.
 """
 
 from slim_internal.ground import cli
@@ -19,12 +20,23 @@ def main(_):
     exported = inference_graph.export(config_flags.read(Export))
     model = exported.model
     shape = ", ".join(map(str, ("batch", *model.example_shape)))
-    megabytes = exported.graph_path.stat().st_size / 1e6
     print(f"Weights     {exported.checkpoint_path or 'none: give --checkpoint_path'}")
     print(f"Input       {model.input_name}:0 float32 [{shape}]")
     print(f"Output      {model.predictions_name}:0 float32 [batch, {model.num_classes}]")
-    print(f"Written to  {exported.graph_path} ({megabytes:.1f} MB)")
-    print(f"            {exported.description_path}")
+    for name, comparison in exported.comparisons.items():
+        print(
+            f"Checked     {name}: probabilities differ by {comparison.difference:.1e} at most,"
+            f" {comparison.agreement:.0%} have the same most likely class"
+        )
+    for index, path in enumerate(exported.paths):
+        print(f"{'' if index else 'Written to':11} {path} ({_megabytes(path):.1f} MB)")
+    if exported.description_path.exists():
+        print(f"{'':11} {exported.description_path}")
+
+
+def _megabytes(path):
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
 
 config_flags.define(Export)

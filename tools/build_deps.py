@@ -1,7 +1,8 @@
 """Compares what the Python files of the repository import with the `deps` of their targets.
 
     tools/bazel run //tools:build_deps            # says what is missing, unused or runs up
-    tools/bazel run //tools:build_deps -- --fix   # adds what is missing, and sorts
+    tools/bazel run //tools:build_deps -- --fix   # adds what is missing, and sorts; gives each new
+                                                  # file of slim/ a library of its own
 
 Files are read as text: nothing is built and nothing imported. Floors: ground, parts, programs, then
 the scripts of slim/. A file imports from its own floor and from those below; programs do not know
@@ -255,6 +256,14 @@ def visibility_problems(root: pathlib.Path, files: Sequence[pathlib.Path]) -> It
             yield f"{file}: {_FLOOR_NAMES[floor]} need {_VISIBILITY[floor]}"
 
 
+_LIBRARY = """
+py_library(
+    name = "{0}",
+    srcs = ["{0}.py"],
+)
+"""
+
+
 class Repository:
     """The Python targets of the repository, and who owns which module."""
 
@@ -319,6 +328,17 @@ class Repository:
             if label in _reached(deps, label):
                 yield f"{label} depends on itself, by way of other targets"
 
+    def add_libraries(self) -> None:
+        """Adds a library for each file of slim/ that no target has, where there is a BUILD file."""
+        known = {source for target in self._targets for source in target.sources}
+        for file in self._files:
+            build_file = self._root / file.parent / "BUILD"
+            is_library = file.is_relative_to("slim") and file.suffix == ".py"
+            is_library &= file.stem != "__init__"  # The rules add it themselves.
+            if is_library and file.as_posix() not in known and build_file.exists():
+                text = build_file.read_text(encoding="utf-8")
+                build_file.write_text(text + _LIBRARY.format(file.stem), encoding="utf-8")
+
     def fix(self) -> None:
         """Adds the missing dependencies to the BUILD files."""
         for package in {target.package for target in self._targets}:
@@ -370,6 +390,7 @@ def main(arguments: Sequence[str]) -> int:
     """Checks, or mends with --fix; returns the exit code."""
     root = pathlib.Path()
     if "--fix" in arguments:
+        repository(root).add_libraries()
         repository(root).fix()
     found = list(repository(root).problems())
     print(*found, sep="\n")

@@ -149,3 +149,23 @@ def test_fix_adds_what_is_missing_in_order(tmp_path):
     assert (tmp_path / _A / "BUILD").read_text() == _AFTER
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     assert list(build_deps.repository(tmp_path).problems()) == []
+
+
+def test_a_new_file_gets_a_library_of_its_own(tmp_path):
+    files = {
+        f"{_A}/BUILD": _LOAD + _GROUND + _library("a"),
+        f"{_A}/a.py": "",
+        f"{_A}/__init__.py": "",
+        f"{_A}/new.py": "from slim_internal.ground.a import a\n",
+        f"{_B}/alone.py": "",
+    }
+    _repository(tmp_path, files).add_libraries()
+    paths = [pathlib.Path(path) for path in files]
+    repository = build_deps.Repository(tmp_path, paths)
+    assert list(repository.problems()) == [
+        f"//{_A}:new imports slim_internal.ground.a.a, but //{_A}:a is not in its deps"
+    ]
+    assert not (tmp_path / _B / "BUILD").exists()
+    before = (tmp_path / _A / "BUILD").read_text()
+    repository.add_libraries()
+    assert (tmp_path / _A / "BUILD").read_text() == before

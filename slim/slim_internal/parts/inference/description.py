@@ -86,13 +86,24 @@ def read_description(graph_path: str | pathlib.Path) -> ModelDescription:
       UserError: If it is missing or is not one of ours.
     """
     path = description_path(graph_path)
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-        return ModelDescription(**{**fields, "class_names": tuple(fields["class_names"])})
-    except FileNotFoundError as error:
+    if not path.exists():
         raise UserError(
             f"{path} is missing. export_inference_graph writes it beside the graph; "
             "keep the two files together."
-        ) from error
+        )
+    return read(path)
+
+
+def read(path: pathlib.Path) -> ModelDescription:
+    """Reads a description.
+
+    Raises:
+      UserError: If it is missing or is not one of ours.
+    """
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        return ModelDescription(**{**fields, "class_names": tuple(fields["class_names"])})
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path} does not describe an exported graph: {error}") from error

@@ -3,10 +3,15 @@
 Evaluation, export and classification build it here, so that all three run the same network.
 """
 
+import contextlib
+from collections.abc import Iterator
+
+from deployment import sessions
 from nets import nets_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.parts.checkpoints import latest, restore
 from slim_internal.parts.inference.description import ModelDescription
+from slim_internal.parts.inference.formats.format import Predictor
 
 
 def logits(model: ModelDescription, images: tf.Tensor, *, is_training: bool = False) -> tf.Tensor:
@@ -70,3 +75,18 @@ def restore_weights(
         found = plan(checkpoint_path, moving_average_decay)
         found.restore(session)
     return found.checkpoint_path
+
+
+@contextlib.contextmanager
+def open_checkpoint(
+    model: ModelDescription, checkpoint_path: str, moving_average_decay: float | None = None
+) -> Iterator[Predictor]:
+    """Opens a checkpoint in a session of its own, as `open_network` opens a file.
+
+    Raises:
+      UserError: If there is no checkpoint, or it does not fit the graph.
+    """
+    with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
+        images, predictions = build(model)
+        restore_weights(session, checkpoint_path, moving_average_decay)
+        yield Predictor(model, None, session.make_callable(predictions, [images]))

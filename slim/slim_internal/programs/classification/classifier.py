@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from google.protobuf import message
 
 from deployment import sessions
 from preprocessing import preprocessing_factory
@@ -16,6 +15,8 @@ from slim_internal.ground.images import prepare, reading
 from slim_internal.ground.images.image import BadImageError
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
+from slim_internal.parts.inference.formats import table
+from slim_internal.parts.inference.formats.format import Predictor
 from slim_internal.programs.classification import settings as classification_config
 
 
@@ -37,34 +38,25 @@ class Guess:
 class Classifier:
     """Names what is on picture files; `open_classifier` makes one."""
 
-    def __init__(
-        self,
-        session,
-        model: description.ModelDescription,
-        images: tf.Tensor,
-        predictions: tf.Tensor,
-    ):
-        """Adds the decoding of picture files to the session's graph.
+    def __init__(self, session, predictor: Predictor):
+        """Adds the decoding of image files to the session's graph.
 
         Args:
-          session: Session with the weights in place.
-          model: What the network reads and says.
-          images: Where to feed preprocessed pictures, float32 [batch, height, width, channels].
-          predictions: What to fetch, float32 [batch, num_classes].
+          session: Session for decoding and preprocessing.
+          predictor: The network.
         """
         self._session = session
-        self._model = model
-        self._images = images
-        self._predictions = predictions
+        self._predictor = predictor
+        self._model = predictor.model
         self._encoded = tf.placeholder(tf.string, name="encoded_image")
-        picture = tf.io.decode_image(
-            self._encoded, channels=model.channels, expand_animations=False
+        image = tf.io.decode_image(
+            self._encoded, channels=self._model.channels, expand_animations=False
         )
-        picture.set_shape([None, None, model.channels])
+        image.set_shape([None, None, self._model.channels])
         preprocess = preprocessing_factory.get_preprocessing(
-            model.preprocessing_name, use_grayscale=model.channels == 1
+            self._model.preprocessing_name, use_grayscale=self._model.channels == 1
         )
-        self._preprocessed = preprocess(picture, model.image_size, model.image_size)
+        self._preprocessed = preprocess(image, self._model.image_size, self._model.image_size)
 
     def classify(
         self, paths: Sequence[str], *, top_k: int = 5, batch_size: int = 32
@@ -80,15 +72,11 @@ class Classifier:
         Raises:
           UserError: If a file cannot be read as a picture.
         """
-        fixed_size = self._images.shape[0].value  # None if the graph takes any number.
-        batch_size = fixed_size or batch_size
+        batch_size = self._predictor.batch_size or batch_size
         for start in range(0, len(paths), batch_size):
             batch = paths[start : start + batch_size]
-            images = np.stack([self._read(path) for path in batch])
-            if fixed_size:  # Black pictures fill the last batch; what is said of them is dropped.
-                images = np.pad(images, [(0, fixed_size - len(batch)), (0, 0), (0, 0), (0, 0)])
-            rows = self._session.run(self._predictions, {self._images: images})
-            for path, row in zip(batch, rows[: len(batch)], strict=True):
+            rows = self._predictor.predict_all(np.stack([self._read(path) for path in batch]))
+            for path, row in zip(batch, rows, strict=True):
                 yield path, self._guesses(row, top_k)
 
     def _guesses(self, probabilities: np.ndarray, top_k: int) -> list[Guess]:
@@ -122,23 +110,18 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
             "Name what classifies: either --graph=model.pb, as export_inference_graph wrote it, "
             "or --model_name=... --checkpoint_path=...; not both."
         )
-    with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
-        if config.graph:
-            model = description.read_description(config.graph)
-            ends = tf.import_graph_def(
-                _read_frozen_graph(config.graph),
-                return_elements=[f"{model.input_name}:0", f"{model.predictions_name}:0"],
-                name="",
-            )
-        else:
-            model = _describe(config)
-            ends = inference_graph.build(model)
-            inference_graph.restore_weights(
-                session, config.checkpoint_path, config.moving_average_decay
-            )
+    if config.graph:
+        opened = table.open_network(config.graph)
+    else:
+        opened = inference_graph.open_checkpoint(
+            _describe(config), config.checkpoint_path, config.moving_average_decay
+        )
+    with opened as predictor:
+        model = predictor.model
         if model.num_frames:
-            raise UserError(f"{model.model_name} reads clips; pictures cannot be given to it.")
-        yield Classifier(session, model, *ends)
+            raise UserError(f"{model.model_name} reads clips; images cannot be given to it.")
+        with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
+            yield Classifier(session, predictor)
 
 
 def _describe(config: classification_config.Classification) -> description.ModelDescription:
@@ -154,20 +137,3 @@ def _describe(config: classification_config.Classification) -> description.Model
         preprocessing_name=config.preprocessing_name,
         use_grayscale=config.use_grayscale,
     )
-
-
-def _read_frozen_graph(path: str):
-    graph_def = tf.GraphDef()
-    try:
-        with open(path, "rb") as file:
-            graph_def.ParseFromString(file.read())
-    except OSError as error:
-        raise UserError(f"Cannot read the graph {path}: {error.strerror}.") from error
-    except message.DecodeError as error:
-        raise UserError(
-            f"{path} is not a graph that export_inference_graph wrote without"
-            " --write_text_graphdef."
-        ) from error
-    if any(node.op in ("VariableV2", "VarHandleOp") for node in graph_def.node):
-        raise UserError(f"{path} holds no weights: export it again with --checkpoint_path.")
-    return graph_def

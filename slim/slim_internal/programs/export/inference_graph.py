@@ -1,16 +1,20 @@
-"""Builds the graph that classifies pictures and writes it with its weights as one frozen file."""
+"""Writes a network to files of one or several formats, each checked before it gets its name."""
 
+import contextlib
 import dataclasses
+import os
 import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 
-from google.protobuf import text_format
-
-from deployment import sessions
-from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import describe, description
-from slim_internal.parts.inference import graph as inference_graph
+from slim_internal.parts.inference.formats import table
+from slim_internal.parts.inference.formats.format import Format, Frozen
+from slim_internal.parts.inference.freeze import freeze
+from slim_internal.programs.export import check
 from slim_internal.programs.export import settings as export_config
 
 
@@ -19,25 +23,34 @@ class Exported:
     """What an export has written.
 
     Attributes:
-      graph_path: The graph.
-      description_path: Its description.
+      paths: The file or folder of each format.
+      graph_path: The first of them.
+      description_path: Description of a frozen graph; other formats hold their own.
       model: The same description.
       checkpoint_path: The checkpoint whose weights are inside, or None.
+      comparisons: How each file compares with the checkpoint, by format; empty without one.
     """
 
-    graph_path: pathlib.Path
+    paths: tuple[pathlib.Path, ...]
     description_path: pathlib.Path
     model: description.ModelDescription
     checkpoint_path: str | None
+    comparisons: Mapping[str, check.Comparison]
+
+    @property
+    def graph_path(self) -> pathlib.Path:
+        """The first file or folder that was written."""
+        return self.paths[0]
 
 
 def export(config: export_config.Export) -> Exported:
-    """Writes a graph, frozen if there are weights, and its description.
+    """Writes a network, with its weights if there are any, and its description.
 
     Raises:
-      UserError: If a name is unknown, the checkpoint does not fit or the file cannot be written.
+      UserError: If a name is unknown, the checkpoint does not fit, the file cannot be written or
+        does not say what the checkpoint says.
     """
-    path = _output_path(config)
+    paths = _output_paths(config)
     if config.is_video_model and not config.num_frames:
         raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")
     model = describe.describe(
@@ -51,46 +64,101 @@ def export(config: export_config.Export) -> Exported:
         use_grayscale=config.use_grayscale,
         num_frames=config.num_frames,
     )
-    graph_def, checkpoint_path = _graph_def(config, model)
-    description_path = description.description_path(path)
-    contents = {
-        description_path: description.encode_description(model),
-        path: text_format.MessageToBytes(graph_def)
-        if config.write_text_graphdef
-        else graph_def.SerializeToString(deterministic=True),
-    }
-    atomic.write_all(contents)
-    return Exported(path, description_path, model, checkpoint_path)
+    network = freeze(
+        model,
+        config.checkpoint_path,
+        moving_average_decay=config.moving_average_decay,
+        batch_size=config.batch_size,
+        is_training=config.is_training,
+        as_text=config.write_text_graphdef,
+    )
+    path = paths[next(iter(paths))]
+    return Exported(
+        paths=tuple(paths.values()),
+        description_path=description.description_path(path),
+        model=model,
+        checkpoint_path=network.checkpoint_path,
+        comparisons=_write(network, paths),
+    )
 
 
-def _output_path(config: export_config.Export) -> pathlib.Path:
+def _write(network: Frozen, paths: Mapping[str, pathlib.Path]) -> dict[str, check.Comparison]:
+    """Writes all formats; none gets its final name before all were read again and compared."""
+    comparisons = {}
+    first = next(iter(paths.values()))
+    first.parent.mkdir(parents=True, exist_ok=True)
+    with _scratch(first) as folder:
+        for name, path in paths.items():
+            table.FORMATS[name].write(network, folder, path.name)
+            if network.probe is not None:
+                comparisons[name] = check.compare(
+                    table.FORMATS[name], folder / path.name, network.probe
+                )
+        _publish(folder, first.parent, {path.name for path in paths.values()})
+    return comparisons
+
+
+@contextlib.contextmanager
+def _scratch(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields an empty folder beside a path; at the end it is gone."""
+    folder = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    try:
+        yield pathlib.Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(scratch: pathlib.Path, folder: pathlib.Path, last: set[str]) -> None:
+    """Gives everything in a folder its final name in another, the named ones last."""
+    for source in sorted(scratch.iterdir(), key=lambda path: path.name in last):
+        target = folder / source.name
+        if source.is_file():
+            atomic.publish(source, target)
+            continue
+        if target.is_dir():  # A folder cannot replace another one that is not empty.
+            os.replace(target, scratch / f"{source.name}.old")
+        os.replace(source, target)
+        atomic.sync_folder(folder)
+
+
+def _output_paths(config: export_config.Export) -> dict[str, pathlib.Path]:
+    """Returns where each format goes, by the name of the format."""
+    names = list(dict.fromkeys(config.format.split(",")))
+    formats = {name: table.get_format(name) for name in names}
     path = pathlib.Path(config.output_file)
-    if path.is_dir():
+    if not path.name:
         raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
-    if path == description.description_path(path):
+    if path.suffix == ".json":
         raise UserError(f"--output_file={path}: .json is for the description; use .pb.")
-    description.require_no_other_file(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    paths = {name: _path_of(each, path, alone=len(names) == 1) for name, each in formats.items()}
+    for name, target in paths.items():
+        _require_usable(config, formats[name], target)
+    return paths
 
 
-def _graph_def(config: export_config.Export, model: description.ModelDescription):
-    """Returns the graph to write and the checkpoint whose weights it holds."""
-    checkpoint_path = None
-    with tf.Graph().as_default() as graph:
-        _, predictions = inference_graph.build(model, config.batch_size, config.is_training)
-        graph_def = graph.as_graph_def()
-        if config.checkpoint_path:
-            with tf.Session(config=sessions.config()) as session:
-                checkpoint_path = inference_graph.restore_weights(
-                    session, config.checkpoint_path, config.moving_average_decay
-                )
-                graph_def = tf.graph_util.convert_variables_to_constants(
-                    session, graph_def, [predictions.op.name]
-                )
-    # TensorFlow gives no operation a name that differs from another's by its case alone, and some
-    # networks have a scope "Predictions".
-    for node in graph_def.node:
-        if node.name == predictions.op.name:
-            node.name = model.predictions_name
-    return graph_def, checkpoint_path
+def _path_of(each: Format, path: pathlib.Path, *, alone: bool) -> pathlib.Path:
+    """Returns the path of a format: as the user gave it, if it is the only one."""
+    if alone:
+        return path
+    suffixes = sorted((other.suffix for other in table.FORMATS.values()), key=len, reverse=True)
+    stem = next((path.name.removesuffix(s) for s in suffixes if path.name.endswith(s)), path.name)
+    return path.with_name(stem + each.suffix)
+
+
+def _require_usable(config: export_config.Export, each: Format, path: pathlib.Path) -> None:
+    """Requires that a format can be written, and that nothing else is replaced by it."""
+    if each.needs_weights and not config.checkpoint_path:
+        raise UserError(f"--format={each.name} needs weights: give --checkpoint_path.")
+    if each.needs_weights and config.is_training:
+        raise UserError(f"--format={each.name} cannot hold a graph for training; leave it out.")
+    if path.is_dir() and not each.recognizes(path):
+        raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
+    others = [other for other in table.FORMATS.values() if path.name.endswith(other.suffix)]
+    if others and each not in others:
+        stem = path.name.removesuffix(others[0].suffix)
+        raise UserError(
+            f"--output_file={path} is the name of a file for --format={others[0].name}; for"
+            f" --format={each.name} use {path.with_name(stem + each.suffix)}."
+        )
+    if each.name == "frozen":
+        description.require_no_other_file(path)

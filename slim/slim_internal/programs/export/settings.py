@@ -16,6 +16,11 @@ class Export(GraphSettings, subject="Graph"):
         " complete. A description that classify_image reads is written beside it.",
         required=True,
     )
+    format: str = setting(
+        "frozen",
+        "Format to write, such as frozen or saved_model; several are separated by commas.",
+        common=True,
+    )
     checkpoint_path: str | None = setting(
         None,
         "Weights to freeze into the graph: checkpoint, or folder whose newest checkpoint is used."

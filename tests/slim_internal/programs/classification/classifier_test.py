@@ -221,7 +221,7 @@ def test_refuses_what_is_no_picture(tmp_path, graph):
         (tmp_path / "empty.png", r"empty\.png cannot be used: it is empty"),
         (tmp_path / "text.jpg", r"text\.jpg cannot be used: it is not a JPEG, PNG, GIF, BMP or W"),
         (tmp_path / "cut.jpg", r"cut\.jpg cannot be used: it is cut off: its end marker is miss"),
-        (tmp_path / "missing.png", r"missing\.png: No such file"),
+        (tmp_path / "missing.png", r"missing\.png cannot be used: it cannot be read: No such file"),
         (tmp_path, "is a folder"),
     ]:
         with pytest.raises(UserError, match=message):

@@ -1,5 +1,6 @@
 """Exported graphs, loaded afresh, compared with the network they were made of."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -184,10 +185,54 @@ def test_a_file_that_has_the_name_of_the_description_is_not_overwritten(tmp_path
         ({"num_frames": 4}, "images, not clips"),
         ({"is_video_model": True}, "--num_frames"),
         ({"quantize": True}, "--quantize"),
+        ({"format": "savedmodel"}, "Did you mean 'saved_model'"),
+        ({"format": "saved_model"}, "use .*lenet_saved_model"),
+        ({"format": "saved_model", "checkpoint_path": None}, "needs weights"),
+        ({"format": "frozen,saved_model", "is_training": True}, "graph for training"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
 )
 def test_refuses_what_cannot_be_used(tmp_path, checkpoint, changes, message):
     with pytest.raises(UserError, match=message):
         inference_graph.export(_config(tmp_path, **{"checkpoint_path": checkpoint, **changes}))
     assert not list(tmp_path.iterdir())
+
+
+def test_several_formats_at_once_and_again(tmp_path, checkpoint):
+    config = _config(tmp_path, checkpoint_path=checkpoint, format="frozen,saved_model")
+    for _ in range(2):  # The second replaces the first, a folder too.
+        exported = inference_graph.export(config)
+        assert [path.name for path in exported.paths] == ["lenet.pb", "lenet_saved_model"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "lenet.json",
+            "lenet.pb",
+            "lenet_saved_model",
+        ]
+    for comparison in exported.comparisons.values():
+        assert comparison.difference < 1e-6
+        assert comparison.agreement == 1
+
+
+def test_a_file_that_says_something_else_gets_no_name(tmp_path, checkpoint, monkeypatch):
+    freeze = inference_graph.freeze
+
+    def freeze_with_another_probe(*arguments, **keywords):
+        network = freeze(*arguments, **keywords)
+        other = dataclasses.replace(network.probe, probabilities=np.full([8, 10], 0.1))
+        return dataclasses.replace(network, probe=other)
+
+    monkeypatch.setattr(inference_graph, "freeze", freeze_with_another_probe)
+    with pytest.raises(UserError, match="does not say what the checkpoint says: the largest diff"):
+        inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_not_finite_are_not_exported(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        nets_factory.get_network_fn("lenet", 10)(tf.placeholder(tf.float32, [1, 28, 28, 1]))
+        session.run(tf.global_variables_initializer())
+        session.run(tf.trainable_variables()[-1].assign([np.nan] * 10))
+        saved = tf.train.Saver().save(session, str(tmp_path / "train/model.ckpt"))
+    with pytest.raises(UserError, match="outputs that are not finite"):
+        inference_graph.export(_config(tmp_path / "out", checkpoint_path=saved))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,122 @@
+"""What every format of exported networks has in common."""
+
+import abc
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from slim_internal.ground.compat import tf
+from slim_internal.parts.inference.description import ModelDescription
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """Images and what a checkpoint says of them, to compare files with.
+
+    Attributes:
+      images: Preprocessed, float32 [images, *model.example_shape].
+      probabilities: float32 [images, num_classes].
+    """
+
+    images: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Frozen:
+    """A network that is ready to be written.
+
+    Attributes:
+      model: What it reads and says.
+      graph_def: The graph from `model.input_name` to `model.predictions_name`; the weights are
+        constants, if there are any.
+      checkpoint_path: The checkpoint whose weights are inside, or None.
+      batch_size: Fixed batch size; None if it takes any number of images.
+      as_text: Whether to write it as text, in a format that has one.
+      probe: What the checkpoint says of a few images; None without a checkpoint.
+    """
+
+    model: ModelDescription
+    graph_def: tf.GraphDef
+    checkpoint_path: str | None
+    batch_size: int | None = None
+    as_text: bool = False
+    probe: Probe | None = None
+
+    @property
+    def logits_name(self) -> str:
+        """Operation whose softmax are the predictions, float32 [batch, num_classes]."""
+        nodes = {node.name: node for node in self.graph_def.node}
+        return nodes[self.model.predictions_name].input[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A network that was opened.
+
+    Attributes:
+      model: What it reads and says.
+      batch_size: How many images it takes at once; None if any number.
+      predict: Function of preprocessed images, float32 [batch, *model.example_shape], that returns
+        their probabilities, float32 [batch, num_classes].
+    """
+
+    model: ModelDescription
+    batch_size: int | None
+    predict: Callable[[np.ndarray], np.ndarray]
+
+    def predict_all(self, images: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of any number of images, in batches as it takes them."""
+        size = self.batch_size or len(images)
+        rows = []
+        for start in range(0, len(images), size):
+            batch = images[start : start + size]
+            # Black images fill the last batch; what is said of them is dropped.
+            missing = size - len(batch) if self.batch_size else 0
+            filled = np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1))
+            rows.append(self.predict(filled)[: len(batch)])
+        return np.concatenate(rows)
+
+
+class Format(abc.ABC):
+    """One kind of file, or of folder.
+
+    Attributes:
+      name: Value of `--format`.
+      suffix: End of the file's name.
+      needs_weights: Whether it cannot be written without a checkpoint.
+      tolerance: How far probabilities may be from those of the checkpoint; None if only most
+        likely classes are compared.
+      agreement: Fraction of images that must have the same most likely class, 0 to 1.
+    """
+
+    name: str
+    suffix: str
+    needs_weights: bool = True
+    tolerance: float | None = 1e-4
+    agreement: float = 0.0
+
+    @abc.abstractmethod
+    def write(self, network: Frozen, folder: pathlib.Path, name: str) -> None:
+        """Writes the network, with its description.
+
+        Args:
+          network: The network.
+          folder: Empty folder; all that is written to it belongs to the export.
+          name: Name of the file or folder in it that the user asked for.
+        """
+
+    @abc.abstractmethod
+    def recognizes(self, path: pathlib.Path) -> bool:
+        """Returns whether a file or folder that exists is of this format."""
+
+    @abc.abstractmethod
+    def open(self, path: pathlib.Path) -> contextlib.AbstractContextManager[Predictor]:
+        """Opens a network of this format.
+
+        Raises:
+          UserError: If it is damaged, or its description does not fit.
+        """

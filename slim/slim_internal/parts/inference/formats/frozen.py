@@ -1,0 +1,89 @@
+"""A frozen graph: one file with graph and weights, and its description beside it."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+from google.protobuf import message, text_format
+
+from deployment import sessions
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
+from slim_internal.parts.inference import description
+from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor
+
+_VARIABLES = ("VariableV2", "VarHandleOp")
+
+
+class FrozenGraph(Format):
+    """The graph as a protocol buffer, binary or as text."""
+
+    name = "frozen"
+    suffix = ".pb"
+    needs_weights = False
+
+    def write(self, network: Frozen, folder: pathlib.Path, name: str) -> None:
+        """Writes the graph and its description."""
+        path = folder / name
+        atomic.write_all(
+            {
+                description.description_path(path): description.encode_description(network.model),
+                path: text_format.MessageToBytes(network.graph_def)
+                if network.as_text
+                else network.graph_def.SerializeToString(deterministic=True),
+            }
+        )
+
+    def recognizes(self, path: pathlib.Path) -> bool:
+        """Returns whether it is a file that is named like a graph."""
+        return path.suffix in (".pb", ".pbtxt") and path.is_file()
+
+    @contextlib.contextmanager
+    def open(self, path: pathlib.Path) -> Iterator[Predictor]:
+        """Opens a graph in a session of its own."""
+        model = description.read_description(path)
+        with open_graph(model, read(path)) as predictor:
+            yield predictor
+
+
+@contextlib.contextmanager
+def open_graph(model: description.ModelDescription, graph_def: tf.GraphDef) -> Iterator[Predictor]:
+    """Opens a graph that was read from whatever file, in a session of its own."""
+    with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
+        images, predictions = tf.import_graph_def(
+            graph_def,
+            return_elements=[f"{model.input_name}:0", f"{model.predictions_name}:0"],
+            name="",
+        )
+        predict = session.make_callable(predictions, [images])
+        yield Predictor(model, images.shape[0].value, predict)
+
+
+FORMATS = (FrozenGraph(),)
+
+
+def read(path: pathlib.Path) -> tf.GraphDef:
+    """Reads a graph with weights.
+
+    Raises:
+      UserError: If it cannot be read, is no graph, or holds no weights.
+    """
+    graph_def = tf.GraphDef()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"Cannot read the graph {path}: {error.strerror}.") from error
+    try:
+        if path.suffix == ".pbtxt":
+            text_format.Parse(content, graph_def)
+        else:
+            graph_def.ParseFromString(content)
+    except (message.DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is not a graph that export_inference_graph wrote without"
+            " --write_text_graphdef."
+        ) from error
+    if any(node.op in _VARIABLES for node in graph_def.node):
+        raise UserError(f"{path} holds no weights: export it again with --checkpoint_path.")
+    return graph_def

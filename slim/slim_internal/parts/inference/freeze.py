@@ -1,0 +1,78 @@
+"""Takes the weights of a checkpoint into the graph as constants."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from deployment import sessions
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.inference import graph as inference_graph
+from slim_internal.parts.inference import sample_images
+from slim_internal.parts.inference.description import ModelDescription
+from slim_internal.parts.inference.formats.format import Frozen, Predictor, Probe
+
+
+def freeze(
+    model: ModelDescription,
+    checkpoint_path: str | None,
+    *,
+    moving_average_decay: float | None = None,
+    batch_size: int | None = None,
+    is_training: bool = False,
+    as_text: bool = False,
+) -> Frozen:
+    """Builds a network and freezes its weights into the graph.
+
+    Args:
+      model: What to build.
+      checkpoint_path: A checkpoint, or a folder whose newest one is taken; None leaves the
+        variables in the graph.
+      moving_average_decay: Given when training kept moving averages: takes these.
+      batch_size: Fixed batch size; None for any number of images.
+      is_training: Whether to build the graph as for training.
+      as_text: Whether to write it as text, in a format that has one.
+
+    Raises:
+      UserError: If there is no checkpoint, it does not fit the graph, or holds weights that are
+        not finite.
+    """
+    probe = None
+    with tf.Graph().as_default() as graph:
+        images, predictions = inference_graph.build(model, batch_size, is_training)
+        graph_def = graph.as_graph_def()
+        if checkpoint_path:
+            with tf.Session(config=sessions.config()) as session:
+                checkpoint_path = inference_graph.restore_weights(
+                    session, checkpoint_path, moving_average_decay
+                )
+                if not is_training:  # Dropout and batch norm say something else each time.
+                    probe = _probe(model, session.make_callable(predictions, [images]), batch_size)
+                graph_def = tf.graph_util.convert_variables_to_constants(
+                    session, graph_def, [predictions.op.name]
+                )
+    # TensorFlow gives no operation a name that differs from another's by its case alone, and some
+    # networks have a scope "Predictions".
+    for node in graph_def.node:
+        if node.name == predictions.op.name:
+            node.name = model.predictions_name
+    return Frozen(
+        model=model,
+        graph_def=graph_def,
+        checkpoint_path=checkpoint_path or None,
+        batch_size=batch_size,
+        as_text=as_text,
+        probe=probe,
+    )
+
+
+def _probe(
+    model: ModelDescription, predict: Callable[[np.ndarray], np.ndarray], batch_size: int | None
+) -> Probe:
+    images = sample_images.prepared(model)
+    probabilities = Predictor(model, batch_size, predict).predict_all(images)
+    if not np.isfinite(probabilities).all():
+        raise UserError(
+            "The weights give outputs that are not finite numbers; they cannot be exported."
+        )
+    return Probe(images, probabilities)

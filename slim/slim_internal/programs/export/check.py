@@ -1,0 +1,44 @@
+"""Compares a file that was written with the checkpoint that it was made of."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.inference.formats.format import Format, Probe
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How the probabilities of a file compare with those of the checkpoint.
+
+    Attributes:
+      difference: Largest difference of two probabilities, 0 to 1.
+      agreement: Fraction of images that have the same most likely class, 0 to 1.
+    """
+
+    difference: float
+    agreement: float
+
+
+def compare(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
+    """Reads a file and compares what it says of the probe's images.
+
+    Raises:
+      UserError: If it is further from the checkpoint than its format may be.
+    """
+    with each.open(path) as predictor:
+        probabilities = predictor.predict_all(probe.images)
+    same = probabilities.argmax(axis=1) == probe.probabilities.argmax(axis=1)
+    comparison = Comparison(
+        float(np.abs(probabilities - probe.probabilities).max()), float(same.mean())
+    )
+    within = each.tolerance is None or comparison.difference <= each.tolerance
+    if not within or comparison.agreement < each.agreement:  # A NaN is not within.
+        raise UserError(
+            f"The file for --format={each.name} does not say what the checkpoint says: the largest"
+            f" difference of probabilities is {comparison.difference:.1e},"
+            f" {comparison.agreement:.0%} of most likely classes agree. Nothing was written."
+        )
+    return comparison

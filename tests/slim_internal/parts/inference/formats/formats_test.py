@@ -1,0 +1,119 @@
+"""Every format, written and read again, says what the checkpoint says."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.inference import describe
+from slim_internal.parts.inference.formats import table
+from slim_internal.parts.inference.freeze import freeze
+from tests import golden_files, small_models
+
+# Uses nothing of this library: a SavedModel has to stand alone.
+_LOAD = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+folder, inputs, *files = sys.argv[1:]
+loaded = tf.saved_model.load(folder)
+images = tf.constant(np.load(inputs))
+answers = [
+    loaded.signatures["serving_default"](images=images),
+    loaded.signatures["bytes"](image_bytes=tf.constant([open(f, "rb").read() for f in files])),
+]
+print(json.dumps([
+    {
+        "probabilities": answer["probabilities"].numpy().tolist(),
+        "top_probabilities": answer["top_probabilities"].numpy().tolist(),
+        "top_classes": np.char.decode(answer["top_classes"].numpy().astype("S")).tolist(),
+    }
+    for answer in answers
+]))
+"""
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    checkpoint = small_models.save_lenet(tmp_path_factory.mktemp("train"))
+    return freeze(describe.describe("lenet", "digits", checkpoint_path=checkpoint), checkpoint)
+
+
+@pytest.mark.parametrize("name", table.FORMATS)
+def test_a_file_says_what_the_checkpoint_says(network, tmp_path, name):
+    each = table.get_format(name)
+    each.write(network, tmp_path, f"lenet{each.suffix}")
+    path = tmp_path / f"lenet{each.suffix}"
+    assert each.recognizes(path)
+    with table.open_network(str(path)) as predictor:
+        assert predictor.model == network.model
+        probabilities = predictor.predict_all(network.probe.images)
+    assert probabilities.shape == network.probe.probabilities.shape
+    agreement = np.mean(probabilities.argmax(1) == network.probe.probabilities.argmax(1))
+    assert agreement >= each.agreement
+    if each.tolerance is not None:
+        np.testing.assert_allclose(
+            probabilities, network.probe.probabilities, atol=each.tolerance, rtol=0
+        )
+
+
+def test_logits_come_before_the_predictions(network):
+    assert network.logits_name == "LeNet/fc4/BiasAdd"
+
+
+def test_a_saved_model_needs_nothing_of_this_library(network, tmp_path):
+    table.get_format("saved_model").write(network, tmp_path, "lenet")
+    np.save(tmp_path / "images.npy", network.probe.images)
+    image = golden_files.path("images/gray_28x28.png")
+    Image.open(image).convert("RGB").save(tmp_path / "same.png")
+    command = [tmp_path / "lenet", tmp_path / "images.npy", image, tmp_path / "same.png"]
+    printed = subprocess.run(
+        [sys.executable, "-c", _LOAD, *command], check=True, capture_output=True, text=True
+    )
+    assert "Warning" not in printed.stderr
+    of_images, of_bytes = json.loads(printed.stdout)
+    np.testing.assert_allclose(
+        of_images["probabilities"], network.probe.probabilities, atol=1e-6, rtol=0
+    )
+    pixels = np.asarray(Image.open(image), np.float32).reshape(1, 28, 28, 1)
+    with table.open_network(str(tmp_path / "lenet")) as predictor:
+        expected = predictor.predict_all((pixels - 128) / 128)[0]
+    for row in of_bytes["probabilities"]:
+        np.testing.assert_allclose(row, expected, atol=1e-6, rtol=0)
+    order = np.argsort(-expected, kind="stable")[:5]
+    for names, top in zip(of_bytes["top_classes"], of_bytes["top_probabilities"], strict=True):
+        assert names == [network.model.class_name(index) for index in order]
+        np.testing.assert_allclose(top, expected[order], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, r"net\.json is missing"),
+        (lambda path: path.mkdir(), "is a folder without an exported network"),
+    ],
+    ids=["missing", "folder"],
+)
+def test_what_is_no_network_is_named(tmp_path, make, message):
+    make(tmp_path / "net")
+    with pytest.raises(UserError, match=message), table.open_network(str(tmp_path / "net")):
+        pass
+
+
+def test_a_damaged_saved_model_is_one_line(network, tmp_path):
+    table.get_format("saved_model").write(network, tmp_path, "lenet")
+    (tmp_path / "lenet/saved_model.pb").write_bytes(b"\xff\xfe")
+    with (
+        pytest.raises(UserError, match=r"The SavedModel .*lenet cannot be read"),
+        table.open_network(str(tmp_path / "lenet")),
+    ):
+        pass
+
+
+def test_an_unknown_format_names_the_nearest():
+    with pytest.raises(UserError, match="Did you mean 'saved_model'"):
+        table.get_format("savedmodel")
