@@ -175,7 +175,7 @@ def _newest_step(train_dir):
     ("flags", "message"),
     [
         ({"model_name": "lenett"}, "Unknown network 'lenett'. Did you mean 'lenet'? Allowed: "),
-        ({"dataset_name": "digts"}, "Unknown data set 'digts'. Did you mean 'digits'? Allowed: "),
+        ({"dataset_name": "digts"}, "Unknown dataset 'digts'. Did you mean 'digits'? Allowed: "),
         (
             {"dataset_split_name": "trian"},
             "Unknown split of digits 'trian'. Did you mean 'train'? Allowed: train, validation.\n",

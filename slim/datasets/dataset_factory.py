@@ -1,4 +1,4 @@
-"""Finds data sets by name."""
+"""Finds datasets by name."""
 
 from datasets import cifar10, digits, flowers, image_folder, imagenet, mnist, visualwakewords
 from datasets.record import DatasetRecord
@@ -18,31 +18,31 @@ records = {name: module.RECORD for name, module in datasets_map.items()}
 
 
 def get_record(name: str) -> DatasetRecord:
-    """Returns the record of a data set.
+    """Returns the record of a dataset.
 
     Raises:
-      UserError: No data set has this name.
+      UserError: No dataset has this name.
     """
     if name not in records:
-        raise unknown("data set", name, records)
+        raise unknown("dataset", name, records)
     return records[name]
 
 
 def get_dataset(name, split_name, dataset_dir, file_pattern=None, reader=None):
-    """Describes one split of a data set; see `descriptor.get_split`.
+    """Describes one split of a dataset; see `descriptor.get_split`.
 
     Args:
-      name: Name of the data set.
+      name: Name of the dataset.
       split_name: Name of the split.
       dataset_dir: Folder with the converted files.
-      file_pattern: Pattern of the files instead of the data set's own.
+      file_pattern: Pattern of the files instead of the dataset's own.
       reader: Class of the TensorFlow reader; TFRecord by default.
 
     Returns:
       A `slim.dataset.Dataset`.
 
     Raises:
-      UserError: The data set or the split is unknown, or the files are not what they should be.
+      UserError: The dataset or the split is unknown, or the files are not what they should be.
     """
     get_record(name)
     return datasets_map[name].get_split(split_name, dataset_dir, file_pattern, reader)

@@ -6,7 +6,7 @@ import tempfile
 import urllib.parse
 from collections.abc import Sequence
 
-from datasets.conversion import builder
+from datasets.conversion.plan import shard_names
 from datasets.storage import tfrecords
 from datasets.storage.labels import (  # noqa: F401  # Names of this module's published interface.
     LABELS_FILENAME,
@@ -18,7 +18,7 @@ from slim_internal.ground.compat import tf
 from slim_internal.ground.downloads import download, unpacking
 from slim_internal.ground.downloads.remote_file import RemoteFile
 
-# No data set of the original comes near these: archives beyond them are refused.
+# No dataset of the original comes near these: archives beyond them are refused.
 _MAX_MEMBERS = 1_000_000
 _MAX_BYTES = 100 * 10**9
 
@@ -86,7 +86,7 @@ def open_sharded_output_tfrecords(
     """
     return [
         exit_stack.enter_context(tfrecords.ShardWriter(path))
-        for path in builder.shard_names(f"{base_path}-%05d-of-%05d", num_shards)
+        for path in shard_names(f"{base_path}-%05d-of-%05d", num_shards)
     ]
 
 

@@ -1,4 +1,4 @@
-"""How a converted data set is read: the one body behind every `get_split`."""
+"""How a converted dataset is read: the one body behind every `get_split`."""
 
 import logging
 import os
@@ -52,7 +52,7 @@ def get_split(
     are taken to be the published set.
 
     Args:
-      record: The data set.
+      record: The dataset.
       split_name: One of its splits.
       dataset_dir: Folder with the converted files.
       file_pattern: Pattern of the files instead of the record's; `%s` stands for the split.
@@ -127,6 +127,6 @@ def data_files(dataset: slim.dataset.Dataset) -> list[str]:
         there = "holds no such files" if os.path.isdir(folder) else "does not exist"
         raise UserError(
             f"No data to read: {', '.join(patterns)}: {folder} {there}. Check --dataset_dir, or "
-            f"convert the data set into it with download_and_convert_data.py."
+            f"convert the dataset into it with download_and_convert_data.py."
         )
     return files

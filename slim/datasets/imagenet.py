@@ -34,8 +34,7 @@ class _ObjectLabel(slim.tfexample_decoder.Tensor):
 
 
 RECORD = DatasetRecord(
-    name="imagenet",
-    file_pattern="%s-*",
+    **vars(archives.DATASET),
     keys_to_features={
         **descriptor.image_features(
             image_format="jpeg", label=tf.FixedLenFeature([], tf.int64, default_value=-1)
@@ -59,10 +58,7 @@ RECORD = DatasetRecord(
         "object/bbox": "A list of bounding boxes.",
         "object/label": "A list of labels, one per each object.",
     },
-    splits={"train": 1281167, "validation": 50000},
     num_classes=1001,
-    class_names=tuple(imagenet_classes.labels_to_names().values()),
-    sources=tuple(archives.SOURCES.values()),
 )
 
 

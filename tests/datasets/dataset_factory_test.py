@@ -124,7 +124,7 @@ def test_sources_carry_the_known_sizes_and_digests(name):
 @pytest.mark.parametrize(
     ("name", "split", "message"),
     [
-        ("flower", "train", "Unknown data set 'flower'. Did you mean 'flowers'?"),
+        ("flower", "train", "Unknown dataset 'flower'. Did you mean 'flowers'?"),
         ("flowers", "test", "Unknown split of flowers 'test'. "),
         ("image_folder", "train", "has no manifest.json"),
     ],

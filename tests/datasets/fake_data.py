@@ -1,4 +1,4 @@
-"""Small archives in the official format of each data set, filled with noise from a seed.
+"""Small archives in the official format of each dataset, filled with noise from a seed.
 
 source = fake_data.make("flowers", folder)
 conversion.convert(Conversion(dataset_name="flowers", **source.options, ...))
@@ -184,6 +184,6 @@ GENERATORS: Mapping[str, Callable[[pathlib.Path], Source]] = {
 
 
 def make(name: str, folder: pathlib.Path) -> Source:
-    """Makes the archives of one data set in a folder, which is made too."""
+    """Makes the archives of one dataset in a folder, which is made too."""
     folder.mkdir(parents=True, exist_ok=True)
     return GENERATORS[name](folder)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from datasets import dataset_factory, dataset_utils
 from datasets.conversion import convert as conversion
+from datasets.conversion import write
 from datasets.conversion.settings import Conversion
 from datasets.converters.imagenet import archives, convert, inventory
 from datasets.converters.imagenet.settings import Options
@@ -64,7 +65,7 @@ def picture_format(name: str) -> str:
 
 @functools.cache
 def picture(name: str, label: int) -> tuple[bytes, np.ndarray]:
-    """Returns a picture file of the kind that the data set holds, and its pixels."""
+    """Returns a picture file of the kind that the dataset holds, and its pixels."""
     shape = PIXELS.get(name, (10 + label, 12, 3))
     pixels = np.random.RandomState(label).randint(0, 256, shape).astype(np.uint8)
     png = picture_format(name) == "png"
@@ -82,7 +83,7 @@ def decoded(data: bytes) -> np.ndarray:
 
 
 def original_record(name: str, label: int) -> bytes:
-    """Returns a record as the original's writer of the data set made it."""
+    """Returns a record as the original's writer of the dataset made it."""
     data, pixels = picture(name, label)
     values = {
         "image/channels": 3,
@@ -178,9 +179,8 @@ def write_here(name: str, folder: pathlib.Path) -> None:
     source = fake_ilsvrc.challenge().write(folder / "source")
     request = archives.Request(data_dir="", source=os.fspath(source), checksums=False)
     listed = inventory.from_archives(archives.obtain(request), whole=False)
-    convert.convert(
-        listed, Options(output_directory=str(folder / "set"), train_shards=2, validation_shards=2)
-    )
+    options = Options(output_directory=str(folder / "set"), train_shards=2, validation_shards=2)
+    write.build(options.output_directory, convert.plan_inventory(listed, options))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -27,6 +27,7 @@ from absl import app, flags
 from PIL import Image
 
 from datasets import imagenet_classes
+from datasets.conversion import write
 from datasets.converters.imagenet import convert, inventory, tar_index
 from datasets.converters.imagenet.settings import Options
 from datasets.converters.imagenet.source import Source
@@ -98,10 +99,9 @@ def measure_conversion(archive: str, output: str, workers: int) -> Conversion:
     start = time.perf_counter()
     sources = list_sources(archive)
     shards = max(4 * workers, len(sources) // _PICTURES_PER_SHARD)
-    convert.convert(
-        inventory.Inventory(splits={"validation": sources}, class_names=("background", "tench")),
-        Options(output_directory=output, validation_shards=shards, num_workers=workers),
-    )
+    found = inventory.Inventory(splits={"validation": sources}, class_names=("background", "tench"))
+    options = Options(output_directory=output, validation_shards=shards)
+    write.build(output, convert.plan_inventory(found, options), num_workers=workers)
     return Conversion(
         seconds=time.perf_counter() - start,
         parent_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

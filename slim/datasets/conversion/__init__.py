@@ -1,1 +1,1 @@
-"""Writes data sets: plans, worker processes, restarts."""
+"""Writes datasets: plans, worker processes, restarts."""

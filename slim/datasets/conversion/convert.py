@@ -1,4 +1,4 @@
-"""From a name and a folder to a converted data set: what every converter has in common."""
+"""From a name and a folder to a converted dataset: what every converter has in common."""
 
 import dataclasses
 import importlib
@@ -7,7 +7,7 @@ import pathlib
 import shutil
 
 from datasets import dataset_factory
-from datasets.conversion import builder
+from datasets.conversion import write
 from datasets.conversion.settings import DOWNLOADS, Conversion
 from datasets.record import DatasetRecord
 from datasets.storage import journal, manifest
@@ -16,7 +16,7 @@ from slim_internal.ground.downloads.remote_file import RemoteFile
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.progress import reporting
 
-# Fields that every data set takes and that leave the written bytes alone.
+# Fields that every dataset takes and that leave the written bytes alone.
 _COMMON = {"dataset_name", "dataset_dir", "archive_checksums", "num_workers"}
 # Fields that choose what is read or tolerated; the written files tell the rest.
 _NOT_IN_MANIFEST = {
@@ -30,8 +30,8 @@ def convert(
     *,
     progress: reporting.Progress = reporting.silent,
     download_progress: reporting.Progress = reporting.silent,
-) -> builder.Outcome:
-    """Downloads and converts a data set, or completes what an earlier run began.
+) -> write.Outcome:
+    """Downloads and converts a dataset, or completes what an earlier run began.
 
     Args:
       config: What to do.
@@ -47,9 +47,9 @@ def convert(
     complete = _complete(config, record) if record.sources else None
     if complete:
         _tidy(folder)
-        return builder.Outcome(complete, ())
+        return write.Outcome(complete, ())
     if _made_by_original(config, record):
-        return builder.Outcome(None, ())
+        return write.Outcome(None, ())
     _check_folder(config, record)
     converter = importlib.import_module(record.converter)
 
@@ -65,10 +65,10 @@ def convert(
                 f"{error} If another version of it is meant, say --archive_checksums=off."
             ) from error
 
-    with builder.exclusive(folder):  # From the first download to the removal of the last.
+    with write.exclusive(folder):  # From the first download to the removal of the last.
         plan = converter.plan(record, config, fetch)
         plan = dataclasses.replace(plan, options=_manifest_options(config, record))
-        outcome = builder.build_exclusively(
+        outcome = write.build_exclusively(
             folder, plan, num_workers=config.num_workers or os.cpu_count(), progress=progress
         )
         _tidy(folder)
@@ -82,10 +82,8 @@ def _tidy(folder: pathlib.Path) -> None:
 
 
 def _check_options(config: Conversion, record: DatasetRecord) -> None:
-    if not record.converter:
-        raise UserError(
-            f"{record.name} has its own program: download_and_preprocess_imagenet DATA_DIR."
-        )
+    if record.program:
+        raise UserError(f"{record.name} has its own program: {record.program}.")
     options = (*record.options, "source") if record.sources else record.options
     for field in dataclasses.fields(config):
         if field.name in _COMMON or field.name in options:
@@ -124,11 +122,11 @@ def _made_by_original(config: Conversion, record: DatasetRecord) -> bool:
 
 
 def _check_folder(config: Conversion, record: DatasetRecord) -> None:
-    """Refuses to write among data that no conversion of this data set left there."""
+    """Refuses to write among data that no conversion of this dataset left there."""
     folder = pathlib.Path(config.dataset_dir)
     found = journal.occupant(folder)
     if found and found != record.name:
-        raise UserError(f"{folder} holds another data set, {found}. Choose another --dataset_dir.")
+        raise UserError(f"{folder} holds another dataset, {found}. Choose another --dataset_dir.")
     if found:
         return
     # Archives may lie there, with what the download manager keeps beside them.

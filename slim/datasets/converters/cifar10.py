@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets.conversion import builder
+from datasets.conversion.plan import Fetch, Plan, PlannedShard, digest
 from datasets.conversion.settings import Conversion
 from datasets.record import DatasetRecord
 from datasets.storage import example
@@ -24,11 +24,11 @@ _MEMBERS = {
 }
 
 
-def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     """Plans one file per split, in the order of the archive."""
     del config  # There is nothing to choose.
     (archive,) = (fetch(remote) for remote in record.sources)
-    return builder.Plan(
+    return Plan(
         dataset="cifar10",
         class_names=record.class_names,
         shards=tuple(_planned(record, archive, split) for split in _MEMBERS),
@@ -36,15 +36,15 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
     )
 
 
-def _planned(record: DatasetRecord, archive: str, split: str) -> builder.PlannedShard:
+def _planned(record: DatasetRecord, archive: str, split: str) -> PlannedShard:
     contents, examples = hashlib.sha256(), 0
     for batch in _batches(archive, _MEMBERS[split]):
         contents.update(batch)
         examples += len(batch)
-    return builder.PlannedShard(
+    return PlannedShard(
         name=record.file_pattern % split,
         split=split,
-        inputs=builder.digest(contents.hexdigest()),
+        inputs=digest(contents.hexdigest()),
         examples=examples,
         records=functools.partial(_records, archive, _MEMBERS[split]),
     )

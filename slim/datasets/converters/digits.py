@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import sklearn.datasets
 
-from datasets.conversion import builder
+from datasets.conversion.plan import Fetch, Plan, PlannedShard, digest
 from datasets.conversion.settings import Conversion
 from datasets.record import DatasetRecord
 from datasets.storage import example
@@ -16,7 +16,7 @@ from slim_internal.ground.images import pixels
 _MAX_VALUE = 16  # The pictures count ink in blocks of 4 x 4 bits.
 
 
-def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     """Plans one file per split; every class is in each split in the same proportion."""
     del fetch  # The pictures are installed with scikit-learn.
     data = sklearn.datasets.load_digits()
@@ -27,14 +27,14 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
         "train": [int(row) for row in order if row not in validation],
         "validation": [int(row) for row in order if row in validation],
     }
-    return builder.Plan(
+    return Plan(
         dataset="digits",
         class_names=record.class_names,
         shards=tuple(
-            builder.PlannedShard(
+            PlannedShard(
                 name=record.file_pattern % split,
                 split=split,
-                inputs=builder.digest(contents, rows[split]),
+                inputs=digest(contents, rows[split]),
                 examples=len(rows[split]),
                 records=functools.partial(_records, rows[split]),
             )

@@ -3,7 +3,7 @@
 import hashlib
 import os
 
-from datasets.conversion import builder
+from datasets.conversion.plan import Fetch, Plan
 from datasets.conversion.settings import Conversion
 from datasets.converters import labelled_files
 from datasets.converters.labelled_files import LabelledFile
@@ -15,7 +15,7 @@ _FOLDER = "flower_photos"
 _NUM_SHARDS = 5
 
 
-def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     """Plans both splits: the seed picks 350 pictures for validation, the rest is for training."""
     (archive,) = (fetch(remote) for remote in record.sources)
     # What another archive left unpacked is not to be taken for this one.
@@ -41,7 +41,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
             own_images=False,
         )
     ]
-    return builder.Plan(
+    return Plan(
         dataset="flowers",
         class_names=record.class_names,
         shards=tuple(shards),

@@ -10,7 +10,7 @@ import os
 import pathlib
 from collections.abc import Iterable
 
-from datasets.conversion import builder
+from datasets.conversion.plan import Fetch, Plan
 from datasets.conversion.settings import Conversion
 from datasets.converters import labelled_files
 from datasets.converters.labelled_files import LabelledFile
@@ -34,7 +34,7 @@ _Found = tuple[str, str, str]
 _LOG = logging.getLogger(__name__)
 
 
-def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     """Plans shards of about a thousand pictures for every split."""
     del fetch  # The pictures are here already.
     if not config.source or not os.path.isdir(config.source):
@@ -66,7 +66,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
             own_images=True,
         )
     ]
-    return builder.Plan(
+    return Plan(
         dataset="image_folder",
         class_names=class_names,
         shards=tuple(shards),
@@ -82,7 +82,7 @@ def _size(root: str, path: str) -> int:
 
 def _from_folders(config: Conversion) -> list[_Found]:
     """Takes classes, and splits if there are folders for them, from the paths of the pictures."""
-    # The folder of the data set may lie among those of the classes; it is none.
+    # The folder of the dataset may lie among those of the classes; it is none.
     paths = sorted(labelled_files.walk(config.source, leave_out=[config.dataset_dir]))
     pictures = list(filter(labelled_files.is_image, paths))
     # Split folders have class folders with pictures in them; without, "train" is a class.

@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent import futures
 
-from datasets.conversion import builder
+from datasets.conversion.plan import PlannedShard, Problem, digest, shard_names
 from datasets.conversion.settings import Conversion
 from datasets.storage import example
 from slim_internal.ground.errors import UserError
@@ -128,7 +128,7 @@ def plan_shards(
     pattern: str,
     num_shards: int,
     own_images: bool,
-) -> list[builder.PlannedShard]:
+) -> list[PlannedShard]:
     """Plans the shards of one split, in the order of the files.
 
     Args:
@@ -141,13 +141,13 @@ def plan_shards(
       own_images: Whether they come from anywhere: they are turned upright, and their records
         say where they came from. Else they are as the publisher meant them.
     """
-    names = builder.shard_names((pattern % split).replace("*", "%05d-of-%05d"), num_shards)
+    names = shard_names((pattern % split).replace("*", "%05d-of-%05d"), num_shards)
     root = os.path.abspath(root)
     return [
-        builder.PlannedShard(
+        PlannedShard(
             name=name,
             split=split,
-            inputs=builder.digest(
+            inputs=digest(
                 [dataclasses.astuple(file) for file in part], config.on_bad_image, own_images
             ),
             examples=len(part),
@@ -159,7 +159,7 @@ def plan_shards(
 
 def _records(
     root: str, files: Sequence[LabelledFile], on_bad_image: str, own_images: bool
-) -> Iterator[bytes | builder.Problem]:
+) -> Iterator[bytes | Problem]:
     policy = prepare.ANYBODYS if own_images else prepare.PUBLISHED
     for file in files:
         data = b""
@@ -173,10 +173,10 @@ def _records(
                     "--on_bad_image=skip leaves such images out, repair keeps what can be read."
                 ) from error
             image = _repaired(data, policy) if on_bad_image == "repair" else None
-            yield builder.Problem(file.path, str(error), "repaired" if image else "skipped")
+            yield Problem(file.path, str(error), "repaired" if image else "skipped")
         if image:
             if image.remark:
-                yield builder.Problem(file.path, image.remark, "kept")
+                yield Problem(file.path, image.remark, "kept")
             yield _record(file, image, own_images)
 
 

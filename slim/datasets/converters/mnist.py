@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets.conversion import builder
+from datasets.conversion.plan import Fetch, Plan, PlannedShard, digest
 from datasets.conversion.settings import Conversion
 from datasets.record import DatasetRecord
 from datasets.storage import example
@@ -23,7 +23,7 @@ _IMAGES_MAGIC = 0x00000803
 _LABELS_MAGIC = 0x00000801
 
 
-def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     """Plans one file per split, in the order of the archives."""
     del config  # There is nothing to choose.
     paths = {remote.name: fetch(remote) for remote in record.sources}
@@ -32,15 +32,15 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
         images = paths[f"{prefix}-images-idx3-ubyte.gz"]
         labels = paths[f"{prefix}-labels-idx1-ubyte.gz"]
         shards.append(
-            builder.PlannedShard(
+            PlannedShard(
                 name=record.file_pattern % split,
                 split=split,
-                inputs=builder.digest(_sha256(images), _sha256(labels)),
+                inputs=digest(_sha256(images), _sha256(labels)),
                 examples=len(_read_idx(labels, _LABELS_MAGIC)),
                 records=functools.partial(_records, images, labels),
             )
         )
-    return builder.Plan(dataset="mnist", class_names=record.class_names, shards=tuple(shards))
+    return Plan(dataset="mnist", class_names=record.class_names, shards=tuple(shards))
 
 
 def _sha256(path: str) -> str:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from datasets.conversion import builder
+from datasets.conversion.plan import Fetch, Plan, PlannedShard, digest, shard_names
 from datasets.conversion.settings import Conversion
 from datasets.converters import coco
 from datasets.record import DatasetRecord
@@ -21,7 +21,7 @@ from slim_internal.ground.errors import UserError
 _NUM_SHARDS = {"train": 100, "val": 10}
 
 
-def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> builder.Plan:
+def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     """Plans 100 shards of training pictures and 10 of validation pictures."""
     remotes = [
         dataclasses.replace(remote, name=_file_name(flag, url), urls=(url,))
@@ -39,20 +39,20 @@ def plan(record: DatasetRecord, config: Conversion, fetch: builder.Fetch) -> bui
     shards = []
     for archive, (split, num_shards) in zip(pictures, _NUM_SHARDS.items(), strict=True):
         labelled = _labelled(annotations, f"annotations/instances_{split}2014.json", config)
-        names = builder.shard_names(f"{split}.record-%05d-of-%05d", num_shards)
+        names = shard_names(f"{split}.record-%05d-of-%05d", num_shards)
         for index, name in enumerate(names):
             images = labelled["images"][index::num_shards]
             objects = [labelled["annotations"][str(image["id"])] for image in images]
             shards.append(
-                builder.PlannedShard(
+                PlannedShard(
                     name=name,
                     split=split,
-                    inputs=builder.digest(os.path.basename(archive), images, objects),
+                    inputs=digest(os.path.basename(archive), images, objects),
                     examples=len(images),
                     records=functools.partial(_records, archive, f"{split}2014", images, objects),
                 )
             )
-    return builder.Plan(
+    return Plan(
         dataset="visualwakewords",
         class_names=("background", config.foreground_class_of_interest),
         shards=tuple(shards),

@@ -1,1 +1,1 @@
-"""A converted data set on the disk: TFRecord files, examples, manifest, journal, labels."""
+"""A converted dataset on the disk: TFRecord files, examples, manifest, journal, labels."""

@@ -1,6 +1,6 @@
 """The journal of a conversion that has not ended: what it is going to write and what is written.
 
-Its first line names the data set and all of its files; every further line is a finished shard. It
+Its first line names the dataset and all of its files; every further line is a finished shard. It
 gives way to the manifest at the end, so a folder with a journal holds an unfinished set.
 """
 
@@ -24,7 +24,7 @@ class Journal:
     """What a run that did not end has noted.
 
     Attributes:
-      dataset: Name of the record of the data set; "unknown" if the journal does not tell.
+      dataset: Name of the record of the dataset; "unknown" if the journal does not tell.
       files: Names of all files that it was going to write.
       shards: Name -> shard, of those that it finished.
     """
@@ -40,7 +40,7 @@ def begin(
     """Starts a journal, in the place of the one that may be there.
 
     Args:
-      dataset_dir: Folder of the data set.
+      dataset_dir: Folder of the dataset.
       dataset: Name of its record.
       files: Names of all files that are going to be there.
       shards: Those that are there already.
@@ -79,7 +79,7 @@ def read(dataset_dir: str | os.PathLike) -> Journal | None:
 
 
 def occupant(dataset_dir: str | os.PathLike) -> str | None:
-    """Returns the name of the data set that a folder holds, whole or in part, or None."""
+    """Returns the name of the dataset that a folder holds, whole or in part, or None."""
     found = manifest.read(dataset_dir) or read(dataset_dir)
     return found.dataset if found else None
 

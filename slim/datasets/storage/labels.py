@@ -1,4 +1,4 @@
-"""The label file of a data set: the name of each class by its number; needs no TensorFlow."""
+"""The label file of a dataset: the name of each class by its number; needs no TensorFlow."""
 
 import os
 import pathlib
@@ -27,7 +27,7 @@ def write_label_file(
 
 
 def has_labels(dataset_dir: str | os.PathLike, filename: str = LABELS_FILENAME) -> bool:
-    """Returns whether the folder of a data set has a label file."""
+    """Returns whether the folder of a dataset has a label file."""
     return pathlib.Path(dataset_dir, filename).exists()
 
 

@@ -1,4 +1,4 @@
-"""The manifest of a converted data set: what its files hold, written after all of them.
+"""The manifest of a converted dataset: what its files hold, written after all of them.
 
 A folder with a manifest is a complete set, and its own authority on split sizes and class names.
 A folder with a journal instead (`journal`) is a conversion that has not ended. A folder with
@@ -25,10 +25,10 @@ WRITER_VERSION = 1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One file of a converted data set.
+    """One file of a converted dataset.
 
     Attributes:
-      name: File name in the folder of the data set.
+      name: File name in the folder of the dataset.
       split: The split it belongs to.
       records: Number of records.
       bytes: Size of the file.
@@ -117,7 +117,7 @@ def read(dataset_dir: str | os.PathLike) -> Manifest | None:
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} is damaged ({error}), so nothing says what the files beside it hold. Empty "
-            "the folder and convert the data set again."
+            "the folder and convert the dataset again."
         ) from error
 
 
@@ -156,7 +156,7 @@ def check(dataset_dir: str | os.PathLike, manifest: Manifest, split: str) -> Non
     if faults:
         raise UserError(
             f"{os.fspath(dataset_dir)} does not match its {FILENAME}: {'; '.join(faults)}. "
-            "Convert the data set again: only the damaged files are rebuilt."
+            "Convert the dataset again: only the damaged files are rebuilt."
         )
 
 

@@ -1,4 +1,4 @@
-"""Reads a converted data set again and tells what is damaged: `--verify` of the converters."""
+"""Reads a converted dataset again and tells what is damaged: `--verify` of the converters."""
 
 import logging
 import os

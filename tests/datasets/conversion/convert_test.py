@@ -1,4 +1,4 @@
-"""Every data set: converted from fake archives, read back, converted again.
+"""Every dataset: converted from fake archives, read back, converted again.
 
 One body for all records, in the manner of a base class: counts, reload, no overlap of splits,
 determinism, unique keys.
@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 from datasets import dataset_factory
-from datasets.conversion import builder
 from datasets.conversion import convert as conversion
+from datasets.conversion import write
 from datasets.conversion.settings import Conversion
 from datasets.storage import journal, manifest, tfrecords
 from slim_internal.ground.compat import slim, tf
@@ -193,7 +193,7 @@ def test_workers_need_no_tensorflow():
             """
 import importlib, pkgutil, sys
 from datasets import converters
-from datasets.conversion import builder
+from datasets.conversion import write
 for module in pkgutil.iter_modules(converters.__path__, "datasets.converters."):
     importlib.import_module(module.name)
 print("tensorflow" in sys.modules)
@@ -231,7 +231,7 @@ def test_other_options_for_a_complete_set_are_refused(tmp_path):
     before = digests(tmp_path / "set")
     with pytest.raises(UserError, match=r"--num_shards=2.* not .*--num_shards=None"):
         convert("flowers", source, tmp_path / "set")
-    with pytest.raises(UserError, match="holds another data set, flowers"):
+    with pytest.raises(UserError, match="holds another dataset, flowers"):
         convert("mnist", fake_data.make("mnist", tmp_path / "other"), tmp_path / "set")
     assert digests(tmp_path / "set") == before
 
@@ -301,7 +301,7 @@ def test_options_of_visual_wake_words_that_cannot_be_used(flag, tmp_path):
 
 def test_a_second_conversion_is_refused_before_it_fetches_anything(tmp_path):
     source = fake_data.make("flowers", tmp_path / "source")
-    with builder.exclusive(tmp_path / "set"):
+    with write.exclusive(tmp_path / "set"):
         with pytest.raises(UserError, match="Another process is converting"):
             convert("flowers", source, tmp_path / "set")
         assert not list((tmp_path / "set").iterdir())

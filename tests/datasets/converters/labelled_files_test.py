@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from datasets import image_folder
-from datasets.conversion import builder
 from datasets.conversion import convert as conversion
+from datasets.conversion import write
 from datasets.conversion.settings import Conversion
 from datasets.storage import tfrecords
 from slim_internal.ground.compat import slim, tf
@@ -156,7 +156,7 @@ def test_good_pictures(kind, policy, tmp_path):
     height, width = (features[f"image/{side}"].int64_list.value[0] for side in ("height", "width"))
     assert pixels.shape == (height, width, 3)
     assert (height, width) == ((WIDTH, HEIGHT) if kind == "turned jpeg" else (HEIGHT, WIDTH))
-    assert not (tmp_path / "set" / builder.REPORT).exists()
+    assert not (tmp_path / "set" / write.REPORT).exists()
 
 
 @pytest.mark.parametrize("policy", ["error", "skip", "repair"])
@@ -175,7 +175,7 @@ def test_bad_pictures(kind, policy, tmp_path):
     assert len(examples) == 5 + (action == REPAIRED)
     if action == REPAIRED:
         assert decoded(examples["class0/a picture.jpeg"]).shape == (HEIGHT, WIDTH, 3)
-    with open(tmp_path / "set" / builder.REPORT, newline="") as report:
+    with open(tmp_path / "set" / write.REPORT, newline="") as report:
         _, row = csv.reader(report)
     assert (row[0], row[2]) == ("class0/a picture.jpeg", action)
 
@@ -271,7 +271,7 @@ def test_difficult_names_of_bad_pictures(name, policy, tmp_path):
         assert "\n" not in str(caught.value)
         return
     convert(tmp_path, b"", policy, name)
-    with open(tmp_path / "set" / builder.REPORT, newline="", errors="surrogateescape") as report:
+    with open(tmp_path / "set" / write.REPORT, newline="", errors="surrogateescape") as report:
         _, row = csv.reader(report)
     assert (row[0], row[2]) == (f"class0/{name}", SKIPPED)
 
@@ -292,4 +292,4 @@ def test_one_bad_picture_in_a_thousand(tmp_path):
         )
     )
     assert sum(outcome.manifest.splits.values()) == 999
-    assert "class1/bad.jpg,it is cut off" in (tmp_path / "set" / builder.REPORT).read_text()
+    assert "class1/bad.jpg,it is cut off" in (tmp_path / "set" / write.REPORT).read_text()

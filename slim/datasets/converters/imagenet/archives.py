@@ -7,6 +7,9 @@ import pathlib
 import sys
 from collections.abc import Iterable
 
+from datasets import imagenet_classes
+from datasets.conversion.plan import Fetch
+from datasets.record import ConvertibleDataset
 from slim_internal.ground import errors
 from slim_internal.ground.downloads import download, part_file, receipts
 from slim_internal.ground.downloads.remote_file import RemoteFile
@@ -15,7 +18,7 @@ from slim_internal.ground.progress.reporting import Progress
 
 BASE_URL = "https://image-net.org/data/ILSVRC/2012/"
 
-# Where the archives are looked for and put, below the folder of the data set.
+# Where the archives are looked for and put, below the folder of the dataset.
 RAW_DATA = "raw-data"
 
 
@@ -40,6 +43,19 @@ SOURCES = {
     ),
 }
 
+# What the dataset is without the way to read it, which needs TensorFlow.
+DATASET = ConvertibleDataset(
+    name="imagenet",
+    file_pattern="%s-*",
+    splits={"train": 1_281_167, "validation": 50_000},
+    class_names=tuple(imagenet_classes.labels_to_names().values()),
+    sources=tuple(SOURCES.values()),
+    converter="datasets.converters.imagenet.convert",
+    # Those that shape the bytes.
+    options=("train_shards", "validation_shards", "seed", "on_bad_image", "verify_images"),
+    program="download_and_preprocess_imagenet DATA_DIR",
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Archives:
@@ -56,7 +72,7 @@ class Request:
     """Where to get the archives.
 
     Attributes:
-      data_dir: Folder of the data set; `raw-data` in it is the first place to look.
+      data_dir: Folder of the dataset; `raw-data` in it is the first place to look.
       source: Folder, or base URL, that has all archives; no other place counts then.
       base_url: Where to download what is missing, with a login.
       checksums: Whether size and digest must be the official ones.
@@ -109,10 +125,25 @@ def obtain(request: Request, progress: Progress | None = None) -> Archives:
       progress: Called as a download or the computing of a checksum advances.
 
     Raises:
-      UserError: if an archive is not the official one or cannot be had; then the message says
-        which files to fetch by hand and where to put them.
+      UserError: as the function that `fetcher` returns.
     """
-    remotes = request.remotes()
+    fetch = fetcher(request, progress)
+    return Archives(**{role: fetch(SOURCES[role]) for role in request.remotes()})
+
+
+def fetcher(request: Request, progress: Progress | None = None) -> Fetch:
+    """Returns the function that returns the path of one archive, after fetching it if need be.
+
+    Args:
+      request: Where to get them.
+      progress: Called as a download or the computing of a checksum advances.
+
+    Raises:
+      UserError: if an archive is not the official one or cannot be had; then the message says
+        which files to fetch by hand and where to put them. What can be known before the first is
+        fetched is said at once.
+    """
+    remotes = {remote.name: remote for remote in request.remotes().values()}
     missing = request.missing()
     if missing and request.from_folder:
         raise errors.UserError(f"The folder {request.folder} lacks {_names(missing)}.")
@@ -121,13 +152,14 @@ def obtain(request: Request, progress: Progress | None = None) -> Archives:
         if request.source is None:
             credentials = _credentials(request, missing)
         _check_disk(request, missing)
-    paths = {}
-    for role, remote in remotes.items():
-        path = request.folder / remote.name
+
+    def fetch(source: RemoteFile) -> str:
+        remote = remotes[source.name]
         if request.checksums or remote in missing:
-            path = _fetch(request, remote, credentials, progress)
-        paths[role] = os.fspath(path)
-    return Archives(**paths)
+            return _fetch(request, remote, credentials, progress)
+        return os.fspath(request.folder / remote.name)
+
+    return fetch
 
 
 def _fetch(

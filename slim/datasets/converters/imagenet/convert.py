@@ -1,83 +1,133 @@
-"""Deals the pictures of an inventory out to shards and has them written."""
+"""Plans the conversion of ImageNet: deals the images of an inventory out to shards.
+
+`plan` follows the protocol of all converters; the archives, or folders of unpacked images, are the
+only thing that is special here, and the size.
+"""
 
 import collections
+import dataclasses
 import functools
 import itertools
 import logging
 import pathlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from datasets.conversion import builder
-from datasets.converters.imagenet import worker
-from datasets.converters.imagenet.archives import RAW_DATA, SOURCES
+from datasets.conversion import write
+from datasets.conversion.plan import ExtraFile, Fetch, Plan, PlannedShard, digest
+from datasets.converters.imagenet import archives, inventory, worker
 from datasets.converters.imagenet.inventory import OFFICIAL_SIZES, Inventory
 from datasets.converters.imagenet.settings import Options
 from datasets.converters.imagenet.source import Source
+from datasets.record import ConvertibleDataset
 from datasets.storage import journal, manifest
 from slim_internal.ground import errors
 from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import reporting
 
-DATASET = "imagenet"
 BOUNDING_BOXES = "imagenet_2012_bounding_boxes.csv"
 
 _LOG = logging.getLogger(__name__)
 
-# The options that shape the bytes.
-_IN_MANIFEST = ("train_shards", "validation_shards", "seed", "on_bad_image", "verify_images")
-
-# Everything in a record but its picture takes about as much, framing included.
+# Everything in a record but its image takes about as much, framing included.
 _RECORD_OVERHEAD = 600
 
 
-def convert(
-    inventory: Inventory,
-    options: Options,
-    progress: reporting.Progress = reporting.silent,
-) -> builder.Outcome:
-    """Writes all pictures of an inventory, or what an earlier run left to be written.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """What `plan` is to make shards of, and how.
 
-    The bytes of the shards depend on the pictures, their labels and boxes, the seed and the
-    numbers of shards; not on where the pictures lie, the number of workers or interruptions.
+    Attributes:
+      options: How to convert.
+      folders: Arguments of `inventory.from_folders`, where the images lie unpacked.
+      whole: Whether the archives must hold the whole challenge.
+      boxes: Whether the archive of bounding boxes is wanted.
+    """
 
-    Args:
-      inventory: The pictures.
-      options: What to make of them.
-      progress: Called as images are converted.
+    options: Options
+    folders: Mapping[str, str] | None = None
+    whole: bool = True
+    boxes: bool = True
+
+
+def plan(record: ConvertibleDataset, config: Task, fetch: Fetch) -> Plan:
+    """Plans the shards of both splits, from the archives or from folders.
+
+    The bytes of the shards depend on the images, their labels and boxes, the seed and the numbers
+    of shards; not on where the images lie, the number of workers or interruptions.
 
     Raises:
-      UserError: if the folder or a picture cannot be used, or a worker failed.
+      UserError: if an archive or a folder cannot be used.
     """
-    boxes = pathlib.Path(options.output_directory, BOUNDING_BOXES)
-    if inventory.bounding_boxes is not None:
-        _require_same(boxes, inventory.bounding_boxes)
-    outcome = builder.build(
-        options.output_directory,
-        _plan(inventory, options),
-        num_workers=options.num_workers,
-        progress=progress,
+    if config.folders is not None:
+        return plan_inventory(inventory.from_folders(**config.folders), config.options)
+    roles = zip(archives.SOURCES, record.sources, strict=True)
+    wanted = {role: source for role, source in roles if config.boxes or role != "boxes"}
+    paths = {role: fetch(source) for role, source in wanted.items()}
+    found = inventory.from_archives(archives.Archives(**paths), whole=config.whole)
+    return plan_inventory(found, config.options)
+
+
+def plan_inventory(found: Inventory, options: Options) -> Plan:
+    """Plans the shards of the images that an inventory lists, in a seeded order."""
+    counts = {"train": options.train_shards, "validation": options.validation_shards}
+    shards = []
+    for split, sources in found.splits.items():
+        order = list(sources)
+        random.Random(options.seed).shuffle(order)
+        count = counts[split]
+        bounds = [len(order) * index // count for index in range(count + 1)]
+        for index, (start, end) in enumerate(itertools.pairwise(bounds)):
+            name = f"{split}-{index:05d}-of-{count:05d}"
+            shards.append(_shard(name, split, order[start:end], options))
+    sources = itertools.chain(*found.splits.values())
+    return Plan(
+        dataset=archives.DATASET.name,
+        class_names=found.class_names,
+        shards=tuple(shards),
+        options=_manifest_options(options),
+        extra_files=_extra_files(found),
+        needed_bytes=sum(source.size + _RECORD_OVERHEAD for source in sources),
+        max_problems=options.max_bad_images,
+        examples_per_worker=1,
     )
-    _check_totals(inventory, outcome.manifest)
-    if inventory.bounding_boxes is not None:
-        atomic.write(boxes, inventory.bounding_boxes)
-    return outcome
 
 
-def _require_same(path: pathlib.Path, text: str) -> None:
-    """Refuses to replace a file of the user's by one that says something else."""
-    if path.exists() and path.read_bytes() != text.encode():
-        raise errors.UserError(
-            f"{path} holds other boxes than the archive. Move it away, or keep the boxes out of "
-            "the records with --nobounding_boxes."
-        )
+def _shard(name: str, split: str, sources: Sequence[Source], options: Options) -> PlannedShard:
+    images_of_it = [
+        (source.filename, source.offset, source.size, source.sample, source.shows, source.boxes)
+        for source in sources
+    ]
+    return PlannedShard(
+        name=name,
+        split=split,
+        inputs=digest(images_of_it, options.on_bad_image, options.verify_images),
+        examples=len(sources),
+        records=functools.partial(
+            worker.records, sources, options.on_bad_image, options.verify_images == "decode"
+        ),
+    )
 
 
-def finished(options: Options, *, whole: bool = True) -> builder.Outcome | None:
-    """Returns the set in the folder if it is complete, intact and made with these options.
+def _extra_files(found: Inventory) -> tuple[ExtraFile, ...]:
+    if found.bounding_boxes is None:
+        return ()
+    conflict = (
+        "holds other boxes than the archive. Move it away, or keep the boxes out of the records "
+        "with --nobounding_boxes."
+    )
+    return (ExtraFile(BOUNDING_BOXES, found.bounding_boxes, conflict),)
+
+
+def _manifest_options(options: Options) -> dict[str, object]:
+    return {name: getattr(options, name) for name in archives.DATASET.options}
+
+
+def finished(options: Options, *, whole: bool = True) -> write.Outcome | None:
+    """Returns the dataset in the folder if it is complete, intact and made with these options.
 
     That needs none of the archives, which many people delete once they are converted. With them,
-    `convert` makes sure that the set was made from these very pictures, too.
+    `plan` makes sure that it was made from these very images, too.
 
     Args:
       options: What is wanted.
@@ -89,7 +139,9 @@ def finished(options: Options, *, whole: bool = True) -> builder.Outcome | None:
     found = manifest.read(options.output_directory)
     if not found:
         return None
-    sizes = _num_inputs(found)
+    sizes = collections.Counter()
+    for shard in found.shards:
+        sizes[shard.split] += write.num_inputs(shard)
     if whole and sizes != OFFICIAL_SIZES:
         shown = ", ".join(f"{size} of {split}" for split, size in sizes.items())
         raise errors.UserError(
@@ -99,7 +151,7 @@ def finished(options: Options, *, whole: bool = True) -> builder.Outcome | None:
     faults = list(manifest.verify(options.output_directory, reporting.ProgressLog()))
     for fault in faults:
         _LOG.warning("%s The archives are needed to rebuild it.", fault)
-    return None if faults else builder.Outcome(found, ())
+    return None if faults else write.Outcome(found, ())
 
 
 def check_folder(options: Options, *, may_hold: Iterable[str] = ()) -> None:
@@ -115,13 +167,14 @@ def check_folder(options: Options, *, may_hold: Iterable[str] = ()) -> None:
     """
     folder = pathlib.Path(options.output_directory)
     found = journal.occupant(folder)
-    if found and found != DATASET:
-        raise errors.UserError(f"{folder} holds another data set, {found}. Choose another folder.")
+    if found and found != archives.DATASET.name:
+        raise errors.UserError(f"{folder} holds another dataset, {found}. Choose another folder.")
     if complete := manifest.read(folder):
         manifest.require_options(folder, complete, _manifest_options(options))
     if found:
         return
-    ours = {RAW_DATA, BOUNDING_BOXES, *(remote.name for remote in SOURCES.values())}
+    names = (remote.name for remote in archives.SOURCES.values())
+    ours = {archives.RAW_DATA, BOUNDING_BOXES, *names}
     inputs = {path.resolve() for path in map(pathlib.Path, may_hold)}
     inputs |= {parent for path in inputs for parent in path.parents}
     others = sorted(
@@ -134,65 +187,3 @@ def check_folder(options: Options, *, may_hold: Iterable[str] = ()) -> None:
     if others:
         shown = ", ".join(others[:5]) + ", ..." * (len(others) > 5)
         raise errors.UserError(f"{folder} holds other data ({shown}). Choose an empty folder.")
-
-
-def _manifest_options(options: Options) -> dict[str, object]:
-    return {name: getattr(options, name) for name in _IN_MANIFEST}
-
-
-def _plan(inventory: Inventory, options: Options) -> builder.Plan:
-    counts = {"train": options.train_shards, "validation": options.validation_shards}
-    shards = []
-    for split, sources in inventory.splits.items():
-        order = list(sources)
-        random.Random(options.seed).shuffle(order)
-        count = counts[split]
-        bounds = [len(order) * index // count for index in range(count + 1)]
-        for index, (start, end) in enumerate(itertools.pairwise(bounds)):
-            name = f"{split}-{index:05d}-of-{count:05d}"
-            shards.append(_shard(name, split, order[start:end], options))
-    sources = itertools.chain(*inventory.splits.values())
-    return builder.Plan(
-        dataset=DATASET,
-        class_names=inventory.class_names,
-        shards=tuple(shards),
-        options=_manifest_options(options),
-        needed_bytes=sum(source.size + _RECORD_OVERHEAD for source in sources),
-        max_problems=options.max_bad_images,
-        examples_per_worker=1,
-    )
-
-
-def _shard(
-    name: str, split: str, sources: Sequence[Source], options: Options
-) -> builder.PlannedShard:
-    pictures_of_it = [
-        (source.filename, source.offset, source.size, source.shows, source.boxes)
-        for source in sources
-    ]
-    return builder.PlannedShard(
-        name=name,
-        split=split,
-        inputs=builder.digest(pictures_of_it, options.on_bad_image, options.verify_images),
-        examples=len(sources),
-        records=functools.partial(
-            worker.records, sources, options.on_bad_image, options.verify_images == "decode"
-        ),
-    )
-
-
-def _check_totals(inventory: Inventory, written: manifest.Manifest) -> None:
-    """Compares what was written with what was to be, picture by picture left out."""
-    expected = {split: len(sources) for split, sources in inventory.splits.items()}
-    found = _num_inputs(written)
-    if found != expected:
-        raise RuntimeError(f"Of {expected} pictures, {found} were written or left out.")
-
-
-def _num_inputs(written: manifest.Manifest) -> dict[str, int]:
-    """Returns split -> number of pictures that its records were made from or that were left out."""
-    counts = collections.Counter()
-    for shard in written.shards:
-        skipped = sum(action == "skipped" for _, _, action in shard.problems)
-        counts[shard.split] += shard.records + skipped
-    return dict(counts)

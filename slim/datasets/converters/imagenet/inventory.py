@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datasets import imagenet_classes, process_bounding_boxes
 from datasets.converters.imagenet import boxes, devkit, tar_index
 from datasets.converters.imagenet.archives import Archives
-from datasets.converters.imagenet.source import Source
+from datasets.converters.imagenet.source import Source, sampled
 from datasets.imagenet_classes import ImagenetClass
 from slim_internal.ground import errors
 
@@ -88,7 +88,8 @@ def _validation_sources(archives: Archives, classes: Mapping) -> Iterator[Source
                 f"{len(synsets)} validation pictures that {archives.devkit} knows."
             )
         shows = _class(classes, synsets[int(match[1]) - 1], archives.devkit)
-        yield Source(archives.validation, member.offset, member.size, filename, shows)
+        sample = sampled(archives.validation, member.offset, member.size)
+        yield Source(archives.validation, member.offset, member.size, filename, shows, (), sample)
 
 
 def _train_sources(archives: Archives, classes: Mapping, found_boxes: Mapping) -> Iterator[Source]:
@@ -97,7 +98,8 @@ def _train_sources(archives: Archives, classes: Mapping, found_boxes: Mapping) -
         shows = _class(classes, synset, path)
         filename = os.path.basename(member.name)
         boxes_of_it = found_boxes.get(filename, ())
-        yield Source(path, member.offset, member.size, filename, shows, boxes_of_it)
+        sample = sampled(path, member.offset, member.size)
+        yield Source(path, member.offset, member.size, filename, shows, boxes_of_it, sample)
 
 
 def _class(classes: Mapping[str, ImagenetClass], synset: str, path: str) -> ImagenetClass:
@@ -182,7 +184,8 @@ def _folder_sources(
         for path in pathlib.Path(folder, shows.wordnet_id).glob("*.JPEG"):
             boxes_of_it = found_boxes.get(path.name, ())
             size = path.stat().st_size
-            yield Source(os.fspath(path), None, size, path.name, shows, boxes_of_it)
+            sample = sampled(os.fspath(path), 0, size)
+            yield Source(os.fspath(path), None, size, path.name, shows, boxes_of_it, sample)
 
 
 def _metadata(path: str) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 import logging
 
-from datasets.conversion import builder
-from datasets.converters.imagenet import archives, convert, inventory
+from datasets.conversion import write
+from datasets.conversion.plan import Fetch
+from datasets.converters.imagenet import archives, convert
 from datasets.converters.imagenet.settings import ArchiveSettings, FolderSettings
 from slim_internal.ground.progress.reporting import ProgressLog, StatusLine
 
@@ -28,8 +29,7 @@ def from_folders(settings: FolderSettings) -> int:
         )
     }
     convert.check_folder(options, may_hold=filter(None, inputs.values()))
-    found = inventory.from_folders(**inputs)
-    return _told(convert.convert(found, options, progress=ProgressLog()), settings)
+    return _carried_out(convert.Task(options=options, folders=inputs), settings)
 
 
 def from_archives(settings: ArchiveSettings) -> int:
@@ -50,10 +50,20 @@ def from_archives(settings: ArchiveSettings) -> int:
     )
     if request.missing() and (finished := convert.finished(options, whole=official)):
         return _told(finished, settings)
-    found = inventory.from_archives(archives.obtain(request, StatusLine()), whole=official)
-    return _told(convert.convert(found, options, progress=ProgressLog()), settings)
+    task = convert.Task(options=options, whole=official, boxes=settings.bounding_boxes)
+    return _carried_out(task, settings, archives.fetcher(request, StatusLine()))
 
 
-def _told(outcome: builder.Outcome, settings: FolderSettings) -> int:
+def _carried_out(task: convert.Task, settings: FolderSettings, fetch: Fetch | None = None) -> int:
+    outcome = write.build(
+        task.options.output_directory,
+        convert.plan(archives.DATASET, task, fetch),
+        num_workers=task.options.num_workers,
+        progress=ProgressLog(),
+    )
+    return _told(outcome, settings)
+
+
+def _told(outcome: write.Outcome, settings: FolderSettings) -> int:
     _LOG.info(outcome.summary(settings.output_directory))
     return sum(outcome.manifest.splits.values())

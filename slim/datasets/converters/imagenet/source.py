@@ -1,27 +1,30 @@
-"""One picture before it is converted: where its bytes are and what it shows."""
+"""One image before it is converted: where its bytes are and what it shows."""
 
 import functools
 import os
+import zlib
 from typing import NamedTuple
 
 from datasets.imagenet_classes import ImagenetClass
 from slim_internal.ground import errors
 
 _OPEN_ARCHIVES = 4  # Two are needed; descriptors of further ones would only pile up.
+_SAMPLE = 1024  # Bytes; in an archive, the header that is read next lies just behind them.
 
 Box = tuple[float, float, float, float]
 
 
 class Source(NamedTuple):
-    """A picture's place and labels.
+    """An image's place and labels.
 
     Attributes:
-      path: The file that holds the picture: an archive, or the picture alone.
-      offset: Its first byte in that file, None where the file is the picture.
+      path: The file that holds the image: an archive, or the image alone.
+      offset: Its first byte in that file, None where the file is the image.
       size: Its size in bytes.
       filename: Its own file name, "n01440764_10026.JPEG".
       shows: The class of what it shows.
-      boxes: Boxes around what it shows: (xmin, ymin, xmax, ymax) as shares of width and height.
+      boxes: Boxes around what it shows: (xmin, ymin, xmax, ymax) as fractions of width and height.
+      sample: Checksum of its last bytes, so that another image of this name and size is noticed.
     """
 
     path: str
@@ -30,12 +33,13 @@ class Source(NamedTuple):
     filename: str
     shows: ImagenetClass
     boxes: tuple[Box, ...] = ()
+    sample: int = 0
 
     def __str__(self) -> str:
         return self.path if self.offset is None else f"{self.path}: {self.filename}"
 
     def read(self) -> bytes:
-        """Returns the picture's bytes.
+        """Returns the bytes of the image.
 
         Raises:
           UserError: if the file no longer holds them all.
@@ -48,6 +52,12 @@ class Source(NamedTuple):
         if len(data) != self.size:
             raise errors.UserError(f"{str(self)!r} has changed since the conversion began.")
         return data
+
+
+def sampled(path: str, offset: int, size: int) -> int:
+    """Returns the checksum of the last bytes of an image; of an archive, the page just read."""
+    count = min(size, _SAMPLE)
+    return zlib.crc32(os.pread(_descriptor(path), count, offset + size - count))
 
 
 @functools.lru_cache(maxsize=_OPEN_ARCHIVES)

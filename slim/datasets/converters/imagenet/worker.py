@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from datasets.conversion import builder
+from datasets.conversion.plan import Problem
 from datasets.converters.imagenet import example
 from datasets.converters.imagenet.source import Source
 from slim_internal.ground import errors
@@ -27,7 +27,7 @@ DECODED = dataclasses.replace(HEADER_ONLY, decode=True)
 
 def records(
     sources: Sequence[Source], on_bad_image: str, decode: bool
-) -> Iterator[bytes | builder.Problem]:
+) -> Iterator[bytes | Problem]:
     """Yields the record of each image, or what became of it; runs in a worker process.
 
     Args:
@@ -66,7 +66,7 @@ def _shown(source: Source) -> str:
 
 def _treat(
     source: Source, data: bytes, error: BadImageError, on_bad_image: str
-) -> tuple[EncodedImage | None, builder.Problem]:
+) -> tuple[EncodedImage | None, Problem]:
     """Returns what can be saved of a bad image, and the note for the report."""
     if on_bad_image == "error":
         raise errors.UserError(
@@ -76,5 +76,5 @@ def _treat(
     if on_bad_image == "repair":
         with contextlib.suppress(BadImageError):
             repaired = prepare.repair(data, HEADER_ONLY)
-            return repaired, builder.Problem(str(source), str(error), "repaired")
-    return None, builder.Problem(str(source), str(error), "skipped")
+            return repaired, Problem(str(source), str(error), "repaired")
+    return None, Problem(str(source), str(error), "skipped")

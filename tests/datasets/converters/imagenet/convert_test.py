@@ -8,6 +8,7 @@ import random
 import pytest
 
 from datasets import imagenet_classes
+from datasets.conversion import write
 from datasets.converters.imagenet import archives, convert, inventory, worker
 from datasets.converters.imagenet.settings import Options
 from datasets.storage import journal, manifest, tfrecords
@@ -25,10 +26,19 @@ def listed(folder) -> inventory.Inventory:
     return inventory.from_archives(archives.obtain(request), whole=False)
 
 
+def build(found: inventory.Inventory, options: Options) -> write.Outcome:
+    """Writes the images of an inventory."""
+    return write.build(
+        options.output_directory,
+        convert.plan_inventory(found, options),
+        num_workers=options.num_workers,
+    )
+
+
 def converted(source, output, **changes):
     """Converts the archives in a folder and returns the outcome."""
     options = Options(output_directory=str(output), train_shards=8, validation_shards=2)
-    return convert.convert(listed(source), dataclasses.replace(options, **changes))
+    return build(listed(source), dataclasses.replace(options, **changes))
 
 
 def examples(folder, split: str) -> dict[str, dict]:
@@ -378,7 +388,7 @@ def with_missing_picture(found: inventory.Inventory) -> inventory.Inventory:
 def test_a_picture_that_is_gone_ends_the_run_with_its_name(source, tmp_path):
     found = with_missing_picture(listed(source))
     with pytest.raises(errors.UserError, match=r"gone\.JPEG cannot be read: No such file"):
-        convert.convert(found, Options(output_directory=str(tmp_path / "set"), train_shards=8))
+        build(found, Options(output_directory=str(tmp_path / "set"), train_shards=8))
     assert not (tmp_path / "set/manifest.json").exists()
 
 
@@ -412,7 +422,7 @@ def test_a_folder_with_another_set_is_refused(tmp_path, complete):
         manifest.write(tmp_path, found)
     else:
         journal.begin(tmp_path, "flowers", ["a"], [])
-    with pytest.raises(errors.UserError, match="holds another data set, flowers"):
+    with pytest.raises(errors.UserError, match="holds another dataset, flowers"):
         convert.check_folder(Options(output_directory=str(tmp_path)))
 
 
@@ -443,19 +453,33 @@ def test_boxes_in_the_folder_are_replaced_neither_by_others_nor_by_none(
     without = inventory.from_archives(archives.obtain(request), whole=False)
     options = Options(output_directory=str(reference), train_shards=8, validation_shards=2)
     with pytest.raises(errors.UserError, match="made from other files"):
-        convert.convert(without, options)
+        build(without, options)
     assert digests(reference) == before
 
 
 def test_an_unfinished_run_into_other_shards_leaves_no_shard_behind(source, reference, tmp_path):
     with pytest.raises(errors.UserError, match="cannot be read"):
-        convert.convert(
+        build(
             with_missing_picture(listed(source)),
             Options(output_directory=str(tmp_path), train_shards=30, validation_shards=2),
         )
     assert list(tmp_path.glob("train-*-of-00030"))
     converted(source, tmp_path)
     assert digests(tmp_path) == digests(reference)
+
+
+def test_other_images_of_the_same_names_and_sizes_are_other_inputs(challenge, source, tmp_path):
+    options = Options(output_directory=str(tmp_path / "set"), train_shards=8, validation_shards=2)
+    changed = dataclasses.replace(challenge, train={}, validation=dict(challenge.validation))
+    for synset, files in challenge.train.items():
+        changed.train[synset] = {name: data[:-3] + b"!" + data[-2:] for name, data in files.items()}
+    replaced = changed.write(tmp_path / "archives")
+    assert [path.stat().st_size for path in sorted(replaced.iterdir())][-2:] == [
+        path.stat().st_size for path in sorted(source.iterdir())
+    ][-2:]
+    before, after = (convert.plan_inventory(listed(each), options) for each in (source, replaced))
+    for one, other in zip(before.shards, after.shards, strict=True):
+        assert (one.inputs == other.inputs) == (one.split == "validation")
 
 
 def test_archives_and_inputs_may_lie_in_the_folder(source, tmp_path):

@@ -1,96 +1,31 @@
-"""Writes the shards of a data set: in worker processes, resumably, all or nothing.
+"""Carries out a plan: writes its shards in worker processes, resumably, all or nothing.
 
-A plan names every shard and gives it a digest of what its bytes are made from. Whatever is
-already there with that digest and intact is kept; everything else is written. Each finished
-shard is noted in a journal, so that a run which is killed continues where it was. The manifest
-comes last, and only when every shard is right.
+Whatever is already there with the digest of the plan and intact is kept; everything else is
+written. Each finished shard is noted in a journal, so that a run which is killed continues where
+it was. The manifest comes last, and only when every shard is right.
 """
 
+import collections
 import contextlib
 import csv
 import dataclasses
-import hashlib
 import io
-import json
 import multiprocessing
 import os
 import pathlib
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
-from typing import Any
 
+from datasets.conversion.plan import Plan, PlannedShard, Problem
 from datasets.storage import journal, labels, manifest, tfrecords
-from slim_internal.ground.downloads.remote_file import RemoteFile
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, locks, space
 from slim_internal.ground.progress import reporting
 
 # Lists the inputs that were skipped or repaired, if there were any.
 REPORT = "bad_images.csv"
-
-# Gets an archive of the data set and returns its path.
-Fetch = Callable[[RemoteFile], str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """An input that was not taken as it was.
-
-    Attributes:
-      file: Its path.
-      fault: What is wrong with it.
-      action: What was done: "skipped", "repaired", or "kept" in spite of a remark.
-    """
-
-    file: str
-    fault: str
-    action: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PlannedShard:
-    """One file to be written.
-
-    Attributes:
-      name: Its name in the folder of the data set.
-      split: The split it belongs to.
-      inputs: Digest of everything its bytes depend on.
-      examples: Number of examples it is made from, for the progress report.
-      records: Yields its records in order, and a problem for each input that had one. It is
-        sent to another process, so it must be a function of a module or a partial of one.
-    """
-
-    name: str
-    split: str
-    inputs: str
-    examples: int
-    records: Callable[[], Iterable[bytes | Problem]]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Everything that a conversion is going to write.
-
-    Attributes:
-      dataset: Name of the record.
-      class_names: Name of each class by label.
-      shards: The files.
-      options: What the user chose that shaped them; goes into the manifest.
-      needed_bytes: About how much disk they take.
-      max_problems: How many skipped and repaired inputs are still acceptable.
-      examples_per_worker: Fewer than these do not repay the time that a worker process takes to
-        start, which is seconds if `records` needs TensorFlow.
-    """
-
-    dataset: str
-    class_names: tuple[str, ...]
-    shards: tuple[PlannedShard, ...]
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    needed_bytes: int = 0
-    max_problems: int | None = None
-    examples_per_worker: int = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,16 +63,6 @@ class Outcome:
         )
 
 
-def shard_names(pattern: str, num_shards: int) -> list[str]:
-    """Returns the names that a pattern of two numbers, index and count, gives to the shards."""
-    return [pattern % (index, num_shards) for index in range(num_shards)]
-
-
-def digest(*parts: Any) -> str:
-    """Returns a short digest of plain values, for `PlannedShard.inputs`."""
-    return hashlib.sha256(json.dumps([manifest.WRITER_VERSION, *parts]).encode()).hexdigest()[:16]
-
-
 def build(
     dataset_dir: str | os.PathLike,
     plan: Plan,
@@ -145,12 +70,12 @@ def build(
     num_workers: int = 1,
     progress: reporting.Progress = reporting.silent,
 ) -> Outcome:
-    """Writes a data set, or what is missing or damaged of it.
+    """Writes a dataset, or what is missing or damaged of it.
 
     Args:
       dataset_dir: Folder to write into; made when missing.
       plan: What to write.
-      num_workers: Most processes to share the shards among; little work stays in this one.
+      num_workers: Maximum number of processes; little work stays in this one.
       progress: Called as examples are done.
 
     Raises:
@@ -170,6 +95,7 @@ def build_exclusively(
 ) -> Outcome:
     """Does what `build` does, for a caller that has the folder to itself (`exclusive`)."""
     folder = pathlib.Path(dataset_dir)
+    _check_extra_files(folder, plan)
     with space.full_disk_explained(folder):
         atomic.remove_unfinished(folder)
         done = _keep_intact(folder, plan)
@@ -179,6 +105,9 @@ def build_exclusively(
         if missing or not complete:
             _write_missing(folder, plan, missing, done, num_workers, progress)
             complete = _finish(folder, plan, done)
+        for extra in plan.extra_files:
+            if not (folder / extra.name).exists():
+                atomic.write(folder / extra.name, extra.text)
         journal.end(folder)
     return Outcome(complete, tuple(shard.name for shard in missing))
 
@@ -190,18 +119,26 @@ def exclusive(dataset_dir: str | os.PathLike) -> Iterator[None]:
     The system frees the folder when the process dies.
 
     Raises:
-      UserError: Another process is converting a data set into it.
+      UserError: Another process is converting a dataset into it.
     """
     folder = pathlib.Path(dataset_dir)
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    with locks.refuse(folder, f"Another process is converting a data set into {folder}."):
+    with locks.refuse(folder, f"Another process is converting a dataset into {folder}."):
         try:
             yield
         finally:
             if is_new:
                 with contextlib.suppress(OSError):  # It is filled, as it should be.
                     folder.rmdir()
+
+
+def _check_extra_files(folder: pathlib.Path, plan: Plan) -> None:
+    """Refuses to replace a file of the user's by one that says something else."""
+    for extra in plan.extra_files:
+        path = folder / extra.name
+        if path.exists() and path.read_bytes() != extra.text.encode():
+            raise UserError(f"{path} {extra.conflict}")
 
 
 def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:
@@ -216,7 +153,7 @@ def _keep_intact(folder: pathlib.Path, plan: Plan) -> dict[str, manifest.Shard]:
     unfinished = None if complete else journal.read(folder)
     if unfinished and unfinished.dataset != plan.dataset:
         raise UserError(
-            f"{folder} holds a part of another data set, {unfinished.dataset}. "
+            f"{folder} holds a part of another dataset, {unfinished.dataset}. "
             "Choose another folder."
         )
     noted: Mapping[str, manifest.Shard] = unfinished.shards if unfinished else {}
@@ -393,6 +330,7 @@ def _write_in_worker(folder: pathlib.Path, shard: PlannedShard) -> manifest.Shar
 
 def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> manifest.Manifest:
     """Writes labels and manifest, with which the journal has served."""
+    _check_totals(plan, done)
     complete = manifest.Manifest(
         dataset=plan.dataset,
         class_names=plan.class_names,
@@ -403,3 +341,18 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
     atomic.remove_unfinished(folder)  # Workers of a killed run may have outlived it by a moment.
     manifest.write(folder, complete)
     return complete
+
+
+def _check_totals(plan: Plan, done: Mapping[str, manifest.Shard]) -> None:
+    """Compares what was written with what was to be, image by image left out."""
+    expected, found = collections.Counter(), collections.Counter()
+    for planned in plan.shards:
+        expected[planned.split] += planned.examples
+        found[planned.split] += num_inputs(done[planned.name])
+    if found != expected:
+        raise RuntimeError(f"Of {dict(expected)} examples, {dict(found)} were written or left out.")
+
+
+def num_inputs(shard: manifest.Shard) -> int:
+    """Returns the number of inputs that a shard was made from, those left out included."""
+    return shard.records + sum(action == "skipped" for _, _, action in shard.problems)

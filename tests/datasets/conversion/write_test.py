@@ -14,7 +14,8 @@ import time
 
 import pytest
 
-from datasets.conversion import builder
+from datasets.conversion import write
+from datasets.conversion.plan import ExtraFile, Plan, PlannedShard, Problem, digest
 from datasets.storage import journal, manifest, tfrecords
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
@@ -41,23 +42,32 @@ def killed(index: int):
 
 
 def with_problems(index: int):
-    yield builder.Problem(f"{index}\n.jpg", "it is empty", "skipped")
+    yield Problem(f"{index}\n.jpg", "it is empty", "skipped")
+    yield from records(index, RECORDS - 1)
+
+
+def with_remark(index: int):
+    yield Problem(f"{index}.png", "it is nearly black", "kept")
     yield from records(index)
 
 
-def make_plan(source=records, bad=None, **fields) -> builder.Plan:
+def losing_one(index: int):
+    yield from records(index, RECORDS - 1)
+
+
+def make_plan(source=records, bad=None, **fields) -> Plan:
     shards = [
-        builder.PlannedShard(
+        PlannedShard(
             name=f"train-{index:05d}-of-{NUM_SHARDS:05d}",
             split="train",
-            inputs=builder.digest(index),
+            inputs=digest(index),
             examples=RECORDS,
             records=functools.partial(records if bad not in (None, index) else source, index),
         )
         for index in range(NUM_SHARDS)
     ]
     fields = {"examples_per_worker": 1} | fields
-    return builder.Plan(dataset="mnist", class_names=("a",), shards=tuple(shards), **fields)
+    return Plan(dataset="mnist", class_names=("a",), shards=tuple(shards), **fields)
 
 
 def digests(folder: pathlib.Path) -> dict[str, str]:
@@ -67,18 +77,18 @@ def digests(folder: pathlib.Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("reference")
-    builder.build(folder, make_plan())
+    write.build(folder, make_plan())
     return digests(folder)
 
 
 @pytest.mark.parametrize("num_workers", [2, 7])
 def test_bytes_do_not_depend_on_the_number_of_workers(num_workers, reference, tmp_path):
-    builder.build(tmp_path, make_plan(), num_workers=num_workers)
+    write.build(tmp_path, make_plan(), num_workers=num_workers)
     assert digests(tmp_path) == reference
 
 
 def test_manifest_tells_what_the_files_hold(reference, tmp_path):
-    outcome = builder.build(tmp_path, make_plan(options={"seed": 3}))
+    outcome = write.build(tmp_path, make_plan(options={"seed": 3}))
     assert manifest.read(tmp_path) == outcome.manifest
     assert outcome.manifest.options == {"seed": 3}
     assert outcome.manifest.splits == {"train": NUM_SHARDS * RECORDS}
@@ -89,9 +99,9 @@ def test_manifest_tells_what_the_files_hold(reference, tmp_path):
 
 def test_killed_after_its_manifest_only_the_journal_is_left_to_go(reference, tmp_path):
     plan = make_plan()
-    builder.build(tmp_path, plan)
+    write.build(tmp_path, plan)
     journal.begin(tmp_path, plan.dataset, [shard.name for shard in plan.shards], [])
-    assert builder.build(tmp_path, plan).written == ()
+    assert write.build(tmp_path, plan).written == ()
     assert digests(tmp_path) == reference
 
 
@@ -116,14 +126,14 @@ def read_only(tmp_path):
 
 
 def test_complete_set_on_a_disk_that_can_only_be_read(tmp_path, read_only):
-    builder.build(tmp_path / "set", make_plan())
-    outcome = builder.build(read_only(tmp_path / "set"), make_plan())
+    write.build(tmp_path / "set", make_plan())
+    outcome = write.build(read_only(tmp_path / "set"), make_plan())
     assert outcome.written == ()
 
 
 def test_progress_reaches_the_total(tmp_path):
     seen = []
-    builder.build(
+    write.build(
         tmp_path, make_plan(), progress=lambda status: seen.append((status.done, status.total))
     )
     total = NUM_SHARDS * RECORDS
@@ -136,10 +146,10 @@ def test_failure_of_one_worker_fails_the_run_and_a_rerun_completes_it(
     num_workers, reference, tmp_path
 ):
     with pytest.raises(UserError, match=r"picture 8\.jpg cannot be used"):
-        builder.build(tmp_path, make_plan(failing, bad=8), num_workers=num_workers)
+        write.build(tmp_path, make_plan(failing, bad=8), num_workers=num_workers)
     assert not (tmp_path / manifest.FILENAME).exists()
     assert not atomic.unfinished(tmp_path)
-    outcome = builder.build(tmp_path, make_plan())
+    outcome = write.build(tmp_path, make_plan())
     assert 0 < len(outcome.written) < NUM_SHARDS
     assert digests(tmp_path) == reference
 
@@ -159,32 +169,32 @@ def test_disk_that_gets_full_is_said_and_a_rerun_completes_the_set(
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "open_alone", without_room_for_the_last)
         with pytest.raises(UserError, match=message):
-            builder.build(tmp_path, plan)
+            write.build(tmp_path, plan)
     assert not (tmp_path / manifest.FILENAME).exists()
     assert not atomic.unfinished(tmp_path)
-    assert builder.build(tmp_path, make_plan()).written == (plan.shards[-1].name,)
+    assert write.build(tmp_path, make_plan()).written == (plan.shards[-1].name,)
     assert digests(tmp_path) == reference
 
 
 def test_worker_killed_by_the_system_ends_the_run_soon(reference, tmp_path):
     start = time.monotonic()
     with pytest.raises(UserError, match="A worker process was killed"):
-        builder.build(tmp_path, make_plan(killed, bad=3), num_workers=2)
+        write.build(tmp_path, make_plan(killed, bad=3), num_workers=2)
     assert time.monotonic() - start < 10
     assert not (tmp_path / manifest.FILENAME).exists()
-    builder.build(tmp_path, make_plan())
+    write.build(tmp_path, make_plan())
     assert digests(tmp_path) == reference
 
 
 SCRIPT = """
 import functools, sys
-from tests.datasets.conversion import builder_test
-from datasets.conversion import builder
+from tests.datasets.conversion import write_test
+from datasets.conversion import write
 if __name__ == "__main__":
-    slow = functools.partial(builder_test.records, pause=builder_test.PAUSE)
+    slow = functools.partial(write_test.records, pause=write_test.PAUSE)
     try:
         print("begin", flush=True)
-        builder.build(sys.argv[1], builder_test.make_plan(slow), num_workers=int(sys.argv[2]))
+        write.build(sys.argv[1], write_test.make_plan(slow), num_workers=int(sys.argv[2]))
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -223,7 +233,7 @@ def test_killed_at_ten_random_points_and_run_again(num_workers, reference, tmp_p
             # What has its final name is whole, whenever the run was killed.
             for path in folder.glob("train-*"):
                 assert digests(folder)[path.name] == reference[path.name]
-        builder.build(folder, make_plan())
+        write.build(folder, make_plan())
         assert digests(folder) == reference
     assert interrupted >= 8
 
@@ -251,35 +261,35 @@ def test_no_worker_outlives_its_parent(tmp_path):
 def test_second_conversion_into_the_same_folder_is_refused(tmp_path):
     def nested():
         with pytest.raises(UserError, match="Another process is converting"):
-            builder.build(tmp_path, make_plan())
+            write.build(tmp_path, make_plan())
         yield b"x"
 
     plan = make_plan()
-    shard = builder.PlannedShard(name="a", split="train", inputs="", examples=1, records=nested)
-    plan = builder.Plan(dataset="mnist", class_names=(), shards=(shard,))
-    assert builder.build(tmp_path, plan).written == ("a",)
+    shard = PlannedShard(name="a", split="train", inputs="", examples=1, records=nested)
+    plan = Plan(dataset="mnist", class_names=(), shards=(shard,))
+    assert write.build(tmp_path, plan).written == ("a",)
 
 
 def test_refuses_to_replace_a_set_made_from_other_inputs(tmp_path):
-    builder.build(tmp_path, make_plan())
+    write.build(tmp_path, make_plan())
     before = digests(tmp_path)
-    shard = builder.PlannedShard(
+    shard = PlannedShard(
         name="train-0", split="train", inputs="other", examples=1, records=lambda: [b"x"]
     )
     with pytest.raises(UserError, match="holds a complete set, mnist"):
-        builder.build(tmp_path, builder.Plan(dataset="mnist", class_names=(), shards=(shard,)))
+        write.build(tmp_path, Plan(dataset="mnist", class_names=(), shards=(shard,)))
     assert digests(tmp_path) == before
 
 
 def test_unfinished_run_with_other_inputs_is_written_anew(reference, tmp_path):
     with pytest.raises(UserError):
-        builder.build(tmp_path, make_plan(failing, bad=8))
+        write.build(tmp_path, make_plan(failing, bad=8))
     path = journal.path(tmp_path)
     header, *lines = path.read_text().splitlines()
     assert len(lines) == 8
     others = [json.dumps(json.loads(line) | {"inputs": "other"}) for line in lines]
     path.write_text("\n".join([header, *others, '{"name": "t']))
-    assert len(builder.build(tmp_path, make_plan()).written) == NUM_SHARDS
+    assert len(write.build(tmp_path, make_plan()).written) == NUM_SHARDS
     assert digests(tmp_path) == reference
 
 
@@ -293,11 +303,11 @@ def test_files_of_an_unfinished_run_that_are_not_planned_any_more_go(reference, 
         ),
     )
     with pytest.raises(UserError):
-        builder.build(tmp_path, more)
+        write.build(tmp_path, more)
     # Moved to its name by a process that was killed before it could note that.
     (tmp_path / "train-00009-of-00099").write_bytes(b"")
     assert len(list(tmp_path.glob("train-*-of-00099"))) == 9
-    builder.build(tmp_path, make_plan())
+    write.build(tmp_path, make_plan())
     assert (tmp_path / "mine.txt").exists()
     (tmp_path / "mine.txt").unlink()
     assert digests(tmp_path) == reference
@@ -307,7 +317,7 @@ def test_journal_cannot_name_files_elsewhere(tmp_path):
     (tmp_path / "mine").write_text("dear to someone")
     (tmp_path / "set").mkdir()
     journal.begin(tmp_path / "set", "mnist", ["../mine", str(tmp_path / "mine")], [])
-    builder.build(tmp_path / "set", make_plan())
+    write.build(tmp_path / "set", make_plan())
     assert (tmp_path / "mine").exists()
 
 
@@ -316,52 +326,79 @@ def test_journal_cannot_name_files_elsewhere(tmp_path):
 )
 def test_part_of_another_set_is_refused(header, name, tmp_path):
     journal.path(tmp_path).write_text(header)
-    with pytest.raises(UserError, match=f"holds a part of another data set, {name}"):
-        builder.build(tmp_path, make_plan())
+    with pytest.raises(UserError, match=f"holds a part of another dataset, {name}"):
+        write.build(tmp_path, make_plan())
     assert journal.path(tmp_path).read_text() == header
 
 
 def test_disk_too_small_is_said_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match=r"for the dataset: 1000000\.0 TB needed"):
-        builder.build(tmp_path / "set", make_plan(needed_bytes=10**18))
+        write.build(tmp_path / "set", make_plan(needed_bytes=10**18))
     assert not (tmp_path / "set").exists()
     with pytest.raises(UserError):
-        builder.build(tmp_path / "set", make_plan(failing, bad=8))
+        write.build(tmp_path / "set", make_plan(failing, bad=8))
     half = digests(tmp_path / "set")
     with pytest.raises(UserError, match=r"for the dataset: 333333\.3 TB needed"):
-        builder.build(tmp_path / "set", make_plan(needed_bytes=10**18))
+        write.build(tmp_path / "set", make_plan(needed_bytes=10**18))
     assert digests(tmp_path / "set").keys() == half.keys()
 
 
 def test_problems_are_reported(tmp_path):
-    outcome = builder.build(tmp_path, make_plan(with_problems, bad=4, max_problems=1))
+    outcome = write.build(tmp_path, make_plan(with_problems, bad=4, max_problems=1))
     assert [shard.problems for shard in outcome.manifest.shards if shard.problems] == [
         (("4\n.jpg", "it is empty", "skipped"),)
     ]
-    report = (tmp_path / builder.REPORT).read_text()
+    report = (tmp_path / write.REPORT).read_text()
     assert report == 'file,fault,action\n"4\n.jpg",it is empty,skipped\n'
     assert "Bad images: 1, listed in bad_images.csv" in outcome.summary(tmp_path)
 
 
+def test_what_is_kept_is_reported_but_no_problem(tmp_path):
+    outcome = write.build(tmp_path, make_plan(with_remark, bad=4, max_problems=0))
+    assert "4.png,it is nearly black,kept" in (tmp_path / write.REPORT).read_text()
+    assert "Kept but dubious: 1, listed in bad_images.csv" in outcome.summary(tmp_path)
+    assert "Bad images" not in outcome.summary(tmp_path)
+
+
+def test_an_example_that_is_lost_in_silence_is_a_bug(tmp_path):
+    with pytest.raises(RuntimeError, match="'train': 479"):
+        write.build(tmp_path, make_plan(losing_one, bad=4))
+    assert not (tmp_path / manifest.FILENAME).exists()
+
+
+@pytest.mark.parametrize("text", [None, "mine", "theirs"])
+def test_an_extra_file_takes_nobodys_place(text, tmp_path):
+    plan = make_plan(extra_files=(ExtraFile("boxes.csv", "mine", "holds other boxes."),))
+    if text:
+        (tmp_path / "boxes.csv").write_text(text)
+    if text == "theirs":
+        with pytest.raises(UserError, match=r"boxes\.csv holds other boxes\."):
+            write.build(tmp_path, plan)
+    else:
+        write.build(tmp_path, plan)
+        assert (tmp_path / "boxes.csv").read_text() == "mine"
+    assert (tmp_path / manifest.FILENAME).exists() == (text != "theirs")
+
+
 def test_too_many_problems_stop_the_run(tmp_path):
     with pytest.raises(UserError, match="More than 2 images are unusable"):
-        builder.build(tmp_path, make_plan(with_problems, max_problems=2))
+        write.build(tmp_path, make_plan(with_problems, max_problems=2))
     assert not (tmp_path / manifest.FILENAME).exists()
-    assert (tmp_path / builder.REPORT).exists()
+    assert (tmp_path / write.REPORT).exists()
     # The pictures are mended: their shards have other inputs, and nothing is left to report.
     shards = [dataclasses.replace(s, inputs="mended") for s in make_plan().shards]
-    builder.build(tmp_path, dataclasses.replace(make_plan(), shards=tuple(shards)))
-    assert not (tmp_path / builder.REPORT).exists()
+    write.build(tmp_path, dataclasses.replace(make_plan(), shards=tuple(shards)))
+    assert not (tmp_path / write.REPORT).exists()
 
 
 def test_too_many_problems_stop_the_run_that_has_nothing_left_to_write_as_well(tmp_path):
     plan = make_plan(with_problems, max_problems=NUM_SHARDS - 1)
     for _ in range(2):
         with pytest.raises(UserError, match="are unusable"):
-            builder.build(tmp_path, plan)
+            write.build(tmp_path, plan)
     assert len(list(tmp_path.glob("train-*"))) == NUM_SHARDS
     assert not (tmp_path / manifest.FILENAME).exists()
-    accepted = builder.build(tmp_path, dataclasses.replace(plan, max_problems=NUM_SHARDS))
+    accepted = write.build(tmp_path, dataclasses.replace(plan, max_problems=NUM_SHARDS))
     assert accepted.written == ()
     assert "none was written. Bad images: 12" in accepted.summary(tmp_path)
 
@@ -379,7 +416,7 @@ def test_flipped_bit_is_found_in_the_record_that_has_it(position, tmp_path):
 
 
 def test_record_that_is_intact_but_not_the_one_written_is_found(tmp_path):
-    shard = builder.build(tmp_path, make_plan()).manifest.shards[0]
+    shard = write.build(tmp_path, make_plan()).manifest.shards[0]
     path = tmp_path / shard.name
     kept = list(tfrecords.read_records(path))
     tfrecords.write_shard(path, reversed(kept))
