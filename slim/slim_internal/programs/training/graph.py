@@ -107,7 +107,7 @@ def _inputs(config, network, dataset, first_step):
 
 def _clones(config, network, deployment, images, labels, num_classes, global_step):
     network_fn = nets_factory.get_network_fn(
-        network.name, num_classes, weight_decay=config.weight_decay, is_training=True
+        network.name, num_classes, weight_decay=optimizers.l2_weight(config), is_training=True
     )
     batches = iter(zip(images, labels, strict=True))
     alphas = {name: getattr(config, f"{name}_alpha") for name in mixing.MIXINGS}

@@ -10,6 +10,20 @@ from typing import Any
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting
 
+
+def _adamw(train: Any, settings: Any, learning_rate: Any) -> Any:
+    del train
+    from slim_internal.programs.training import adamw  # Here: see the top of the file.
+
+    return adamw.AdamWOptimizer(
+        settings.adamw_weight_decay,
+        learning_rate=learning_rate,
+        beta1=settings.adam_beta1,
+        beta2=settings.adam_beta2,
+        epsilon=settings.opt_epsilon,
+    )
+
+
 # Name -> function of (tf.train, the settings of a run, learning rate) that returns the optimizer.
 OPTIMIZERS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "adadelta": lambda train, settings, learning_rate: train.AdadeltaOptimizer(
@@ -24,6 +38,7 @@ OPTIMIZERS: dict[str, Callable[[Any, Any, Any], Any]] = {
         beta2=settings.adam_beta2,
         epsilon=settings.opt_epsilon,
     ),
+    "adamw": _adamw,
     "ftrl": lambda train, settings, learning_rate: train.FtrlOptimizer(
         learning_rate,
         learning_rate_power=settings.ftrl_learning_rate_power,
@@ -32,7 +47,7 @@ OPTIMIZERS: dict[str, Callable[[Any, Any, Any], Any]] = {
         l2_regularization_strength=settings.ftrl_l2,
     ),
     "momentum": lambda train, settings, learning_rate: train.MomentumOptimizer(
-        learning_rate, momentum=settings.momentum
+        learning_rate, momentum=settings.momentum, use_nesterov=settings.use_nesterov
     ),
     "rmsprop": lambda train, settings, learning_rate: train.RMSPropOptimizer(
         learning_rate,
@@ -49,8 +64,11 @@ class OptimizerSettings(Settings, subject="Optimizer"):
     """The optimizer, and the settings that it or another one has."""
 
     optimizer: str = setting("rmsprop", "Optimizer.", choices=tuple(OPTIMIZERS), common=True)
-    opt_epsilon: float = setting(1.0, "Epsilon of adadelta, adam and rmsprop.", at_least=0)
+    opt_epsilon: float = setting(1.0, "Epsilon of adadelta, adam, adamw and rmsprop.", at_least=0)
     momentum: float = setting(0.9, "Momentum of the momentum optimizer.", at_least=0)
+    use_nesterov: bool = setting(
+        False, "Nesterov's form of the momentum optimizer: the gradient looks ahead."
+    )
     rmsprop_momentum: float = setting(0.9, "Momentum of rmsprop.", at_least=0)
     rmsprop_decay: float = setting(
         0.9,
@@ -59,10 +77,16 @@ class OptimizerSettings(Settings, subject="Optimizer"):
         at_most=1,
     )
     adam_beta1: float = setting(
-        0.9, "Decay rate of adam's first-moment estimate.", at_least=0, at_most=1
+        0.9, "Decay rate of adam's and adamw's first-moment estimate.", at_least=0, at_most=1
     )
     adam_beta2: float = setting(
-        0.999, "Decay rate of adam's second-moment estimate.", at_least=0, at_most=1
+        0.999, "Decay rate of adam's and adamw's second-moment estimate.", at_least=0, at_most=1
+    )
+    adamw_weight_decay: float = setting(
+        0.01,
+        "Decoupled weight decay of adamw on kernels; with adamw the L2 loss of --weight_decay is"
+        " left out.",
+        at_least=0,
     )
     adadelta_rho: float = setting(
         0.95, "Decay rate of adadelta's moving averages.", at_least=0, at_most=1
@@ -76,6 +100,11 @@ class OptimizerSettings(Settings, subject="Optimizer"):
     ftrl_initial_accumulator_value: float = setting(0.1, "Initial value of ftrl's accumulators.")
     ftrl_l1: float = setting(0.0, "L1 regularization strength of ftrl.")
     ftrl_l2: float = setting(0.0, "L2 regularization strength of ftrl.")
+
+
+def l2_weight(settings: Any) -> float:
+    """Returns the weight of the L2 loss: 0 if the optimizer decays the weights itself."""
+    return 0.0 if settings.optimizer == "adamw" else settings.weight_decay
 
 
 def build(settings: Any, learning_rate: Any) -> Any:

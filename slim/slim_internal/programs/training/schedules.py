@@ -5,9 +5,11 @@ feeds it. `SCHEDULES` names those that can be chosen, `minimum` joins a warm-up 
 """
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting
 
 # Global step, before its update -> learning rate.
@@ -36,6 +38,25 @@ def polynomial(initial: float, final: float, decay_steps: float, power: float = 
     return value
 
 
+def cosine(initial: float, final: float, decay_steps: float) -> Schedule:
+    """Returns half a wave from one value to another in `decay_steps` steps (arXiv:1608.03983)."""
+
+    def value(step):
+        fraction = min(step, decay_steps) / decay_steps
+        return final + (initial - final) * (1 + math.cos(math.pi * fraction)) / 2
+
+    return value
+
+
+def piecewise(initial: float, changes: Sequence[tuple[float, float]]) -> Schedule:
+    """Returns constant pieces: (first step, value) of each but the first, in order of the steps."""
+
+    def value(step):
+        return [initial, *(new for first, new in changes if step >= first)][-1]
+
+    return value
+
+
 def rising(value: float, steps: float) -> Schedule:
     """Returns the line that starts at 0, reaches a value after some steps, and goes on."""
     return lambda step: value * step / steps
@@ -53,18 +74,51 @@ class Lengths:
     Attributes:
       decay: Steps of `num_epochs_per_decay`, at least 1.
       warm_up: Steps of `warmup_epochs`, a fraction possibly; 0 without a warm-up.
+      epoch: Steps of one epoch, a fraction possibly.
+      run: Steps of the whole run; None if it has no end.
     """
 
     decay: int
     warm_up: float
+    epoch: float
+    run: int | None
+
+
+def _cosine(settings: Any, lengths: Lengths) -> Schedule:
+    if lengths.run is None:
+        raise UserError(
+            "--learning_rate_decay_type=cosine needs the end of the run: --num_epochs or"
+            " --max_number_of_steps."
+        )
+    return cosine(settings.learning_rate, settings.end_learning_rate, lengths.run)
+
+
+def _piecewise(settings: Any, lengths: Lengths) -> Schedule:
+    text = settings.learning_rate_changes or ""
+    try:
+        pairs = [tuple(map(float, pair.split(":"))) for pair in text.split(",")]
+        changes = [(epoch * lengths.epoch, value) for epoch, value in pairs]
+    except ValueError as error:
+        raise UserError(
+            "--learning_rate_decay_type=piecewise needs --learning_rate_changes=EPOCH:RATE,...,"
+            f" 30:0.01,60:0.001 for example; got {text!r}."
+        ) from error
+    if changes != sorted(changes) or min(value for _, value in changes) < 0:
+        raise UserError(
+            "--learning_rate_changes must have rising epochs and learning rates of at least 0; got"
+            f" {text!r}."
+        )
+    return piecewise(settings.learning_rate, changes)
 
 
 # Name -> function of the settings and the lengths that returns the schedule.
 SCHEDULES: dict[str, Callable[[Any, Lengths], Schedule]] = {
+    "cosine": _cosine,
     "exponential": lambda settings, lengths: exponential(
         settings.learning_rate, settings.learning_rate_decay_factor, lengths.decay
     ),
     "fixed": lambda settings, lengths: fixed(settings.learning_rate),
+    "piecewise": _piecewise,
     "polynomial": lambda settings, lengths: polynomial(
         settings.learning_rate, settings.end_learning_rate, lengths.decay
     ),
@@ -78,7 +132,8 @@ class ScheduleSettings(Settings, subject="Learning rate"):
     learning_rate: float = setting(0.01, "Initial learning rate.", at_least=0, common=True)
     learning_rate_decay_type: str = setting(
         "exponential",
-        "Learning-rate schedule; exponential is a staircase, polynomial is linear.",
+        "Learning-rate schedule; exponential is a staircase, polynomial is linear, cosine lasts the"
+        " whole run, piecewise is constant between changes.",
         choices=tuple(SCHEDULES),
     )
     learning_rate_decay_factor: float = setting(
@@ -92,7 +147,11 @@ class ScheduleSettings(Settings, subject="Learning rate"):
         at_most=_MAX_EPOCHS,
     )
     end_learning_rate: float = setting(
-        0.0001, "Final learning rate of the polynomial schedule.", at_least=0
+        0.0001, "Final learning rate of the cosine and polynomial schedules.", at_least=0
+    )
+    learning_rate_changes: str | None = setting(
+        None,
+        "Comma-separated changes of the piecewise schedule, each EPOCH:RATE: 30:0.01,60:0.001.",
     )
     warmup_epochs: float = setting(
         0.0,
@@ -102,7 +161,7 @@ class ScheduleSettings(Settings, subject="Learning rate"):
     )
 
 
-def build(settings: Any, num_samples: int) -> Schedule:
+def build(settings: Any, num_samples: int, last_step: int | None = None) -> Schedule:
     """Returns the schedule that the settings of a run name, with its warm-up.
 
     An epoch is counted by the batches of one clone, whatever their number.
@@ -110,18 +169,24 @@ def build(settings: Any, num_samples: int) -> Schedule:
     Args:
       settings: The settings of a training run.
       num_samples: Examples per epoch.
+      last_step: Step at which the run ends; None if it has no end.
+
+    Raises:
+      UserError: If the schedule lacks what it needs.
     """
     name = settings.learning_rate_decay_type
-    lengths = _lengths(settings, num_samples)
+    lengths = _lengths(settings, num_samples, last_step)
     schedule = SCHEDULES[name](settings, lengths)
     if lengths.warm_up:
         schedule = minimum(rising(settings.learning_rate, lengths.warm_up), schedule)
     return schedule
 
 
-def _lengths(settings: Any, num_samples: int) -> Lengths:
+def _lengths(settings: Any, num_samples: int, last_step: int | None) -> Lengths:
     # Multiplied before it is divided, so that a whole number of steps is not rounded to one less.
     return Lengths(
         decay=max(1, int(num_samples * settings.num_epochs_per_decay / settings.batch_size)),
         warm_up=num_samples * settings.warmup_epochs / settings.batch_size,
+        epoch=num_samples / settings.batch_size,
+        run=last_step,
     )

@@ -89,8 +89,16 @@ class TrainConfig(
     max_number_of_steps: int | None = setting(
         None,
         "Global step at which to stop; earlier runs count. Training goes on until it is stopped"
-        " unless given.",
+        " unless this or --num_epochs is given.",
         at_least=1,
+        common=True,
+    )
+    num_epochs: float | None = setting(
+        None,
+        "Epochs after which to stop, those of earlier runs included; --max_number_of_steps may stop"
+        " it before.",
+        above=0,
+        at_most=1_000_000_000,
         common=True,
     )
     seed: int = setting(

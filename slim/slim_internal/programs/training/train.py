@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import math
 
 from datasets import dataset_factory
 from deployment import sessions
@@ -66,6 +67,8 @@ def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfi
 
 
 def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
+    last_step = _last_step(config, dataset.num_samples)
+    schedule = schedules.build(config, dataset.num_samples, last_step)
     begin = start.find(config)
     with tf.Graph().as_default(), damage.damage_named(dataset):
         graph = model.build(config, network, dataset, begin.step)
@@ -83,10 +86,10 @@ def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainC
             if restoring:
                 restoring.restore(session)
             with StopRequest() as stop:
-                return _run(config, dataset, session, graph, saver, begin, stop)
+                return _run(config, session, graph, saver, begin, stop, schedule, last_step)
 
 
-def _run(config, dataset, session, graph, saver, begin, stop) -> Result:
+def _run(config, session, graph, saver, begin, stop, schedule, last_step) -> Result:
     _LOG.info(
         "Batch: %d images (%d x %d clones). The learning rate is not scaled by it.",
         config.batch_size * config.num_clones,
@@ -105,10 +108,10 @@ def _run(config, dataset, session, graph, saver, begin, stop) -> Result:
     training = loop.Loop(
         session,
         graph,
-        schedules.build(config, dataset.num_samples),
-        _hooks(config, graph, saving),
+        schedule,
+        _hooks(config, graph, saving, last_step),
         step=begin.step,
-        last_step=config.max_number_of_steps,
+        last_step=last_step,
         must_stop=lambda: stop.signal_number is not None,
     )
     training.run()
@@ -116,8 +119,17 @@ def _run(config, dataset, session, graph, saver, begin, stop) -> Result:
     return Result(training.step, training.loss, saving.checkpoint, stop.exit_code)
 
 
+def _last_step(config: TrainConfig, num_samples: int) -> int | None:
+    """Returns the step at which the run ends, or None if it has no end."""
+    ends = [config.max_number_of_steps] if config.max_number_of_steps else []
+    if config.num_epochs:
+        images_per_step = config.batch_size * config.num_clones
+        ends.append(math.ceil(config.num_epochs * num_samples / images_per_step))
+    return min(ends, default=None)
+
+
 def _hooks(
-    config: TrainConfig, graph: model.TrainingGraph, saving: hooks.Saving
+    config: TrainConfig, graph: model.TrainingGraph, saving: hooks.Saving, last_step: int | None
 ) -> list[hooks.Hook]:
     """Returns what the run does beside its steps: first what may end it, saving last."""
     events = tf.summary.FileWriter(config.train_dir)
@@ -131,7 +143,7 @@ def _hooks(
             graph.input_seconds,
             images_per_step=config.batch_size * config.num_clones,
             every_steps=config.log_every_n_steps,
-            last_step=config.max_number_of_steps,
+            last_step=last_step,
         ),
         saving,
     ]

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 
 from slim_internal.ground.compat import tf
@@ -68,14 +67,42 @@ def _rmsprop():
     ],
 )
 def test_two_steps(name, expected):
+    assert _after_two_steps(optimizer=name) == pytest.approx(expected, rel=1e-5)
+
+
+def _after_two_steps(shape=(), **settings):
     with tf.Graph().as_default(), tf.Session() as session:
-        weight = tf.get_variable("weight", initializer=1.0)
-        config = TrainConfig(dataset_dir="data", optimizer=name)
+        weight = tf.get_variable("weight", initializer=tf.ones(shape))
+        config = TrainConfig(dataset_dir="data", **settings)
         train_op = optimizers.build(config, tf.constant(_RATE)).minimize(3 * weight)
         session.run(tf.global_variables_initializer())
         session.run(train_op)
         session.run(train_op)
-        np.testing.assert_allclose(session.run(weight), expected, rtol=1e-5)
+        return session.run(weight).item()
+
+
+def test_nesterov_looks_ahead():
+    expected = 1 - _RATE * (3 + 0.9 * 3 + 3 + 0.9 * (3 + 0.9 * 3))
+    assert _after_two_steps(optimizer="momentum", use_nesterov=True) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("shape", "decay"), [((), 0.0), ((1,), 0.0), ((1, 1), 0.2)])
+def test_adamw_decays_kernels_alone(shape, decay):
+    weight = 1.0
+    mean = squares = 0.0
+    for step in (1, 2):
+        weight -= _RATE * decay * weight
+        mean, squares = 0.9 * mean + 0.1 * 3, 0.999 * squares + 0.001 * 9
+        rate = _RATE * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        weight -= rate * mean / (math.sqrt(squares) + 1.0)
+    settings = {"optimizer": "adamw", "adamw_weight_decay": 0.2}
+    assert _after_two_steps(shape, **settings) == pytest.approx(weight, rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "weight"), [("adam", 0.5), ("adamw", 0.0)])
+def test_adamw_has_no_penalty_in_the_loss(name, weight):
+    config = TrainConfig(dataset_dir="data", optimizer=name, weight_decay=0.5)
+    assert optimizers.l2_weight(config) == weight
 
 
 def test_unknown_name():

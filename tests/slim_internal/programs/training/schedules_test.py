@@ -8,9 +8,9 @@ from slim_internal.programs.training import schedules
 from slim_internal.programs.training.settings import TrainConfig
 
 
-def _rates(steps, num_samples=100, **settings):
+def _rates(steps, num_samples=100, last_step=None, **settings):
     config = TrainConfig(dataset_dir="data", batch_size=10, learning_rate=0.5, **settings)
-    return list(map(schedules.build(config, num_samples), steps))
+    return list(map(schedules.build(config, num_samples, last_step), steps))
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,24 @@ def _rates(steps, num_samples=100, **settings):
             [0, 15, 29, 30, 40],
             [0.0, 0.25, 0.47, 0.47, 0.4418],
             id="warmup",
+        ),
+        pytest.param(
+            {"learning_rate_decay_type": "cosine", "end_learning_rate": 0.1, "last_step": 40},
+            [0, 10, 20, 40, 99],
+            [0.5, 0.3 + 0.2 * np.sqrt(0.5), 0.3, 0.1, 0.1],
+            id="cosine",
+        ),
+        pytest.param(
+            {"learning_rate_decay_type": "cosine", "warmup_epochs": 1.0, "last_step": 1000},
+            [0, 5],
+            [0.0, 0.25],
+            id="cosine_with_warmup",
+        ),
+        pytest.param(
+            {"learning_rate_decay_type": "piecewise", "learning_rate_changes": "1:0.2, 2.5:0"},
+            [0, 9, 10, 24, 25, 99],
+            [0.5, 0.5, 0.2, 0.2, 0.0, 0.0],
+            id="piecewise",
         ),
         pytest.param({"num_epochs_per_decay": 0.25}, [1, 2], [0.5, 0.47], id="part_of_an_epoch"),
         pytest.param({"num_clones": 2}, [19, 20], [0.5, 0.47], id="clones_count_their_own_epochs"),
@@ -53,3 +71,27 @@ def test_epoch_shorter_than_a_batch_decays_each_step():
 def test_unknown_decay():
     with pytest.raises(UserError, match="Did you mean 'exponential'"):
         _rates([0], learning_rate_decay_type="exponentially")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate_decay_type": "cosine"}, "needs the end of the run: --num_epochs or"),
+        ({"learning_rate_decay_type": "piecewise"}, "EPOCH:RATE.*; got ''"),
+        (
+            {"learning_rate_decay_type": "piecewise", "learning_rate_changes": "3=0.1"},
+            "EPOCH:RATE.*; got '3=0.1'",
+        ),
+        (
+            {"learning_rate_decay_type": "piecewise", "learning_rate_changes": "3:0.1,2:0.2"},
+            "rising epochs .*; got '3:0.1,2:0.2'",
+        ),
+        (
+            {"learning_rate_decay_type": "piecewise", "learning_rate_changes": "3:-1"},
+            "at least 0; got '3:-1'",
+        ),
+    ],
+)
+def test_schedule_that_lacks_what_it_needs(settings, message):
+    with pytest.raises(UserError, match=message):
+        _rates([0], **settings)

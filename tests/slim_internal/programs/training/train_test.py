@@ -356,6 +356,19 @@ def test_statistics_of_a_short_run_are_those_of_its_batches(run, monkeypatch):
         np.testing.assert_allclose(seen, pixels.mean(), rtol=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("settings", "step"),
+    [
+        ({"num_epochs": 0.5}, 4),
+        ({"num_epochs": 0.5, "num_clones": 2}, 2),
+        ({"num_epochs": 0.3}, 3),  # 2.4 steps, and no part of one.
+        ({"num_epochs": 0.5, "steps": 3}, 3),
+    ],
+)
+def test_stops_after_epochs(run, settings, step):
+    assert run("run", settings.pop("steps", None), **settings)[0].step == step
+
+
 def test_decay_of_the_statistics(run):
     fast, slow = (
         _brightness_of_the_moving_mean(run, f"{decay}", 3, batch_norm_decay=decay)
