@@ -1,4 +1,4 @@
-"""Evaluates a checkpoint on a split of a data set: accuracy, recall at 5, loss.
+"""Evaluates a checkpoint on a split of a dataset: accuracy, recall at 5, loss.
 
     python eval_image_classifier.py --model_name=lenet --checkpoint_path=/tmp/lenet \\
         --dataset_name=mnist --dataset_dir=/data/mnist --dataset_split_name=test \\

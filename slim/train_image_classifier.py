@@ -1,4 +1,4 @@
-"""Trains a network on a converted data set.
+"""Trains a network on a converted dataset.
 
 Example:
   python train_image_classifier.py --model_name=lenet --dataset_name=mnist \\

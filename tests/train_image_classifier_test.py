@@ -188,7 +188,7 @@ def _newest_step(train_dir):
         ),
         (
             {"train_dir": f"{__file__}/run"},
-            f"--train_dir={__file__}/run is no folder that can be written to: Not a directory. ",
+            f"Cannot write to --train_dir={__file__}/run: Not a directory. ",
         ),
         (
             {"learning_rat": 1},

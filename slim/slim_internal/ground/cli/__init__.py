@@ -110,7 +110,7 @@ def run(
         # TensorFlow's error goes by its name, for not every script loads TensorFlow.
         if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):
             raise
-        _fail("Out of memory. A smaller --batch_size or smaller pictures take less.")
+        _fail("Out of memory. A smaller --batch_size or smaller images take less.")
 
 
 def _define_shared_flags() -> None:

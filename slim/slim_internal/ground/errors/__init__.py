@@ -2,14 +2,14 @@
 
 A library raises `UserError` where the value came from outside: a flag, a file, an argument.
 Scripts print its message on one line and exit with 1; any other exception is a bug of ours and
-keeps its trace-back.
+keeps its traceback.
 """
 
 import difflib
 import numbers
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -50,30 +50,6 @@ def unknown(kind: str, received: object, allowed: Iterable[object], remedy: str 
     return UserError(" ".join(parts))
 
 
-def require_at_least(settings: object, minimums: Mapping[str, float]) -> None:
-    """Requires that no setting is below its minimum; one that is None was left out and passes.
-
-    Args:
-      settings: An object whose attributes are named like the flags they come from.
-      minimums: Name -> least value.
-
-    Raises:
-      UserError: For the first that is smaller, or not a number.
-    """
-    for name, minimum in minimums.items():
-        value = getattr(settings, name)
-        if value is not None and not value >= minimum:  # A NaN compares false.
-            raise UserError(f"--{name}={value} is not at least {minimum}.")
-
-
-def require_at_most(settings: object, maximums: Mapping[str, float]) -> None:
-    """Requires that no setting is above its maximum; the counterpart of `require_at_least`."""
-    for name, maximum in maximums.items():
-        value = getattr(settings, name)
-        if value is not None and not value <= maximum:
-            raise UserError(f"--{name}={value} is not at most {maximum}.")
-
-
 def require_writable_folder(flag: str, folder: str) -> None:
     """Makes a folder, and finds out now, not after hours of work, whether it takes files.
 
@@ -90,6 +66,5 @@ def require_writable_folder(flag: str, folder: str) -> None:
             pass
     except OSError as error:
         raise UserError(
-            f"--{flag}={folder} is no folder that can be written to: {error.strerror}. Choose"
-            " another."
+            f"Cannot write to --{flag}={folder}: {error.strerror}. Choose another folder."
         ) from error

@@ -182,7 +182,7 @@ def test_an_unwritable_eval_dir_is_an_error_before_any_example_is_read(
     monkeypatch.setattr(evaluate, "_run", None)  # Calling it would be a TypeError.
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", pathlib.Path("/proc")):  # Even root cannot write there.
-        with pytest.raises(UserError, match=f"--eval_dir={folder} is no folder that can be writ"):
+        with pytest.raises(UserError, match=f"Cannot write to --eval_dir={folder}: "):
             evaluate.evaluate(Evaluation(**{**setup, "eval_dir": str(folder)}))
 
 

@@ -422,7 +422,7 @@ def test_metrics_and_summaries(run, tmp_path):
 def test_unwritable_train_dir(run, tmp_path, folder):
     (tmp_path / "file").write_text("")
     path = tmp_path / folder
-    with pytest.raises(UserError, match=f"--train_dir={path} is no folder that can be written to"):
+    with pytest.raises(UserError, match=f"Cannot write to --train_dir={path}: "):
         run(folder, 1)
 
 
