@@ -13,9 +13,12 @@ from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.programs.classification.settings import Classification
 
+FLAGS = cli.FLAGS
+
 _MAX_IMAGES = 100_000
 
 
+@cli.entry(max_arguments=_MAX_IMAGES)
 def main(paths):
     """Classifies the image files named on the command line."""
     from slim_internal.programs.classification import classifier, report
@@ -37,4 +40,4 @@ def main(paths):
 config_flags.define(Classification)
 
 if __name__ == "__main__":
-    cli.run(main, max_arguments=_MAX_IMAGES)
+    cli.run(main)

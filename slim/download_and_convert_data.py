@@ -20,7 +20,10 @@ from datasets.conversion.settings import Conversion, Verification
 from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 
+FLAGS = cli.FLAGS
 
+
+@cli.entry()
 def main(_):
     """Converts or verifies the dataset that the flags name."""
     from datasets.conversion import convert

@@ -27,6 +27,7 @@ from slim_internal.ground.errors import UserError
 FLAGS = flags.FLAGS
 
 
+@cli.entry(max_arguments=1, tensorflow=False)
 def main(arguments):
     """Converts or verifies the dataset in the folder that is named."""
     settings = _settings(arguments)
@@ -58,4 +59,4 @@ def _settings(arguments) -> ArchiveSettings:
 config_flags.define(ArchiveSettings)
 
 if __name__ == "__main__":
-    cli.run(main, max_arguments=1, tensorflow=False)
+    cli.run(main)

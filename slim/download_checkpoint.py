@@ -14,7 +14,10 @@ from slim_internal.ground.cli import config_flags
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints.settings import DownloadSettings
 
+FLAGS = cli.FLAGS
 
+
+@cli.entry()
 def main(_):
     """Lists or fetches what the flags name; prints the path of the checkpoint."""
     from slim_internal.parts.checkpoints import published, published_table

@@ -12,7 +12,10 @@ from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.programs.evaluation.settings import Evaluation
 
+FLAGS = cli.FLAGS
 
+
+@cli.entry()
 def main(_):
     """Evaluates what the flags name and prints the metrics."""
     from slim_internal.parts.metrics import terminal

@@ -12,7 +12,10 @@ from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.programs.export.settings import Export
 
+FLAGS = cli.FLAGS
 
+
+@cli.entry()
 def main(_):
     """Exports what the flags name and prints how to use it."""
     from slim_internal.programs.export import inference_graph

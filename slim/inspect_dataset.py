@@ -11,7 +11,10 @@ from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.programs.inspection.settings import Inspection
 
+FLAGS = cli.FLAGS
 
+
+@cli.entry()
 def main(_):
     """Inspects the dataset that the flags name."""
     from slim_internal.ground.progress.reporting import ProgressLog

@@ -12,6 +12,8 @@ from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.ground.settings import Settings, setting
 
+FLAGS = cli.FLAGS
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Listing(Settings, subject="Output"):
@@ -25,6 +27,7 @@ class Listing(Settings, subject="Output"):
     )
 
 
+@cli.entry(max_arguments=1000)
 def main(names):
     """Prints the networks named, or all."""
     from nets import nets_factory, network_table
@@ -39,4 +42,4 @@ def main(names):
 config_flags.define(Listing)
 
 if __name__ == "__main__":
-    cli.run(main, max_arguments=1000)
+    cli.run(main)

@@ -17,6 +17,8 @@ from slim_internal.ground.cli import config_flags
 from slim_internal.ground.cli.commands import Command
 from slim_internal.ground.settings import Settings, setting
 
+FLAGS = cli.FLAGS
+
 _IMAGE_LABEL = 7
 
 
@@ -123,6 +125,7 @@ Next: the curves (pip install tensorboard; tensorboard --logdir={folder}), the s
 your own images: README.md.""")
 
 
+@cli.entry()
 def main(_):
     """Runs the steps."""
     start = time.monotonic()

@@ -15,7 +15,10 @@ from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.programs.training.settings import TrainConfig
 
+FLAGS = cli.FLAGS
 
+
+@cli.entry()
 def main(arguments: Sequence[str]) -> int:
     """Trains as the flags say and returns the exit code."""
     del arguments

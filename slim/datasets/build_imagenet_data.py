@@ -17,6 +17,8 @@ from datasets.converters.imagenet.settings import FolderSettings
 from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 
+FLAGS = cli.FLAGS
+
 
 class ImageCoder:
     """Decodes and rewrites single images; the converter itself uses `ground.images.prepare`."""
@@ -48,6 +50,7 @@ class ImageCoder:
         return pixels.encode(decoded, "JPEG", quality=100)
 
 
+@cli.entry(tensorflow=False)
 def main(_):
     """Converts the images in the folders that the flags name."""
     from datasets.converters.imagenet import launch
@@ -59,4 +62,4 @@ def main(_):
 config_flags.define(FolderSettings)
 
 if __name__ == "__main__":
-    cli.run(main, tensorflow=False)
+    cli.run(main)

@@ -3,6 +3,7 @@
 A script imports this package, defines its flags and ends with `cli.run(main)`. It imports
 whatever needs TensorFlow inside `main`, so that `--help` and a misspelt flag answer at once:
 
+    @cli.entry()
     def main(arguments):
         # Here, because TensorFlow takes seconds to load.
         from slim_internal.programs.training import train
@@ -16,20 +17,26 @@ Libraries report through `logging.getLogger(__name__)`; `run` prints information
 marks warnings and errors as such.
 """
 
+import contextlib
+import functools
+import inspect
 import io
 import logging
 import os
+import pathlib
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
-from slim_internal.ground.cli import help_text
+from slim_internal.ground.cli import absl_flags, help_text, terminals
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import space
 
 FLAGS = flags.FLAGS
+
+Main = Callable[[Sequence[str]], int | None]
 
 _EXIT_USER_ERROR = 1
 _EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
@@ -55,43 +62,71 @@ def user_path(path: str) -> str:
     return path if "://" in path else os.path.join(folder, os.path.expanduser(path))
 
 
-def run(
-    main: Callable[[Sequence[str]], int | None],
-    *,
-    max_arguments: int = 0,
-    tensorflow: bool = True,
-) -> None:
+def entry(*, max_arguments: int = 0, tensorflow: bool = True) -> Callable[[Main], Main]:
+    """Decorates the `main` of a script: `run` starts it, and so does `tf.app.run`.
+
+    Args:
+      max_arguments: How many arguments that are not flags the script takes.
+      tensorflow: Whether the script needs TensorFlow, which `run` then loads without its chatter.
+    """
+
+    def decorate(main: Main) -> Main:
+        @functools.wraps(main)
+        def entered(argv: Sequence[str]) -> int | None:
+            with _one_line():
+                return main(_arguments(argv, max_arguments))
+
+        entered.max_arguments = max_arguments
+        entered.tensorflow = tensorflow
+        return entered
+
+    return decorate
+
+
+def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
     """Runs a script and exits with its code; a user's mistake is one line and exit code 1.
 
     Args:
       main: Function of the arguments that are not flags; returns the exit code, None meaning 0.
-      max_arguments: How many such arguments the script takes.
-      tensorflow: Whether the script needs TensorFlow, which is then loaded without its chatter.
+      max_arguments: How many such arguments the script takes, unless `entry` said so.
+      tensorflow: Whether the script needs TensorFlow, unless `entry` said so.
     """
-    handler = logging.StreamHandler()  # Standard error: standard output is for results.
-    handler.setFormatter(_Formatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # Names of files need not be UTF-8.
-        sys.stdout.reconfigure(errors="surrogateescape")
-    _define_shared_flags()
-    try:
-        arguments = FLAGS(sys.argv)[1:]
-        if FLAGS.help:
-            print(
-                help_text.help_text(
-                    sys.modules["__main__"].__doc__ or "", FLAGS, sys.argv[0], __name__
-                )
-            )
+    max_arguments = getattr(main, "max_arguments", max_arguments)
+    tensorflow = getattr(main, "tensorflow", tensorflow)
+    terminal = logging.StreamHandler()  # Standard error: standard output is for results.
+    terminal.setFormatter(_Formatter())
+    logging.basicConfig(level=logging.INFO, handlers=[terminal], force=True)
+    terminals.tolerate(sys.stdout)
+    with _one_line():
+        os.chdir(user_path("") or ".")  # Before a relative --flagfile is read.
+        _define_shared_flags()
+        argv = absl_flags.parse(sys.argv)
+        if shown := _help():
+            print(shown)
             sys.exit(0)
-        if len(arguments) > max_arguments:
-            raise UserError(
-                f"Unexpected argument {arguments[max_arguments]!r}. A flag is written --name=value;"
-                " --help lists them."
-            )
-        os.chdir(user_path("") or ".")
-        if tensorflow:
+        arguments = _arguments(argv, max_arguments)
+        absl_flags.start_logging(pathlib.Path(argv[0]).stem, terminal)
+        if tensorflow and not FLAGS.only_check_args:
             _load_tensorflow(verbose=FLAGS.verbose)
-        sys.exit(main(arguments))
+        sys.exit(absl_flags.call(inspect.unwrap(main), arguments))
+
+
+def _arguments(argv: Sequence[str], max_arguments: int) -> Sequence[str]:
+    """Returns what follows the name of the program and the flags."""
+    arguments = argv[1:]
+    if len(arguments) > max_arguments:
+        raise UserError(
+            f"Unexpected argument {arguments[max_arguments]!r}. A flag is written --name=value;"
+            " --help lists them."
+        )
+    return arguments
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """Turns mistakes of the user and states of the machine into one line and an exit code."""
+    try:
+        yield
     except (flags.Error, UserError) as error:
         _fail(str(error))
     except BrokenPipeError:  # `... | head` has read enough.
@@ -114,9 +149,22 @@ def run(
 
 
 def _define_shared_flags() -> None:
+    absl_flags.define_help_flags()
     if "verbose" not in FLAGS:
-        flags.DEFINE_bool("help", False, "Show this help.", short_name="h")
         flags.DEFINE_bool("verbose", False, "Show the messages of TensorFlow as well.")
+
+
+def _help() -> str:
+    """Returns the help that the flags ask for, if any."""
+    if FLAGS.helpxml:
+        text = io.StringIO()
+        FLAGS.write_help_in_xml_format(text)
+        return text.getvalue()
+    if not (FLAGS.help or FLAGS.helpshort or FLAGS.helpfull):
+        return ""
+    docstring = sys.modules["__main__"].__doc__ or ""
+    shared = (absl_flags.__name__, __name__, *(absl_flags.MODULES if FLAGS.helpfull else ()))
+    return help_text.help_text(docstring, FLAGS, sys.argv[0], shared)
 
 
 def _fail(message: str) -> None:

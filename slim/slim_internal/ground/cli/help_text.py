@@ -9,7 +9,9 @@ _WIDTH = 80
 _REQUIRED, _COMMON, _OTHER = "Required", "Common", "Flags"
 
 
-def help_text(docstring: str, flag_values: flags.FlagValues, script: str, shared: str) -> str:
+def help_text(
+    docstring: str, flag_values: flags.FlagValues, script: str, shared: Sequence[str]
+) -> str:
     """Returns the docstring of a script and its flags: required, common, then by subject.
 
     Flags that nothing but the default works for are left out.
@@ -18,7 +20,7 @@ def help_text(docstring: str, flag_values: flags.FlagValues, script: str, shared
       docstring: What the script is for.
       flag_values: Where its flags are defined.
       script: Name of the module that defines the flags of the script.
-      shared: Name of the module that defines those of all programs.
+      shared: Names of the modules that define those of all programs.
     """
     own = flag_values.get_key_flags_for_module(script)
     groups: dict[str, list[flags.Flag]] = {_REQUIRED: [], _COMMON: []}
@@ -26,7 +28,10 @@ def help_text(docstring: str, flag_values: flags.FlagValues, script: str, shared
         if subject := _subject(flag):
             groups.setdefault(subject, []).append(flag)
     groups["All programs"] = [
-        flag for flag in flag_values.get_key_flags_for_module(shared) if flag not in own
+        flag
+        for module in shared
+        for flag in flag_values.get_key_flags_for_module(module)
+        if flag not in own
     ]
     parts = [docstring.strip(), "Flags are written --name=value; what is shown is the default."]
     parts += [_group(subject, members) for subject, members in groups.items() if members]

@@ -42,13 +42,13 @@ def run(tmp_path):
     script.write_text(_SCRIPT)
     inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
 
-    def run_script(*arguments, **environment):
+    def run_script(*arguments, text=True, **environment):
         return subprocess.run(
             [sys.executable, str(script), *arguments],
             env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
             cwd=tmp_path,
             capture_output=True,
-            text=True,
+            text=text,
         )
 
     return run_script
@@ -144,6 +144,105 @@ def test_memory_that_is_not_enough_is_one_line(run):
     assert result.returncode == 1
     assert result.stderr.startswith("error: Out of memory. A smaller --batch_size")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "lines"),
+    [
+        ([], ["in", "warning: careful"]),
+        (["--alsologtostderr"], ["in", "warning: careful"]),
+        (["--logtostderr"], ["in", "warning: careful"]),
+        (["--stderrthreshold=error"], ["in", "warning: careful"]),
+        (["--log_dir="], ["in", "warning: careful"]),
+        (["--v=1"], ["in", "warning: careful"]),
+        (["--verbosity=-1"], ["warning: careful"]),
+        (["-v", "-2"], []),
+    ],
+)
+def test_absl_flags_for_messages_on_the_terminal(run, flags, lines):
+    result = run("pass", *flags)
+    assert result.returncode == 0
+    assert [
+        line.removesuffix(" ").partition(" /")[0] for line in result.stderr.splitlines()
+    ] == lines
+
+
+@pytest.mark.parametrize(
+    ("flags", "terminal", "in_file"),
+    [
+        ([], [], 2),
+        (["--alsologtostderr"], ["in", "warning: careful"], 2),
+        (["--stderrthreshold=warning"], ["warning: careful"], 2),
+        (["--verbosity=-1"], [], 1),
+        (["--logtostderr"], ["in", "warning: careful"], None),
+    ],
+)
+def test_log_dir_gets_the_messages(run, tmp_path, flags, terminal, in_file):
+    result = run("pass", "--log_dir=logs", *flags)
+    assert result.returncode == 0
+    assert [line.partition(" /")[0] for line in result.stderr.splitlines()] == terminal
+    files = [path for path in tmp_path.glob("logs/multiply.*.INFO.*") if not path.is_symlink()]
+    assert len(files) == (in_file is not None)
+    for path in files:
+        lines = path.read_text().splitlines()
+        assert len(lines) == in_file
+        assert lines[-1].startswith("W")
+        assert lines[-1].endswith("] careful")
+
+
+def test_log_dir_that_cannot_be_written_to(run, tmp_path):
+    (tmp_path / "logs").write_text("")
+    result = run("pass", "--log_dir=logs")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: Cannot write to --log_dir=logs: File exists. Choose another folder.\n"
+    )
+
+
+def test_flagfile_is_found_from_the_folder_of_the_user(run, tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "recipe.flags").write_text("# Seven.\n--factor=7\n")
+    program = "print(flags.FLAGS.factor)"
+    result = run(program, "--flagfile=recipe.flags", BUILD_WORKING_DIRECTORY=str(there))
+    assert result.stdout == "7\n"
+    result = run(program, "--flagfile=recipe.flags")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: --flagfile=recipe.flags: No such file or directory.\n",
+    )
+
+
+def test_flagfile_that_is_no_text(run, tmp_path):
+    (tmp_path / "net.pb").write_bytes(bytes(range(255, 0, -1)))
+    result = run("pass", "--flagfile=net.pb")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: The --flagfile is not a text file of flags, one per line.\n",
+    )
+
+
+def test_absl_flags_for_help_and_debugging(run, tmp_path):
+    assert run("--helpshort").stdout == run("--help").stdout
+    assert "--[no]alsologtostderr" in run("--helpfull").stdout
+    assert "<name>factor</name>" in run("--helpxml").stdout
+    assert run("1 / 0", "--only_check_args").returncode == 0
+    assert "function calls" in run("pass", "--run_with_profiling").stdout
+    assert run("pass", "--profile_file=profile").returncode == 0
+    assert (tmp_path / "profile").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("encoding", "printed"),
+    [
+        ("ascii", b"a\\xfc\\u65e5\xff\n"),
+        ("latin-1", b"a\xfc\\u65e5\xff\n"),
+        ("utf-8", "aü日".encode() + b"\xff\n"),
+    ],
+)
+def test_any_name_can_be_printed(run, encoding, printed):
+    result = run(r"print('a\xfc\u65e5\udcff')", text=False, PYTHONIOENCODING=encoding)
+    assert (result.returncode, result.stdout) == (0, printed)
 
 
 def test_user_path(monkeypatch):

@@ -26,7 +26,7 @@ class Bread(Oven, subject="Dough"):
 def _help() -> str:
     values = flags.FlagValues()
     config_flags.define(Bread, values)
-    return help_text.help_text("\nBakes.\n", values, __name__, "nothing")
+    return help_text.help_text("\nBakes.\n", values, __name__, ["nothing"])
 
 
 def test_groups_choices_bounds_and_defaults():

@@ -1,0 +1,25 @@
+"""Printing names that the encoding of the terminal lacks."""
+
+import codecs
+import io
+
+_ERRORS = "slim_terminal"
+_FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF  # How Python keeps a byte of a name that is not UTF-8.
+
+
+def _encode(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Gives back the bytes of names that are not UTF-8, and escapes what cannot be shown."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    code = ord(error.object[error.start])
+    if _FIRST_BYTE <= code <= _LAST_BYTE:
+        return bytes([code - 0xDC00]), error.start + 1
+    escaped = error.object[error.start].encode("ascii", "backslashreplace")
+    return escaped.decode("ascii"), error.start + 1
+
+
+def tolerate(stream: object) -> None:
+    """Makes a standard stream print any name; nothing else about it changes."""
+    if isinstance(stream, io.TextIOWrapper):
+        codecs.register_error(_ERRORS, _encode)
+        stream.reconfigure(errors=_ERRORS)
