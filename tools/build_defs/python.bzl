@@ -19,11 +19,11 @@ def _imports():
     return ["../" * depth + "slim"]
 
 def _parent_packages():
-    """Returns the targets with the `__init__.py` of each Python package above a private one."""
+    """Returns the targets with the `__init__.py` of the private package and of its floor."""
     parts = native.package_name().split("/")
     if parts[:2] != ["slim", "slim_internal"]:
         return []
-    return ["//" + "/".join(parts[:depth]) for depth in range(2, len(parts))]
+    return ["//" + "/".join(parts[:depth]) for depth in range(2, min(len(parts), 4))]
 
 def py_library(name, srcs = [], deps = [], **kwargs):
     """Declares a library; takes the attributes of Bazel's own `py_library`."""
