@@ -1,17 +1,28 @@
 """The description that stands beside an exported graph, so that it can be used without flags.
 
-`lenet.pb` gets a neighbour `lenet.json` with the names of its ends, the size of its pictures, the
-preprocessing and the names of its classes.
+`lenet.pb` gets a neighbor `lenet.json` with the names of its tensors, the size of its images, the
+preprocessing and the names of its classes; `lenet.pbtxt` gets `lenet.pbtxt.json`. What is read may
+have been edited or damaged: each field is checked here, and `formats` compares them with the graph.
 """
 
 import dataclasses
 import json
 import pathlib
+import re
+from collections.abc import Callable
+from typing import Any
 
 from slim_internal.ground.errors import UserError
 
 INPUT_NAME = "input"
 PREDICTIONS_NAME = "predictions"
+
+_GRAPH_SUFFIX = ".pb"
+# Key in the file, beside the fields of `ModelDescription`: the name of the file that it describes.
+_FILE = "graph_file"
+_MAX_SIZE = 16_384  # Height and width in pixels; 3 GB for one image.
+_MAX_COUNT = 1_000_000
+_OPERATION = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +31,7 @@ class ModelDescription:
 
     Attributes:
       model_name: Name of the network.
-      preprocessing_name: Name of the preprocessing that makes the graph's input of a picture.
+      preprocessing_name: Name of the preprocessing that makes the graph's input of an image.
       image_size: Height and width in pixels of the input.
       channels: Channels of the input.
       num_classes: Width of the predictions.
@@ -52,15 +63,16 @@ class ModelDescription:
 
 
 def description_path(graph_path: str | pathlib.Path) -> pathlib.Path:
-    """Returns where the description of an exported graph stands."""
-    return pathlib.Path(graph_path).with_suffix(".json")
+    """Returns where the description of an exported graph stands; no two graphs share one."""
+    path = pathlib.Path(graph_path)
+    return path.with_name(path.name.removesuffix(_GRAPH_SUFFIX) + ".json")
 
 
 def require_no_other_file(graph_path: str | pathlib.Path) -> None:
     """Requires that where the description goes stands nothing, or an older description.
 
     Raises:
-      UserError: If another file stands there.
+      UserError: If another file stands there, or the description of another graph.
     """
     path = description_path(graph_path)
     if path.exists():
@@ -68,14 +80,20 @@ def require_no_other_file(graph_path: str | pathlib.Path) -> None:
             read_description(graph_path)
         except UserError as error:
             raise UserError(
-                f"{path}, where the description of the graph goes, is another file. Choose another "
-                "--output_file."
+                f"{path}, where the description of the graph goes, is another file: {error} Choose"
+                " another --output_file."
             ) from error
 
 
-def encode_description(model: ModelDescription) -> bytes:
-    """Returns the contents of the file that describes a graph; names that are no UTF-8 survive."""
-    text = json.dumps(dataclasses.asdict(model), indent=1, ensure_ascii=False)
+def encode_description(model: ModelDescription, graph_name: str = "") -> bytes:
+    """Returns the contents of the file that describes a graph; names that are no UTF-8 survive.
+
+    Args:
+      model: The description.
+      graph_name: Name of the file that it stands beside.
+    """
+    fields = dataclasses.asdict(model) | ({_FILE: graph_name} if graph_name else {})
+    text = json.dumps(fields, indent=1, ensure_ascii=False)
     return f"{text}\n".encode(errors="surrogateescape")
 
 
@@ -83,7 +101,7 @@ def read_description(graph_path: str | pathlib.Path) -> ModelDescription:
     """Reads the description that stands beside an exported graph.
 
     Raises:
-      UserError: If it is missing or is not one of ours.
+      UserError: If it is missing, damaged, or that of another graph.
     """
     path = description_path(graph_path)
     if not path.exists():
@@ -91,19 +109,105 @@ def read_description(graph_path: str | pathlib.Path) -> ModelDescription:
             f"{path} is missing. export_inference_graph writes it beside the graph; "
             "keep the two files together."
         )
-    return read(path)
+    graph_name = pathlib.Path(graph_path).name
+    fields = _fields(path, _contents(path))
+    described = fields.pop(_FILE, graph_name)
+    # `model` and `model.pb` have the same neighbor. Both may have been renamed together.
+    if described != graph_name and path.with_name(str(described)).exists():
+        raise UserError(f"{path} describes {described}, not {graph_name}.")
+    return _checked(path, fields)
 
 
 def read(path: pathlib.Path) -> ModelDescription:
-    """Reads a description.
+    """Reads a description that stands alone.
 
     Raises:
-      UserError: If it is missing or is not one of ours.
+      UserError: If it is missing or damaged.
     """
+    return decode(path, _contents(path))
+
+
+def decode(path: pathlib.Path, content: bytes) -> ModelDescription:
+    """Returns the description that a file holds.
+
+    Raises:
+      UserError: If it is damaged.
+    """
+    fields = _fields(path, content)
+    fields.pop(_FILE, None)
+    return _checked(path, fields)
+
+
+def _contents(path: pathlib.Path) -> bytes:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-        return ModelDescription(**{**fields, "class_names": tuple(fields["class_names"])})
+        if path.exists() and not path.is_file():  # A FIFO would be waited for.
+            raise UserError(f"Cannot read {path}: it is not a regular file.")
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    except (TypeError, KeyError, ValueError) as error:
-        raise UserError(f"{path} does not describe an exported graph: {error}") from error
+
+
+def _fields(path: pathlib.Path, content: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(content.decode(errors="surrogateescape"))
+    except RecursionError as error:
+        raise _wrong(path, "it is nested too deeply") from error
+    except ValueError as error:
+        raise _wrong(path, str(error)) from error
+    if not isinstance(fields, dict):
+        raise _wrong(path, "it holds no fields")
+    return fields
+
+
+def _wrong(path: pathlib.Path, problem: str) -> UserError:
+    return UserError(f"{path} does not describe an exported graph: {problem}.")
+
+
+def _is_integer(maximum: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and 1 <= value <= maximum
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_operation(value: Any) -> bool:
+    return isinstance(value, str) and _OPERATION.fullmatch(value) is not None
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+_COUNT = (_is_integer(_MAX_COUNT), f"an integer from 1 to {_MAX_COUNT}")
+# Field -> what it has to be, as a check and in words.
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model_name": (_is_name, "a name"),
+    "preprocessing_name": (_is_name, "a name"),
+    "image_size": (_is_integer(_MAX_SIZE), f"an integer from 1 to {_MAX_SIZE}"),
+    "channels": _COUNT,
+    "num_classes": _COUNT,
+    "class_names": (_are_names, "a list of names"),
+    "num_frames": (lambda value: value is None or _COUNT[0](value), f"null or {_COUNT[1]}"),
+    "input_name": (_is_operation, "the name of an operation"),
+    "predictions_name": (_is_operation, "the name of an operation"),
+}
+
+
+def _checked(path: pathlib.Path, fields: dict[str, Any]) -> ModelDescription:
+    """Returns the description of which a file holds the fields."""
+    for field in dataclasses.fields(ModelDescription):
+        if field.name not in fields:
+            if field.default is dataclasses.MISSING or field.name == "class_names":
+                raise _wrong(path, f"{field.name} is missing")
+            continue
+        is_right, words = _RULES[field.name]
+        if not is_right(fields[field.name]):
+            shown = json.dumps(fields[field.name])
+            raise _wrong(path, f"{field.name} must be {words}; got {shown[:60]}")
+    if unknown := sorted(fields.keys() - _RULES.keys()):
+        raise _wrong(path, f"it has an unknown field {unknown[0]!r}")
+    names, num_classes = fields["class_names"], fields["num_classes"]
+    if names and len(names) != num_classes:
+        raise _wrong(path, f"it names {len(names)} classes of {num_classes}")
+    return ModelDescription(**{**fields, "class_names": tuple(names)})

@@ -44,7 +44,7 @@ def freeze(
         if checkpoint_path:
             with tf.Session(config=sessions.config()) as session:
                 checkpoint_path = inference_graph.restore_weights(
-                    session, checkpoint_path, moving_average_decay
+                    session, predictions, checkpoint_path, moving_average_decay
                 )
                 if not is_training:  # Dropout and batch norm say something else each time.
                     probe = _probe(model, session.make_callable(predictions, [images]), batch_size)

@@ -45,34 +45,59 @@ def build(
     return images, tf.nn.softmax(scores, name=model.predictions_name)
 
 
-def plan(checkpoint_path: str, moving_average_decay: float | None = None) -> restore.RestorePlan:
-    """Plans how to restore every variable of the current graph.
+def plan(
+    outputs: tf.Tensor, checkpoint_path: str, moving_average_decay: float | None = None
+) -> restore.RestorePlan:
+    """Plans how to restore every variable that outputs depend on.
+
+    Others may be missing: the auxiliary classifier of Inception v3 has a variable that is named by
+    the size of the images.
 
     Args:
+      outputs: What is going to be computed.
       checkpoint_path: A checkpoint, or a folder whose newest one is taken.
       moving_average_decay: Given when training kept moving averages: restores these.
 
     Raises:
       UserError: If there is no checkpoint, or it does not fit the graph.
     """
-    variables = (
-        restore.moving_averages(slim.get_model_variables())
-        if moving_average_decay
-        else tf.global_variables()
+    used = _operations_above(outputs)
+    if moving_average_decay:
+        wanted = restore.moving_averages(slim.get_model_variables())
+    else:
+        wanted = {variable.op.name: variable for variable in tf.global_variables()}
+    unused = [name for name, variable in wanted.items() if variable.op not in used]
+    # Excluded, not left out: the message about others does not list them as extra then.
+    return restore.plan(
+        wanted, latest.find(checkpoint_path), exclude_scopes=unused, all_needed=True
     )
-    return restore.plan(variables, latest.find(checkpoint_path), all_needed=True)
+
+
+def _operations_above(tensor: tf.Tensor) -> set[tf.Operation]:
+    """Returns the operations that have to run to compute a tensor."""
+    found: set[tf.Operation] = set()
+    pending = [tensor.op]
+    while pending:
+        operation = pending.pop()
+        if operation not in found:
+            found.add(operation)
+            pending += [each.op for each in operation.inputs] + list(operation.control_inputs)
+    return found
 
 
 def restore_weights(
-    session, checkpoint_path: str, moving_average_decay: float | None = None
+    session: tf.Session,
+    outputs: tf.Tensor,
+    checkpoint_path: str,
+    moving_average_decay: float | None = None,
 ) -> str:
-    """Restores every variable of the session's graph and returns the checkpoint they came from.
+    """Restores every variable that outputs depend on; returns the checkpoint they came from.
 
     Raises:
       UserError: If there is no checkpoint, or it does not fit the graph.
     """
     with session.graph.as_default():
-        found = plan(checkpoint_path, moving_average_decay)
+        found = plan(outputs, checkpoint_path, moving_average_decay)
         found.restore(session)
     return found.checkpoint_path
 
@@ -88,5 +113,5 @@ def open_checkpoint(
     """
     with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
         images, predictions = build(model)
-        restore_weights(session, checkpoint_path, moving_average_decay)
+        restore_weights(session, predictions, checkpoint_path, moving_average_decay)
         yield Predictor(model, None, session.make_callable(predictions, [images]))

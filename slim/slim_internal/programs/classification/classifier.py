@@ -19,6 +19,8 @@ from slim_internal.parts.inference.formats import table
 from slim_internal.parts.inference.formats.format import Predictor
 from slim_internal.programs.classification import settings as classification_config
 
+_CHANNELS = (1, 3)
+
 
 @dataclasses.dataclass(frozen=True)
 class Guess:
@@ -120,6 +122,11 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
         model = predictor.model
         if model.num_frames:
             raise UserError(f"{model.model_name} reads clips; images cannot be given to it.")
+        if model.channels not in _CHANNELS:
+            raise UserError(
+                f"{model.model_name} reads images of {model.channels} channels; image files have"
+                f" {_CHANNELS[0]} or {_CHANNELS[1]}."
+            )
         with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
             yield Classifier(session, predictor)
 

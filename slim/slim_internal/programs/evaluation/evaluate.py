@@ -87,7 +87,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
         )
         outputs = _outputs(config, dataset, model)
         checkpoint_path = latest.find(config.checkpoint_path)
-        plan = inference_graph.plan(checkpoint_path, config.moving_average_decay)
+        plan = inference_graph.plan(outputs["logits"], checkpoint_path, config.moving_average_decay)
         _LOG.info("Evaluating %s", checkpoint_path)
         session = tf.Session(config=sessions.config())
         with session, damage.damage_named(dataset):

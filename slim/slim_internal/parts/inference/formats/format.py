@@ -4,11 +4,12 @@ import abc
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference.description import ModelDescription
 
 
@@ -79,6 +80,31 @@ class Predictor:
             filled = np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1))
             rows.append(self.predict(filled)[: len(batch)])
         return np.concatenate(rows)
+
+
+def require_fit(
+    model: ModelDescription, images: Sequence[int | None], predictions: Sequence[int | None]
+) -> None:
+    """Requires that a description tells the shapes of a network's input and output.
+
+    Args:
+      model: The description.
+      images: Shape of the input with the batch; None or -1 for what is open.
+      predictions: Shape of the output with the batch, likewise.
+
+    Raises:
+      UserError: If it does not.
+    """
+    for kind, shape, expected in (
+        ("images of shape", images, model.example_shape),
+        ("predictions of shape", predictions, (model.num_classes,)),
+    ):
+        sizes = tf.TensorShape([None if size in (None, -1) else size for size in shape])
+        if not sizes.is_compatible_with([None, *expected]):
+            raise UserError(
+                f"The description of {model.model_name} does not fit it: {kind}"
+                f" {list(expected)} are described, the file has {sizes.as_list()[1:]}."
+            )
 
 
 class Format(abc.ABC):

@@ -8,11 +8,12 @@ from google.protobuf import message, text_format
 
 from deployment import sessions
 from slim_internal.ground.compat import tf
-from slim_internal.ground.errors import UserError
+from slim_internal.ground.errors import UserError, unknown
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
-from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor
+from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
 
+_INPUTS = ("Placeholder", "PlaceholderWithDefault")
 _VARIABLES = ("VariableV2", "VarHandleOp")
 
 
@@ -28,7 +29,9 @@ class FrozenGraph(Format):
         path = folder / name
         atomic.write_all(
             {
-                description.description_path(path): description.encode_description(network.model),
+                description.description_path(path): description.encode_description(
+                    network.model, name
+                ),
                 path: text_format.MessageToBytes(network.graph_def)
                 if network.as_text
                 else network.graph_def.SerializeToString(deterministic=True),
@@ -50,14 +53,38 @@ class FrozenGraph(Format):
 @contextlib.contextmanager
 def open_graph(model: description.ModelDescription, graph_def: tf.GraphDef) -> Iterator[Predictor]:
     """Opens a graph that was read from whatever file, in a session of its own."""
+    _require_tensors(model, graph_def)
     with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
-        images, predictions = tf.import_graph_def(
-            graph_def,
-            return_elements=[f"{model.input_name}:0", f"{model.predictions_name}:0"],
-            name="",
-        )
+        try:
+            images, predictions = tf.import_graph_def(
+                graph_def,
+                return_elements=[f"{model.input_name}:0", f"{model.predictions_name}:0"],
+                name="",
+            )
+        except ValueError as error:
+            problem = str(error).splitlines()[0]
+            raise UserError(f"The graph cannot be used: {problem}") from error
+        require_fit(model, images.shape, predictions.shape)
         predict = session.make_callable(predictions, [images])
         yield Predictor(model, images.shape[0].value, predict)
+
+
+def _require_tensors(model: description.ModelDescription, graph_def: tf.GraphDef) -> None:
+    """Requires that the operations exist, and that images lead to predictions."""
+    nodes = {node.name: node for node in graph_def.node}
+    inputs = [name for name, node in nodes.items() if node.op in _INPUTS]
+    if model.input_name not in inputs:
+        raise unknown("input of the graph, named by its description,", model.input_name, inputs)
+    found = model.predictions_name in nodes and model.predictions_name not in inputs
+    if found:
+        used = tf.graph_util.extract_sub_graph(graph_def, [model.predictions_name]).node
+        found = any(node.name == model.input_name for node in used)
+    if not found:
+        raise UserError(
+            "The description of the graph does not fit it: its predictions_name is"
+            f" {model.predictions_name!r}, which is no operation that depends on"
+            f" {model.input_name!r}."
+        )
 
 
 FORMATS = (FrozenGraph(),)

@@ -14,7 +14,7 @@ from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
-from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor
+from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
 
 _DESCRIPTION = pathlib.Path("assets.extra", "model.json")  # TF Serving leaves this folder alone.
 _IMAGES = "serving_default"
@@ -60,14 +60,26 @@ class SavedModel(Format):
             except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
                 problem = str(error).splitlines()[0]
                 raise UserError(f"The SavedModel {path} cannot be read: {problem}") from error
-            signature = meta_graph.signature_def[_IMAGES]
-            images = session.graph.get_tensor_by_name(signature.inputs["images"].name)
-            probabilities = session.graph.get_tensor_by_name(
-                signature.outputs["probabilities"].name
-            )
-            yield Predictor(
-                model, images.shape[0].value, session.make_callable(probabilities, [images])
-            )
+            images, probabilities = _tensors(path, session.graph, meta_graph)
+            require_fit(model, images.shape, probabilities.shape)
+            predict = session.make_callable(probabilities, [images])
+            yield Predictor(model, images.shape[0].value, predict)
+
+
+def _tensors(
+    path: pathlib.Path, graph: tf.Graph, meta_graph: tf.MetaGraphDef
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns images and probabilities of the signature of preprocessed images."""
+    try:
+        signature = meta_graph.signature_def[_IMAGES]
+        names = signature.inputs["images"].name, signature.outputs["probabilities"].name
+        images, probabilities = map(graph.get_tensor_by_name, names)
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a SavedModel that export_inference_graph wrote: it has no signature"
+            f" {_IMAGES!r} from 'images' to 'probabilities'."
+        ) from error
+    return images, probabilities
 
 
 FORMATS = (SavedModel(),)

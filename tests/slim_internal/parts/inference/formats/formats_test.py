@@ -1,5 +1,6 @@
 """Every format, written and read again, says what the checkpoint says."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.inference import describe
+from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference.formats import table
 from slim_internal.parts.inference.freeze import freeze
 from tests import golden_files, small_models
@@ -117,3 +118,61 @@ def test_a_damaged_saved_model_is_one_line(network, tmp_path):
 def test_an_unknown_format_names_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'saved_model'"):
         table.get_format("savedmodel")
+
+
+@pytest.mark.parametrize("name", ["frozen", "saved_model"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": 32}, r"images of shape \[32, 32, 1\] are described, the file has \[28, 28"),
+        ({"channels": 3}, r"images of shape \[28, 28, 3\] are described, the file has \[28, 28, 1"),
+        ({"num_frames": 4}, r"images of shape \[4, 28, 28, 1\] are described"),
+        ({"num_classes": 9, "class_names": ()}, r"predictions of shape \[9\] .* has \[10\]"),
+    ],
+    ids=["image_size", "channels", "num_frames", "num_classes"],
+)
+def test_a_description_that_does_not_fit_is_one_line(network, tmp_path, name, changes, message):
+    other = dataclasses.replace(network, model=dataclasses.replace(network.model, **changes))
+    if name == "saved_model":
+        table.get_format(name).write(network, tmp_path, "lenet")
+        content = description.encode_description(other.model)
+        (tmp_path / "lenet/assets.extra/model.json").write_bytes(content)
+    else:
+        table.get_format(name).write(other, tmp_path, "lenet")
+    _refuses(tmp_path / "lenet", message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input_name": "inputs"}, "Unknown input .* 'inputs'. Did you mean 'input'"),
+        ({"input_name": "predictions"}, "Unknown input .* 'predictions'"),
+        ({"predictions_name": "Predictions"}, "predictions_name is 'Predictions', which is no op"),
+        ({"predictions_name": "input"}, "predictions_name is 'input', which is no operation"),
+        ({"predictions_name": "LeNet/fc4/biases"}, "'LeNet/fc4/biases', which is no operation"),
+        ({"predictions_name": "LeNet/conv1/Conv2D"}, "the file has"),
+    ],
+    ids=["no_input", "no_placeholder", "no_output", "output_is_input", "constant", "layer"],
+)
+def test_names_of_other_operations_are_one_line(network, tmp_path, changes, message):
+    table.get_format("frozen").write(network, tmp_path, "lenet.pb")
+    other = dataclasses.replace(network.model, **changes)
+    (tmp_path / "lenet.json").write_bytes(description.encode_description(other))
+    _refuses(tmp_path / "lenet.pb", message)
+
+
+def _refuses(path, message):
+    with pytest.raises(UserError, match=message) as caught, table.open_network(str(path)):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_two_graphs_of_versions_keep_their_names(network, tmp_path):
+    """`net_1.0` and `net_1.4` once shared `net_1.json`: the first answered with other names."""
+    for name, classes in (("net_1.0", "abcdefghij"), ("net_1.4", "ABCDEFGHIJ")):
+        model = dataclasses.replace(network.model, class_names=tuple(classes))
+        table.get_format("frozen").write(dataclasses.replace(network, model=model), tmp_path, name)
+    with table.open_network(str(tmp_path / "net_1.0")) as predictor:
+        assert predictor.model.class_name(0) == "a"
+    with table.open_network(str(tmp_path / "net_1.4")) as predictor:
+        assert predictor.model.class_name(0) == "A"
