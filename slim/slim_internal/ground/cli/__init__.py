@@ -18,6 +18,7 @@ marks warnings and errors as such.
 """
 
 import contextlib
+import errno
 import functools
 import inspect
 import io
@@ -27,11 +28,13 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO, cast
 
 from absl import flags
 
 from slim_internal.ground.cli import absl_flags, help_text, terminals
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.errors.escaping import escaped_lines
 from slim_internal.ground.files import space
 
 FLAGS = flags.FLAGS
@@ -46,10 +49,23 @@ class _Formatter(logging.Formatter):
     """Marks what is more than information: "warning: ...", "error: ..."."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = super().format(record)
+        message = escaped_lines(super().format(record))
         if record.levelno > logging.INFO:
             return f"{record.levelname.lower()}: {message}"
         return message
+
+
+class _EscapedOutput:
+    """A stream in whose place control characters of names cannot reach the terminal."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(escaped_lines(text))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
 
 
 def user_path(path: str) -> str:
@@ -97,7 +113,8 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
     terminal.setFormatter(_Formatter())
     logging.basicConfig(level=logging.INFO, handlers=[terminal], force=True)
     terminals.tolerate(sys.stdout)
-    with _one_line():
+    escaped = cast(TextIO, _EscapedOutput(sys.stdout))
+    with _one_line(), contextlib.redirect_stdout(escaped):
         os.chdir(user_path("") or ".")  # Before a relative --flagfile is read.
         _define_shared_flags()
         argv = absl_flags.parse(sys.argv)
@@ -145,6 +162,9 @@ def _one_line() -> Iterator[None]:
         # TensorFlow's error goes by its name, for not every script loads TensorFlow.
         if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):
             raise
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE):  # It goes by that name as well.
+            if os.strerror(number) in str(error):
+                _fail(str(space.cannot_write(OSError(number, os.strerror(number)))))
         _fail("Out of memory. A smaller --batch_size or smaller images take less.")
 
 
@@ -168,7 +188,7 @@ def _help() -> str:
 
 
 def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {escaped_lines(message)}", file=sys.stderr)
     sys.exit(_EXIT_USER_ERROR)
 
 

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterable
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import part_file, receipts, transfer
+from slim_internal.ground.downloads import part_file, receipts, responses, transfer
 from slim_internal.ground.downloads.remote_file import RemoteFile, below, printable
 from slim_internal.ground.downloads.transfer import Credentials, Policy
 from slim_internal.ground.files import space
@@ -114,20 +114,35 @@ class _Job:
             except receipts.MismatchError as error:
                 failures.append(str(error))
             except KeyboardInterrupt:
-                _LOG.warning(
-                    "Interrupted. %s of %s are kept in %s; the next run goes on from there.",
-                    human_bytes(self.part.length),
-                    self.remote.name,
-                    self.part.path,
-                )
+                self._say_what_is_kept()
+                raise
+            except errors.UserError:  # A full disk, which bytes of no use would keep full.
+                if self.part.version is not None:
+                    self._discard_useless()
                 raise
             _LOG.info("%s", failures[-1])
-        if not self.part.length:
-            self.part.discard()
+        self._discard_useless()
         raise errors.UserError(
             f"Cannot fetch {self.remote.name}. {' '.join(failures)} "
             f"If you can get it another way, put it into {directory} and run again."
         )
+
+    def _say_what_is_kept(self) -> None:
+        name, count = self.remote.name, human_bytes(self.part.length)
+        if transfer.can_continue(self.part):
+            kept = "%s of %s are kept in %s; the next run goes on from there."
+            _LOG.warning(f"Interrupted. {kept}", count, name, self.part.path)
+        elif self.part.length:
+            _LOG.warning(
+                "Interrupted. The next run fetches %s from the start: its server does not say which"
+                " version of the file it sends, so that the %s that are here are not kept.",
+                *(name, count),
+            )
+            self.part.discard()
+
+    def _discard_useless(self) -> None:
+        if not transfer.can_continue(self.part):
+            self.part.discard()
 
     def _fetch_from(self, url: str) -> None:
         try:
@@ -150,6 +165,11 @@ class _Job:
             policy=self.policy,
         )
         contents = self._contents()
+        with open(contents, "rb") as file:
+            # The first bytes may have come one by one, or compressed.
+            if responses.looks_like_web_page(file.read(responses.HEAD), self.remote.name):
+                self.part.clear()
+                raise transfer.SourceError(transfer.WEB_PAGE_INSTEAD)
         try:
             receipt = receipts.check(
                 contents,

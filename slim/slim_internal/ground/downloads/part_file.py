@@ -13,12 +13,13 @@ import os
 import stat
 from collections.abc import Iterator
 
+from slim_internal.ground.errors.escaping import escaped
 from slim_internal.ground.files import atomic, locks, space
 
 
 @dataclasses.dataclass(frozen=True)
 class Version:
-    """What a server says of a file; two answers that agree belong to the same bytes.
+    """What a server says of a file.
 
     Attributes:
       url: Where it was asked for, without anything secret.
@@ -34,15 +35,25 @@ class Version:
     last_modified: str | None = None
     encoding: str | None = None
 
-    def agrees_with(self, other: "Version") -> bool:
-        """Whether bytes of both may stand in one file."""
-        if (self.url, self.encoding) != (other.url, other.encoding):
-            return False
-        if (self.etag, self.last_modified) != (other.etag, other.last_modified):
-            return False
-        if None not in (self.size, other.size):
-            return self.size == other.size
-        return self.etag is not None or self.last_modified is not None
+    @classmethod
+    def from_json(cls, fields: dict) -> "Version":
+        """Returns the version that a description beside a part file holds.
+
+        Raises:
+          ValueError or TypeError: It is not one of ours.
+        """
+        version = cls(**fields)
+        texts = (
+            version.url,
+            version.etag or "",
+            version.last_modified or "",
+            version.encoding or "",
+        )
+        if any(not isinstance(text, str) or escaped(text) != text for text in texts):
+            raise ValueError("not a text of one line")
+        if version.size is not None and (type(version.size) is not int or version.size < 0):
+            raise ValueError("not a size")
+        return version
 
 
 class PartFile:
@@ -104,8 +115,8 @@ class PartFile:
     def _read_sidecar(self) -> Version | None:
         try:
             with open(self._sidecar, encoding="utf-8") as file:
-                return Version(**json.load(file))
-        except (OSError, ValueError, TypeError):
+                return Version.from_json(json.load(file))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None  # Missing or damaged: the bytes cannot be trusted, start again.
 
 

@@ -110,9 +110,15 @@ def read_receipt(path: str) -> Receipt | None:
     """Returns the receipt of a file, or None where there is none that can be read."""
     try:
         with open(receipt_path(path), encoding="utf-8") as file:
-            return Receipt(**json.load(file))
-    except (OSError, ValueError, TypeError):
+            receipt = Receipt(**json.load(file))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    wrong = [
+        field.name
+        for field in dataclasses.fields(Receipt)
+        if type(getattr(receipt, field.name)) is not field.type
+    ]
+    return None if wrong else receipt
 
 
 def write_receipt(path: str, receipt: Receipt) -> None:

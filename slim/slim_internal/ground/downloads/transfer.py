@@ -1,16 +1,15 @@
 """Bringing the bytes of one URL into a part file, through whatever network and server do.
 
 A transfer is a series of attempts. Each asks for the bytes that are still missing, as long as the
-server shows that its file is still the one the first bytes came from. Attempts that bring the
-file further do not count against the number of retries.
+server shows, by a strong validator, that its file is still the one the first bytes came from.
+Attempts that bring the file further do not count against the number of retries.
 """
 
 import dataclasses
-import email.utils
 import logging
 import os
-import re
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 
@@ -18,7 +17,7 @@ import requests
 import urllib3
 
 from slim_internal.ground import errors
-from slim_internal.ground.downloads import part_file
+from slim_internal.ground.downloads import part_file, responses
 from slim_internal.ground.downloads.remote_file import RemoteFile, printable
 from slim_internal.ground.files import space
 from slim_internal.ground.progress import duration, human_bytes, reporting
@@ -27,9 +26,7 @@ _LOG = logging.getLogger(__name__)
 # Small enough that a connection that breaks takes little with it that was not yet written.
 _CHUNK = 256 << 10
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
-_WEB_PAGE_INSTEAD = "the server answered with a web page instead of the file"
-_WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)$")
+WEB_PAGE_INSTEAD = "the server answered with a web page instead of the file"
 
 
 class SourceError(errors.UserError):
@@ -53,12 +50,22 @@ class Policy:
       backoff: Seconds before the first retry; they double with each that follows.
       longest_wait: The most seconds to wait before a retry, even where the server asks for more.
       stall_timeout: Seconds of silence from the server after which a connection is given up.
+      answer_timeout: Seconds until the headers of an answer must be there, redirects included.
+      minimum_rate: Bytes per second below which a connection is given up, and below which an
+        attempt did not bring the file further.
+      rate_window: Seconds over which the rate is measured.
+      longest_transfer: Seconds after which a transfer ends, whatever comes; what has arrived is
+        kept for the next run.
     """
 
     retries: int = 5
     backoff: float = 1.0
     longest_wait: float = 300.0
     stall_timeout: float = 30.0
+    answer_timeout: float = 300.0
+    minimum_rate: float = 1000.0
+    rate_window: float = 60.0
+    longest_transfer: float = 7 * 86_400.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +97,11 @@ def run(
     _Transfer(url, remote, part, credentials, progress, policy).run()
 
 
+def can_continue(part: part_file.PartFile) -> bool:
+    """Returns whether a later run can make use of the bytes of a part file."""
+    return part.length > 0 and responses.is_strong(part.version.etag)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Transfer:
     """The arguments of `run`."""
@@ -104,16 +116,22 @@ class _Transfer:
     def run(self) -> None:
         farthest = self.part.length
         failures = 0
+        end = time.monotonic() + self.policy.longest_transfer
         while True:
+            start = time.monotonic()
             try:
-                self._attempt()
+                self._attempt(end)
                 return
             except _TryAgainError as error:
-                # A server that always starts over and breaks at the same place makes no progress.
-                failures = 0 if self.part.length > farthest else failures + 1
+                # A server that always starts over and breaks at the same place makes no progress,
+                # nor does one that sends another byte each time.
+                waited = time.monotonic() - start + self.policy.backoff
+                moved = self.part.length - farthest
+                failures = 0 if moved > self.policy.minimum_rate * waited else failures + 1
                 farthest = max(farthest, self.part.length)
                 if failures > self.policy.retries:
                     reason = f"{error}, and {failures} attempts in a row brought no more bytes"
+                    reason += ", or hardly any" * (moved > 0)
                     raise SourceError(reason) from error
                 self._wait(error, failures)
 
@@ -125,9 +143,9 @@ class _Transfer:
         _LOG.warning("%s: %s; trying again in %s.", self.remote.name, error, duration(wait))
         time.sleep(wait)
 
-    def _attempt(self) -> None:
+    def _attempt(self, end: float) -> None:
         start = self._resume_point()
-        with self._request(start) as response:
+        with self._answer(start) as response:
             version = self._version(response)
             if response.status_code == 416 and start:
                 self._settle_unsatisfiable(version)
@@ -141,22 +159,45 @@ class _Transfer:
             else:
                 self._refuse_other_file(response, version)
                 self.part.begin(version)
-            self._receive(response)
+            self._receive(response, end)
 
     def _resume_point(self) -> int:
         """Returns how many bytes of the part file may stay."""
-        part = self.part
-        known = part.version is not None and part.version.url == printable(self.url)
-        return part.length if known else 0
+        same = self.part.version is not None and self.part.version.url == printable(self.url)
+        return self.part.length if same and can_continue(self.part) else 0
+
+    def _answer(self, start: int) -> requests.Response:
+        """Returns the response, whose headers may not take for ever, not even byte by byte."""
+        box: list[requests.Response | BaseException] = []
+
+        def ask() -> None:
+            try:
+                box.append(self._request(start))
+            except BaseException as error:  # Raised below.
+                box.append(error)
+
+        # Not to be waited for when the program ends.
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(self.policy.answer_timeout)
+        if not box:
+            raise _TryAgainError(f"no whole answer within {duration(self.policy.answer_timeout)}")
+        if isinstance(box[0], BaseException):
+            raise box[0]
+        return box[0]
+
+    def _version(self, response: requests.Response) -> part_file.Version:
+        try:
+            return responses.version(response, self.url)
+        except responses.BadHeaderError as error:
+            raise SourceError(str(error)) from None
 
     def _request(self, start: int) -> requests.Response:
         # Without "identity", requests would ask for gzip, and byte ranges would count other bytes.
         headers = {"Accept-Encoding": "identity", "User-Agent": "slim-downloads"}
         if start:
             headers["Range"] = f"bytes={start}-"
-            etag = self.part.version.etag
-            if etag and not etag.startswith("W/"):
-                headers["If-Range"] = etag
+            headers["If-Range"] = self.part.version.etag
         timeout = self.policy.stall_timeout
         auth = (self.credentials.user, self.credentials.key) if self.credentials else None
         try:
@@ -179,34 +220,18 @@ class _Transfer:
             # The latter two come from addresses that requests does not look at itself.
             raise SourceError("the address, or one that it leads to, makes no sense") from None
 
-    def _version(self, response: requests.Response) -> part_file.Version:
-        headers = response.headers
-        length = headers.get("Content-Length", "")
-        size = int(length) if length.isdecimal() else None
-        if response.status_code in (206, 416):
-            match = _CONTENT_RANGE.match(headers.get("Content-Range", ""))
-            size = int(match[2]) if match and match[2] != "*" else None
-        encoding = headers.get("Content-Encoding", "").lower().replace("x-gzip", "gzip")
-        return part_file.Version(
-            url=printable(self.url),
-            size=size,
-            etag=headers.get("ETag"),
-            last_modified=headers.get("Last-Modified"),
-            encoding=None if encoding in ("", "identity") else encoding,
-        )
-
     def _refuse_errors(self, response: requests.Response) -> None:
         code = response.status_code
         where = f" from {printable(response.url)}" if response.history else ""
-        answer = f"the server answered {code} {response.reason}".rstrip() + where
+        answer = responses.answer(response) + where
         if code in _TEMPORARY:
-            raise _TryAgainError(answer, _retry_after(response.headers.get("Retry-After")))
+            raise _TryAgainError(answer, responses.retry_after(response.headers.get("Retry-After")))
         if code in (401, 403):
             raise SourceError(f"{answer}: access refused")
         if code not in (200, 206):
             raise SourceError(answer)
-        if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-            raise SourceError(_WEB_PAGE_INSTEAD)
+        if responses.is_called_web_page(response):
+            raise SourceError(WEB_PAGE_INSTEAD)
 
     def _refuse_other_file(self, response: requests.Response, version: part_file.Version) -> None:
         expected = self.remote.size
@@ -222,33 +247,42 @@ class _Transfer:
     def _continues(
         self, response: requests.Response, version: part_file.Version, start: int
     ) -> bool:
-        match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-        begins = match[1] if match else None
-        return begins == str(start) and self.part.version.agrees_with(version)
+        if responses.has_several_parts(response):  # Their headers would get into the file.
+            return False
+        return responses.content_range(response).start == start and self._same(version)
+
+    def _same(self, version: part_file.Version) -> bool:
+        """Returns whether a strong validator says that bytes of both may stand in one file."""
+        known = self.part.version
+        same_size = None in (known.size, version.size) or known.size == version.size
+        same_etag = responses.is_strong(version.etag) and known.etag == version.etag
+        return same_size and same_etag and known.encoding == version.encoding
 
     def _settle_unsatisfiable(self, version: part_file.Version) -> None:
         """Decides what "416 Range Not Satisfiable" means: that no byte is missing, or a change."""
-        same_etag = version.etag in (None, self.part.version.etag)
+        # Few servers repeat the ETag here; then the digest has to tell.
+        unnamed = version.etag is None and self.remote.digest is not None
+        same_etag = unnamed or version.etag == self.part.version.etag
         if version.size != self.part.length or not same_etag:
             self.part.clear()
             raise _TryAgainError("the file on the server has changed")
         self.part.spliced = True
 
-    def _receive(self, response: requests.Response) -> None:
+    def _receive(self, response: requests.Response, end: float) -> None:
         part = self.part
         size = self.remote.size if part.version.encoding is None else None
         total = part.version.size if size is None else size
         if total is not None:
             folder = os.path.dirname(part.path) or "."
             space.require_free(folder, total - part.length, self.remote.name)
-        name = self.remote.name
-        with reporting.Meter(
-            self.progress, "Fetching", name, done=part.length, total=total
-        ) as meter:
-            for chunk in self._chunks(response):
-                if part.length == 0 and _WEB_PAGE.match(chunk):
+        meter = reporting.Meter(
+            self.progress, "Fetching", self.remote.name, done=part.length, total=total
+        )
+        with meter:
+            for chunk in self._steady(self._chunks(response), end):
+                if part.length == 0 and responses.looks_like_web_page(chunk, self.remote.name):
                     part.clear()
-                    raise SourceError(_WEB_PAGE_INSTEAD)
+                    raise SourceError(WEB_PAGE_INSTEAD)
                 part.write(chunk)
                 meter.advance(len(chunk))
                 if total is not None and part.length > total:
@@ -256,6 +290,22 @@ class _Transfer:
                     raise SourceError(f"the server sent more than the {total} bytes of the file")
         if total is not None and part.length < total:
             raise _TryAgainError(f"the connection ended after {part.length} of {total} bytes")
+
+    def _steady(self, chunks: Iterator[bytes], end: float) -> Iterator[bytes]:
+        """Yields chunks as long as they come fast enough."""
+        policy = self.policy
+        start, arrived = time.monotonic(), 0
+        for chunk in chunks:
+            yield chunk
+            arrived += len(chunk)
+            now = time.monotonic()
+            if now > end:
+                raise SourceError(f"it was not there after {duration(policy.longest_transfer)}")
+            if now - start >= policy.rate_window:
+                if arrived < policy.minimum_rate * (now - start):
+                    rate = human_bytes(policy.minimum_rate)
+                    raise _TryAgainError(f"the server sent less than {rate}/s")
+                start, arrived = now, 0
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         """Yields the bytes as they arrive, so that a break loses none that came before it."""
@@ -280,15 +330,3 @@ def _refuse_false_certificate(error: BaseException) -> None:
                 "an authority of its own, name its file in the environment, REQUESTS_CA_BUNDLE"
             ) from None
         cause = cause.__cause__ or cause.__context__
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Returns the seconds of a Retry-After header, which holds seconds or a date."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
-    except ValueError:
-        return None

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from slim_internal.ground.errors.escaping import escaped
 from slim_internal.ground.progress import duration, human_bytes
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Status:
         return max(self.total - self.done, 0) / self.rate
 
     def __str__(self):
-        subject = f"{self.action} {self.name}:" if self.name else self.action
+        subject = f"{self.action} {escaped(self.name)}:" if self.name else self.action
         unit = f" {self.unit}" if self.unit else ""
         parts = [f"{subject} {self._count(self.done)}{unit}"]
         if self.total:

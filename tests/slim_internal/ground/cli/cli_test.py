@@ -256,3 +256,35 @@ def test_user_path(monkeypatch):
     assert cli.user_path("gs://bucket/mnist") == "gs://bucket/mnist"
     monkeypatch.delenv("BUILD_WORKING_DIRECTORY")
     assert cli.user_path("data") == "data"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "print('a\\x1b[2Jb')",
+        "sys.stdout.write('a\\x1b[2Jb')",
+        "logging.warning('%s', 'a\\x1b[2Jb')",
+        "raise UserError('a\\x1b[2Jb')",
+        "open('a\\x1b[2Jb')",
+    ],
+    ids=["print", "write", "log", "error", "missing_file"],
+)
+def test_control_characters_of_names_do_not_reach_the_terminal(run, statement):
+    result = run(statement)
+    assert r"a\x1b[2Jb" in result.stdout + result.stderr
+    assert "\x1b" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("No space left on device", "error: Cannot write: the disk is full"),
+        ("Disk quota exceeded", "error: Cannot write: the disk is full"),
+        ("OOM when allocating tensor", "error: Out of memory."),
+    ],
+)
+def test_what_tensorflow_has_no_more_of(run, reason, message):
+    exhausted = "type('ResourceExhaustedError', (Exception,), {})"
+    result = run(f"raise {exhausted}('a/model.ckpt-1.tempstate; {reason}')")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(message)

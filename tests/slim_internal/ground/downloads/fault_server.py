@@ -11,6 +11,7 @@ import dataclasses
 import gzip
 import hashlib
 import http.server
+import itertools
 import os
 import re
 import socket
@@ -29,6 +30,9 @@ class Fault:
     Attributes:
       status: Answer with this status and `body` instead of the file.
       body: The body of such an answer.
+      reason: The words after the status.
+      trickle: Seconds between two bytes of the body.
+      endless_header: Seconds between two bytes of a header that never ends.
       headers: More headers, replacing those of the right answer; an empty one takes its away.
       cut_after: Close the connection after so many bytes of the body.
       stall: Seconds to be silent, after `cut_after` bytes, before going on.
@@ -43,6 +47,9 @@ class Fault:
 
     status: int | None = None
     body: bytes = b""
+    reason: str | None = None
+    trickle: float = 0.0
+    endless_header: float = 0.0
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     cut_after: int | None = None
     stall: float = 0.0
@@ -178,7 +185,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             headers["Transfer-Encoding"] = "chunked"
         else:
             headers["Content-Length"] = str(len(body) + fault.length_error)
-        self.send_response(status)
+        self.send_response(status, fault.reason)
+        if fault.endless_header:
+            with contextlib.suppress(OSError):
+                self._trickle(itertools.repeat(b"x"), fault.endless_header)
+            return
         for name, value in {**headers, **fault.headers}.items():
             if value:
                 self.send_header(name, value)
@@ -190,7 +201,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _send_body(self, body: bytes, fault: Fault) -> None:
         stop = len(body) if fault.cut_after is None else min(fault.cut_after, len(body))
-        self._write(body[:stop], fault.chunked)
+        if fault.trickle:
+            self._trickle((body[i : i + 1] for i in range(stop)), fault.trickle)
+        else:
+            self._write(body[:stop], fault.chunked)
         if fault.stall:
             time.sleep(fault.stall)
             self._write(body[stop:], fault.chunked)
@@ -208,6 +222,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             owner.bytes_sent += len(piece)
             if owner.rate:
                 time.sleep(len(piece) / owner.rate)
+
+    def _trickle(self, pieces: Iterable[bytes], pause: float) -> None:
+        self.flush_headers()
+        for piece in pieces:
+            self.wfile.write(piece)
+            time.sleep(pause)
 
     def _cut(self) -> None:
         """Closes the connection; all that was written still arrives."""

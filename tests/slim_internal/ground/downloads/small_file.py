@@ -11,7 +11,7 @@ SIZE = 300_000
 CONTENT = random.Random(7).randbytes(SIZE)
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
 # Gives up soon, so that no test waits long.
-HASTY = Policy(retries=3, backoff=0.01, stall_timeout=2)
+HASTY = Policy(retries=3, backoff=0.01, stall_timeout=2, minimum_rate=10.0)
 
 
 def remote_file(*urls: str, **changes) -> RemoteFile:
