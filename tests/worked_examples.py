@@ -1,7 +1,8 @@
 """Reads the worked examples of CONTRIBUTING.md and carries them out exactly as they are written.
 
 CONTRIBUTING.md says at its top how an example is written. It is carried out in a copy of the
-repository; there, `bazel` is this file, which starts the Python file of a target directly.
+repository; there, `bazel` and `tools/bazel` are this file, which starts the Python file of a target
+directly.
 """
 
 import dataclasses
@@ -118,9 +119,10 @@ class Copy:
         shutil.copytree(ROOT, folder, ignore=_NOT_COPIED)
         self._folder = folder
         self._bin = folder / "bin"
-        self._bin.mkdir()
-        self._script("bazel", f'exec {sys.executable} -m tests.worked_examples "$@"')
-        self._script("python", f'exec {sys.executable} "$@"')
+        bazel = f'exec {sys.executable} -m tests.worked_examples "$@"'
+        self._script(self._bin / "bazel", bazel)
+        self._script(folder / "tools/bazel", bazel)
+        self._script(self._bin / "python", f'exec {sys.executable} "$@"')
         self.run("git init -q . && echo /bin/ > .git/info/exclude")  # Tools ask git for the files.
 
     def carry_out(self, example: Example) -> None:
@@ -195,8 +197,9 @@ class Copy:
         ]
         return [str(self._folder / "slim"), str(self._folder), *others]
 
-    def _script(self, name: str, command: str) -> None:
-        path = self._bin / name
+    @staticmethod
+    def _script(path: pathlib.Path, command: str) -> None:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
         path.chmod(0o755)
 

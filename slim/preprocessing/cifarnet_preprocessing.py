@@ -4,7 +4,7 @@ Training shifts, mirrors, brightens and contrasts the pictures at random, after 
 A. Krizhevsky's cuda-convnet.
 """
 
-from preprocessing import channels
+from preprocessing import augmentations, channels
 from slim_internal.ground.compat import tf
 
 _PADDING = 4
@@ -40,10 +40,11 @@ def preprocess_for_train(
         image = tf.pad(image, [[padding, padding], [padding, padding], [0, 0]])
     image = _at_least(image, output_height, output_width)
     image = tf.image.random_crop(image, [output_height, output_width, image.shape[-1]])
-    image = tf.image.random_flip_left_right(image)
+    image = augmentations.flip_left_right(image)
     _summarize("distorted_image", image, add_image_summaries)
-    image = tf.image.random_brightness(image, max_delta=63)
-    image = tf.image.random_contrast(image, lower=0.2, upper=1.8)
+    image = augmentations.brightness(image, max_delta=63)
+    image = augmentations.contrast(image, lower=0.2, upper=1.8)
+    image = augmentations.apply(image, maximum=255.0)
     return tf.image.per_image_standardization(image)
 
 

@@ -4,34 +4,17 @@ Training takes random parts of all sizes and ratios and distorts their colours: 
 arXiv:1409.4842, section 6, and A. G. Howard, arXiv:1312.5402.
 """
 
-from preprocessing import channels
+from preprocessing import augmentations, channels
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
 
-
-def _brightness(image):
-    return tf.image.random_brightness(image, max_delta=32.0 / 255.0)
-
-
-def _saturation(image):
-    return tf.image.random_saturation(image, lower=0.5, upper=1.5)
-
-
-def _hue(image):
-    return tf.image.random_hue(image, max_delta=0.2)
-
-
-def _contrast(image):
-    return tf.image.random_contrast(image, lower=0.5, upper=1.5)
-
-
 # The distortions do not commute, and several orders give more variety. Hue and contrast are slow.
-_FAST_ORDERS = ((_brightness, _saturation), (_saturation, _brightness))
+_FAST_ORDERS = (("brightness", "saturation"), ("saturation", "brightness"))
 _ORDERS = (
-    (_brightness, _saturation, _hue, _contrast),
-    (_saturation, _brightness, _contrast, _hue),
-    (_contrast, _hue, _brightness, _saturation),
-    (_hue, _saturation, _contrast, _brightness),
+    ("brightness", "saturation", "hue", "contrast"),
+    ("saturation", "brightness", "contrast", "hue"),
+    ("contrast", "hue", "brightness", "saturation"),
+    ("hue", "saturation", "contrast", "brightness"),
 )
 
 
@@ -69,8 +52,8 @@ def distort_color(image, color_ordering=0, fast_mode=True, scope=None):
         raise errors.unknown("color_ordering", color_ordering, range(len(_ORDERS)))
     order = _FAST_ORDERS[min(color_ordering, 1)] if fast_mode else _ORDERS[color_ordering]
     with tf.name_scope(scope, "distort_color", [image]):
-        for change in order:
-            image = change(image)
+        for name in order:
+            image = augmentations.OPERATIONS[name](image)
         return tf.clip_by_value(image, 0.0, 1.0)
 
 
@@ -163,7 +146,7 @@ def preprocess_for_train(
         )
         image.set_shape([height, width, 3])
         summarize("cropped_resized_image", image)
-        image = tf.image.random_flip_left_right(image)
+        image = augmentations.flip_left_right(image)
         image = apply_with_random_selector(
             image,
             lambda x, ordering: distort_color(x, ordering, fast_mode),
@@ -172,6 +155,7 @@ def preprocess_for_train(
         image.set_shape([height, width, 3])
         if use_grayscale:
             image = channels.to_grayscale(image)
+        image = augmentations.apply(image)
         summarize("final_distorted_image", image)
         return (image - 0.5) * 2.0
 

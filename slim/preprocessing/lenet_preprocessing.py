@@ -3,7 +3,7 @@
 Training sees the same pictures as evaluation: a mirrored or turned digit may be another digit.
 """
 
-from preprocessing import channels
+from preprocessing import augmentations, channels
 from slim_internal.ground.compat import tf
 
 
@@ -14,15 +14,16 @@ def preprocess_image(image, output_height, output_width, is_training, use_graysc
       image: Tensor [height, width, channels], 0 to 255.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
-      is_training: Makes no difference here.
+      is_training: Makes a difference to augmentations only.
       use_grayscale: Whether to turn colour into grey.
 
     Returns:
       A float32 tensor [output_height, output_width, channels], -1 to 1.
     """
-    del is_training
     image = tf.cast(image, tf.float32)
     if use_grayscale:
         image = channels.to_grayscale(image)
     image = tf.image.resize_image_with_crop_or_pad(image, output_height, output_width)
+    if is_training:
+        image = augmentations.apply(image, maximum=255.0)
     return (image - 128.0) / 128.0

@@ -4,7 +4,7 @@ K. Simonyan and A. Zisserman, arXiv:1409.1556, section 3.1: the smaller side is 
 pixels, in training to a random number of pixels, so that objects appear at several scales.
 """
 
-from preprocessing import channels
+from preprocessing import augmentations, channels
 from slim_internal.ground.compat import tf
 
 _R_MEAN = 123.68
@@ -42,7 +42,8 @@ def preprocess_for_train(
     side = tf.random_uniform([], resize_side_min, resize_side_max + 1, tf.int32)
     image = _resize_smaller_side(channels.to_rgb(image), side)
     image = tf.image.random_crop(image, [output_height, output_width, 3])
-    return _subtract_mean(tf.image.random_flip_left_right(image), use_grayscale)
+    image = augmentations.apply(augmentations.flip_left_right(image), maximum=255.0)
+    return _subtract_mean(image, use_grayscale)
 
 
 def preprocess_for_eval(image, output_height, output_width, resize_side, use_grayscale=False):

@@ -5,7 +5,7 @@ import dataclasses
 from deployment import model_deploy
 from nets import nets_factory
 from nets.network import Network
-from preprocessing import preprocessing_factory
+from preprocessing import augmentations, preprocessing_factory
 from slim_internal.ground.compat import batch_norm, slim, tf
 from slim_internal.parts.checkpoints.restore import in_scopes
 from slim_internal.parts.input_pipeline import batches as input_pipeline
@@ -86,6 +86,7 @@ def _inputs(config, network, dataset, first_step):
         is_training=True,
         use_grayscale=config.use_grayscale,
     )
+    prepare = augmentations.augmented(prepare, augmentations.parse(config.augment))
     batches = input_pipeline.training_batches(
         dataset,
         lambda image: prepare(image, size, size),

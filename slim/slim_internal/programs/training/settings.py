@@ -5,6 +5,7 @@ import dataclasses
 from datasets.settings import DatasetSettings
 from deployment.settings import ClusterSettings, DeviceSettings
 from nets.settings import NetworkSettings
+from preprocessing.settings import AugmentationSettings
 from slim_internal.ground.settings import Settings, setting
 from slim_internal.parts.checkpoints.settings import SavingSettings, StartSettings
 from slim_internal.parts.input_pipeline.settings import InputSettings, MixingSettings
@@ -66,6 +67,7 @@ class TrainConfig(
     OptimizerSettings,
     ScheduleSettings,
     MixingSettings,
+    AugmentationSettings,
     InputSettings,
     NetworkSettings,
     DatasetSettings,

@@ -93,6 +93,19 @@ def test_resumed_run_equals_straight_run(run, interrupted_at):
     _assert_equal(expected, values)
 
 
+def test_augmentation_is_applied_and_resumes_exactly(run):
+    plain = run("plain", 4)[1]
+    augmented = run("augmented", 4, augment="random_erasing,rand_augment")[1]
+    assert not np.array_equal(plain["Tiny/logits/weights"], augmented["Tiny/logits/weights"])
+    run("parts", 2, augment="random_erasing,rand_augment")
+    _assert_equal(augmented, run("parts", 4, augment="random_erasing,rand_augment")[1])
+
+
+def test_unknown_augmentation(run):
+    with pytest.raises(UserError, match=r"^Unknown augmentation 'cutout'\. .*Allowed: "):
+        run("run", 1, augment="cutout")
+
+
 def test_seed_decides_the_run(run):
     _, first = run("first", 2)
     _assert_equal(first, run("again", 2)[1])

@@ -1,0 +1,16 @@
+"""How training images are varied; imports no TensorFlow, so that `--help` answers at once."""
+
+import dataclasses
+
+from slim_internal.ground.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AugmentationSettings(Settings, subject="Augmentation"):
+    """What varies the images besides the random crops and colors of the preprocessing."""
+
+    augment: str | None = setting(
+        None,
+        "Comma-separated operations to apply to training images after those of the preprocessing,"
+        " such as flip_up_down, random_erasing, rand_augment; preview_augmentations shows all.",
+    )

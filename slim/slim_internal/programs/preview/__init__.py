@@ -1,0 +1,1 @@
+"""What augmentations do to images, on one sheet."""

@@ -1,0 +1,76 @@
+"""One sheet that shows what augmentations make of images."""
+
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from PIL import Image
+
+from preprocessing import augmentations
+from slim_internal.ground import errors
+from slim_internal.ground.compat import tf
+from slim_internal.ground.images import pixels
+from slim_internal.parts.input_pipeline import stateless_random
+from slim_internal.parts.reports import contact_sheet, thumbnail
+from slim_internal.programs.preview.settings import Preview
+
+
+def write(config: Preview, paths: Sequence[str]) -> str:
+    """Writes the sheet and returns a sentence that says so.
+
+    Each image has a row per operation: the image itself, then `draws` variations.
+
+    Args:
+      config: The settings.
+      paths: The image files.
+
+    Raises:
+      errors.UserError: if an operation is unknown, or a file cannot be read or written.
+    """
+    names = augmentations.parse(config.augment) or tuple(augmentations.OPERATIONS)
+    if not paths:
+        raise errors.UserError("There is no image to show: name image files after the flags.")
+    rows = [row for path in paths for row in _rows(config, path, names)]
+    title = "Augmentations"
+    sheet = contact_sheet.draw(title, f"{config.draws} draws of each, seed {config.seed}", rows)
+    try:
+        sheet.save(config.output_file)
+    except (OSError, ValueError) as error:
+        raise errors.UserError(
+            f"Cannot write to --output_file={config.output_file}: {error}."
+        ) from error
+    return f"Wrote {len(rows)} rows to {config.output_file}."
+
+
+def _rows(config: Preview, path: str, names: Sequence[str]) -> Iterator[list[thumbnail.Thumbnail]]:
+    original = _read(path, config.image_size)
+    image = Image.fromarray(np.rint(original * 255).astype(np.uint8))
+    for name in names:
+        shown = [thumbnail.make(image, pathlib.Path(path).name, f"for {name}")]
+        for number, values in enumerate(_draws(config, original, name)):
+            varied = Image.fromarray(np.rint(values * 255).astype(np.uint8))
+            shown.append(thumbnail.make(varied, name, f"draw {number + 1}"))
+        yield shown
+
+
+def _draws(config: Preview, original: np.ndarray, name: str) -> list[np.ndarray]:
+    """Returns variations of an image, as training would see them."""
+    vary = augmentations.augmented(augmentations.apply, (name,))
+    with tf.Graph().as_default(), tf.Session() as session:
+        number = tf.placeholder(tf.int64, [])
+        with stateless_random.draws(config.seed, number):
+            varied = vary(tf.constant(original))
+        return [session.run(varied, {number: position}) for position in range(config.draws)]
+
+
+def _read(path: str, size: int) -> np.ndarray:
+    """Returns an image file as float32 [size, size, 3] from 0 to 1."""
+    if not os.path.isfile(path):
+        raise errors.UserError(f"There is no image file {path}.")
+    try:
+        with Image.open(path) as image:
+            rgb = pixels.to_rgb(image).resize((size, size), Image.Resampling.BILINEAR)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise errors.UserError(f"Cannot read the image {path}: {error}.") from error
+    return np.asarray(rgb, np.float32) / 255

@@ -1,0 +1,80 @@
+"""The preview shows what training would see."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from slim_internal.ground import cli, errors
+from slim_internal.programs.preview import contact_sheet
+from slim_internal.programs.preview.settings import Preview
+from tests import golden_files
+
+IMAGE = str(golden_files.path("images/rgb_64x48.png"))
+
+
+def settings(tmp_path, **changes):
+    values = {"output_file": str(tmp_path / "sheet.png"), "image_size": 32, "draws": 3, **changes}
+    return Preview(**values)
+
+
+def test_one_row_per_image_and_operation(tmp_path):
+    config = settings(tmp_path, augment="flip_left_right,random_erasing")
+    said = contact_sheet.write(config, [IMAGE, IMAGE])
+    assert said == f"Wrote 4 rows to {config.output_file}."
+    with Image.open(config.output_file) as sheet:
+        assert sheet.height > 4 * 192
+
+
+def test_the_same_seed_gives_the_same_sheet(tmp_path):
+    sheets = []
+    for seed in (1, 1, 2):
+        config = settings(tmp_path, augment="rand_augment", seed=seed)
+        contact_sheet.write(config, [IMAGE])
+        sheets.append(Image.open(config.output_file).convert("RGB").crop((0, 84, 800, 300)))
+    assert sheets[0].tobytes() == sheets[1].tobytes() != sheets[2].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "paths", "message"),
+    [
+        ({"augment": "flip_left"}, [IMAGE], r"^Unknown augmentation 'flip_left'\. Did you mean"),
+        ({"draws": 0}, [IMAGE], "^--draws must be at least 1 and at most 20"),
+        ({"draws": 21}, [IMAGE], "^--draws must be at least 1 and at most 20"),
+        ({"image_size": 0}, [IMAGE], "^--image_size must be at least 1 and"),
+        ({}, [], "^There is no image to show: name image files after the flags"),
+        ({}, ["missing.jpg"], r"^There is no image file missing\.jpg"),
+        ({}, [__file__], "^Cannot read the image .*contact_sheet_test"),
+        (
+            {"augment": "hue", "output_file": "/nowhere/sheet.png"},
+            [IMAGE],
+            "^Cannot write to --output_file=/nowhere/sheet",
+        ),
+        (
+            {"augment": "hue", "output_file": "sheet.xyz"},
+            [IMAGE],
+            r"^Cannot write to --output_file=sheet\.xyz",
+        ),
+    ],
+)
+def test_mistakes(tmp_path, changes, paths, message):
+    with pytest.raises(errors.UserError, match=message) as caught:
+        contact_sheet.write(settings(tmp_path, **changes), paths)
+    assert "\n" not in str(caught.value)
+
+
+def test_program(tmp_path):
+    script = pathlib.Path(cli.__file__).parents[3] / "preview_augmentations.py"
+    result = subprocess.run(
+        [sys.executable, script, "--augment=noise", "--draws=1", IMAGE],
+        cwd=tmp_path,
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "Wrote 1 rows to augmentations.png.\n"
+    assert (tmp_path / "augmentations.png").stat().st_size
