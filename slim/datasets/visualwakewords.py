@@ -47,6 +47,7 @@ RECORD = DatasetRecord(
     options=(
         *("small_object_area_threshold", "foreground_class_of_interest", "coco_dirname"),
         *("coco_annotations_url", "coco_train_url", "coco_validation_url"),
+        *("on_bad_image", "max_bad_images"),
     ),
 )
 

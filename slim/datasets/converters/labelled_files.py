@@ -15,8 +15,8 @@ from concurrent import futures
 
 from datasets.conversion.plan import PlannedShard, Problem, digest, shard_names
 from datasets.conversion.settings import Conversion
+from datasets.converters import bad_images
 from datasets.storage import example
-from slim_internal.ground.errors import UserError
 from slim_internal.ground.images import prepare, reading
 from slim_internal.ground.images.image import BadImageError, EncodedImage
 from slim_internal.ground.progress import reporting
@@ -162,29 +162,10 @@ def _records(
 ) -> Iterator[bytes | Problem]:
     policy = prepare.ANYBODYS if own_images else prepare.PUBLISHED
     for file in files:
-        data = b""
-        try:
-            data = reading.read(pathlib.Path(root, file.path))
-            image = prepare.prepare(data, policy)
-        except BadImageError as error:
-            if on_bad_image == "error":
-                raise UserError(
-                    f"{os.path.join(root, file.path)!r} cannot be used: {error}. "
-                    "--on_bad_image=skip leaves such images out, repair keeps what can be read."
-                ) from error
-            image = _repaired(data, policy) if on_bad_image == "repair" else None
-            yield Problem(file.path, str(error), "repaired" if image else "skipped")
-        if image:
-            if image.remark:
-                yield Problem(file.path, image.remark, "kept")
-            yield _record(file, image, own_images)
-
-
-def _repaired(data: bytes, policy: prepare.Policy) -> EncodedImage | None:
-    try:
-        return prepare.repair(data, policy)
-    except BadImageError:
-        return None
+        path = os.path.join(root, file.path)
+        read = functools.partial(reading.read, path)
+        for found in bad_images.prepared(read, policy, on_bad_image, name=file.path, place=path):
+            yield found if isinstance(found, Problem) else _record(file, found, own_images)
 
 
 def _record(file: LabelledFile, image: EncodedImage, own_images: bool) -> bytes:

@@ -60,6 +60,13 @@ def cut(data: bytes, share: float) -> bytes:
     return data[: int(len(data) * share)]
 
 
+def short_stream(data: bytes) -> bytes:
+    """Returns a PNG of one data chunk whose compressed stream lacks its own checksum."""
+    start = data.index(b"IDAT") + 4
+    end = start + int.from_bytes(data[start - 8 : start - 4])
+    return data[: start - 8] + png_chunk(b"IDAT", data[start : end - 4]) + data[end + 4 :]
+
+
 GRAY_16 = Image.fromarray(np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH) * 20)
 SKIPPED, REPAIRED = "skipped", "repaired"
 
@@ -101,6 +108,8 @@ BAD = {
     "png without its last byte": (PNG[:-1], "cut off", REPAIRED),
     "png with a false checksum": (PNG[:-13] + b"?" + PNG[-12:], "is damaged", REPAIRED),
     "huge jpeg header": (claiming(65500, 65500)["jpeg"], "its header claims", SKIPPED),
+    "png without the end of its stream": (short_stream(PNG), "data is cut off", REPAIRED),
+    "too thin": (fake_data.encoded(PICTURE.resize((2000, 1))), "2000 x 1 pixels", SKIPPED),
     "huge png header": (claiming(65500, 65500)["png"], "its header claims", SKIPPED),
 }
 
@@ -178,6 +187,30 @@ def test_bad_pictures(kind, policy, tmp_path):
     with open(tmp_path / "set" / write.REPORT, newline="") as report:
         _, row = csv.reader(report)
     assert (row[0], row[2]) == ("class0/a picture.jpeg", action)
+
+
+@pytest.mark.parametrize("policy", ["error", "skip", "repair"])
+def test_dark_images_of_16_bits_are_kept_and_pointed_out(policy, tmp_path):
+    dark = Image.fromarray(np.asarray(GRAY_16) // 16)
+    data = fake_data.encoded(dark, "PNG")
+    outcome = convert(tmp_path, data, policy, "dark.png")
+    features = stored(tmp_path)["class0/dark.png"].features.feature
+    assert features["image/encoded"].bytes_list.value[0] == data
+    assert "Kept but dubious: 1, listed in bad_images.csv" in outcome.summary(tmp_path / "set")
+    assert "class0/dark.png,it is nearly black" in (tmp_path / "set" / write.REPORT).read_text()
+
+
+@pytest.mark.parametrize("policy", ["error", "skip", "repair"])
+def test_a_fifo_is_not_waited_for(policy, tmp_path):
+    (tmp_path / "source/class1").mkdir(parents=True)
+    os.mkfifo(tmp_path / "source/class1/pipe.jpg")
+    if policy == "error":
+        with pytest.raises(UserError, match=r"pipe\.jpg' cannot be used: it is not a regular file"):
+            convert(tmp_path, JPEG, policy)
+        return
+    convert(tmp_path, JPEG, policy)
+    assert "class1/pipe.jpg" not in stored(tmp_path)
+    assert "class1/pipe.jpg,it is not a regular" in (tmp_path / "set" / write.REPORT).read_text()
 
 
 @pytest.mark.parametrize("kind", ["cmyk jpeg", "gif", "bmp", "webp"])

@@ -131,7 +131,8 @@ def exif_orientation(data: bytes) -> int:
 
 def without_metadata(data: bytes) -> bytes:
     """Returns the file with only the segments that its pixels depend on."""
-    parts, position = [], 0
+    # Pillow and TensorFlow know a JPEG by its first three bytes: nothing may stand between them.
+    parts, position = [SIGNATURE], data.find(b"\xff", len(SIGNATURE))
     for marker, start, end in _segments(data):
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
             break

@@ -19,13 +19,15 @@ def read(path: str | os.PathLike) -> bytes:
         raise BadImageError("its name has a null character") from None
     except OSError as error:
         raise BadImageError(f"it cannot be read: {error.strerror}") from error
-    with open(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise BadImageError("it is a folder")
         if not stat.S_ISREG(mode):
             raise BadImageError("it is not a regular file but a device or pipe")
-        try:
+        with open(descriptor, "rb", closefd=False) as file:
             return file.read()
-        except OSError as error:
-            raise BadImageError(f"it cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise BadImageError(f"it cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)

@@ -1,6 +1,7 @@
 """What becomes of each kind of picture, compared with what TensorFlow's decoders make of it."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from slim_internal.ground.images import prepare
 from slim_internal.ground.images.image import BadImageError, EncodedImage
 from tests.datasets.converters.imagenet import fake_ilsvrc
 from tests.datasets.converters.imagenet.fake_ilsvrc import encode
+from tests.slim_internal.ground.images import mutations
 
 PICTURE = fake_ilsvrc.picture(2, 40, 56)
 JPEG = encode(PICTURE, quality=95)
@@ -153,3 +155,95 @@ def test_the_original_coder_is_still_there():
 
     assert coder.decode_jpeg(from_png).shape == (40, 56, 3)
     np.testing.assert_array_equal(coder.decode_jpeg(from_cmyk), pixels(from_cmyk))
+
+
+def with_tag_of_odd_type() -> bytes:
+    """A photograph to be turned, with one EXIF tag of a type that nobody knows."""
+    exif = PICTURE.getexif()
+    exif[0x0112] = 6
+    exif[0x010F] = "Maker"
+    data = bytearray(encode(PICTURE, exif=exif, quality=95))
+    entry = data.index(b"\x01\x0f\0\x02") if b"MM\0*" in data else data.index(b"\x0f\x01\2\0")
+    data[entry + 2 : entry + 4] = b"\x63\x63"
+    return bytes(data)
+
+
+def with_broken_exif() -> bytes:
+    block = b"Exif\0\0garbage in place of a directory"
+    return JPEG[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2) + block + JPEG[2:]
+
+
+def with_large_profile(size: int) -> bytes:
+    header, *others = mutations.chunks(encode(PICTURE, "PNG"))
+    profile = mutations.chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(size)))
+    private = mutations.chunk(b"prIv", bytes(size))
+    return mutations.PNG_SIGNATURE + b"".join((header, profile, private, *others))
+
+
+# What is wrong with the metadata -> the file, its height, and whether its bytes are kept.
+METADATA = {
+    "tag of an odd type": (with_tag_of_odd_type(), 56, False),
+    "no EXIF in the EXIF block": (with_broken_exif(), 40, True),
+    "profile of 3 MB": (with_large_profile(3_000_000), 40, True),
+    "profile and private part of 9 MB": (with_large_profile(9_000_000), 40, False),
+    "text with a false checksum": (
+        encode(PICTURE, "PNG")[:33] + b"\0\0\0\x04tEXtabc\0????" + encode(PICTURE, "PNG")[33:],
+        40,
+        True,
+    ),
+    "bytes in front of the first segment": (JPEG[:2] + b"\0\0" + JPEG[2:], 40, False),
+}
+
+
+@pytest.mark.parametrize(("data", "height", "kept"), METADATA.values(), ids=METADATA)
+def test_broken_metadata_costs_no_image(data, height, kept):
+    image = prepare.prepare(data)
+    assert (image.height, image.encoded == data) == (height, kept)
+    assert tensorflow_pixels(image.encoded).shape == (image.height, image.width, 3)
+    expected = np.asarray(PICTURE.rotate(-90, expand=True) if height == 56 else PICTURE)
+    assert np.abs(tensorflow_pixels(image.encoded).astype(int) - expected).mean() < 3
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("maximum", "bits"), [(1023, 10), (4095, 12), (16_383, 14), (16_384, None), (65_535, None)]
+)
+def test_values_that_leave_most_of_16_bits_empty_are_pointed_out(maximum, bits, channels):
+    image = prepare.prepare(mutations.sixteen_bits(maximum, channels))
+    expected = f"it is nearly black: of its 16 bits per sample only the lower {bits} are used"
+    assert image.remark == (expected if bits else "")
+
+
+@pytest.mark.parametrize("size", [(2000, 1), (1, 2000), (9000, 1), (4101, 41)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+def test_thin_images_are_refused_before_they_are_enlarged(size, kind):
+    data = encode(PICTURE.resize(size), kind)
+    with pytest.raises(BadImageError, match="more than 100 times as long") as caught:
+        prepare.prepare(data)
+    assert f"it is {size[0]} x {size[1]} pixels" in str(caught.value)
+    with pytest.raises(BadImageError, match="more than 100 times as long"):
+        prepare.repair(data)
+    assert prepare.prepare(encode(PICTURE.resize((4000, 41)), kind)).width == 4000
+
+
+OTHER_KINDS = {
+    "HEIC": b"\0\0\0\x18ftypheic" + bytes(16),
+    "AVIF": b"\0\0\0\x20ftypavif" + bytes(16),
+    "TIFF": encode(PICTURE, "TIFF"),
+    "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(16),
+    "JPEG XL": b"\xff\x0a" + bytes(16),
+    "PDF": b"%PDF-1.7",
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_other_kinds_are_called_by_their_names(kind):
+    with pytest.raises(BadImageError, match=f"it is {kind}, not JPEG, PNG, GIF, BMP or WebP"):
+        prepare.prepare(OTHER_KINDS[kind])
+
+
+def test_stored_images_are_looked_at_as_closely():
+    short = mutations.png(b"\0\0\0\x20\0\0\0\x20\x08\0\0\0\0", bytes(33 * 31))
+    prepare.open_checked(short, decode=False)
+    with pytest.raises(BadImageError, match="rows of it are missing"):
+        prepare.open_checked(short)
