@@ -1,7 +1,7 @@
 """Compares a checkpoint with a graph, and restores it when they fit."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from slim_internal.ground.compat import first_cause, paths, tf
 from slim_internal.ground.errors import UserError
@@ -48,9 +48,22 @@ class RestorePlan:
             ) from error
 
 
-def moving_averages(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
-    """Returns for `plan` the names under which training keeps the variables' moving averages."""
-    return {variable.op.name + _AVERAGE_SUFFIX: variable for variable in variables}
+def moving_averages(
+    variables: Iterable[tf.Variable], saved: Collection[str] = ()
+) -> dict[str, tf.Variable]:
+    """Returns for `plan` the names under which training keeps the variables' moving averages.
+
+    Args:
+      variables: The variables to restore.
+      saved: Names in the checkpoint. Where it holds averages of the trainable variables only, as
+        `ema.apply()` of TensorFlow 1 leaves them, the others go by their own names.
+    """
+    names = {}
+    for variable in variables:
+        name, average = variable.op.name, variable.op.name + _AVERAGE_SUFFIX
+        plain = not variable.trainable and average not in saved and name in saved
+        names[name if plain else average] = variable
+    return names
 
 
 def in_scopes(name: str, scopes: Iterable[str]) -> bool:
@@ -111,8 +124,18 @@ def plan(
         raise UserError(_mismatch(checkpoint_path, missing, reshaped, extra, remedies))
     left_out = [*missing, *reshaped]
     restored = {name: variable for name, variable in wanted.items() if name not in left_out}
+    if wanted and not restored:
+        raise UserError(_nothing_fits(checkpoint_path, list(wanted), list(saved)))
     saver = tf.train.Saver(restored, name="restore") if restored else None
     return RestorePlan(checkpoint_path, restored, excluded, left_out, saver)
+
+
+def _nothing_fits(checkpoint_path: str, wanted: Sequence[str], saved: Sequence[str]) -> str:
+    return (
+        f"Nothing in checkpoint {checkpoint_path} fits the network: it holds"
+        f" {', '.join(sorted(saved)[:3]) or 'nothing'}, ..., the network {', '.join(wanted[:3])},"
+        " ... Choose the --model_name that it was trained with, or leave out --checkpoint_path."
+    )
 
 
 def saved_shapes(checkpoint_path: str) -> dict[str, list[int]]:

@@ -61,16 +61,16 @@ def plan(
     Raises:
       UserError: If there is no checkpoint, or it does not fit the graph.
     """
+    checkpoint_path = latest.find(checkpoint_path)
     used = _operations_above(outputs)
     if moving_average_decay:
-        wanted = restore.moving_averages(slim.get_model_variables())
+        saved = restore.saved_shapes(checkpoint_path)
+        wanted = restore.moving_averages(slim.get_model_variables(), saved)
     else:
         wanted = {variable.op.name: variable for variable in tf.global_variables()}
     unused = [name for name, variable in wanted.items() if variable.op not in used]
     # Excluded, not left out: the message about others does not list them as extra then.
-    return restore.plan(
-        wanted, latest.find(checkpoint_path), exclude_scopes=unused, all_needed=True
-    )
+    return restore.plan(wanted, checkpoint_path, exclude_scopes=unused, all_needed=True)
 
 
 def _operations_above(tensor: tf.Tensor) -> set[tf.Operation]:

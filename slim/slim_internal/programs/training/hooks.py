@@ -16,6 +16,7 @@ from typing import Any
 
 from slim_internal.ground.compat import first_cause, paths, tf
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import duration
 from slim_internal.parts.input_pipeline import damage
 
@@ -272,6 +273,28 @@ class Summaries(Hook):
             self._timer.restart()
 
 
+def cut_metrics(path: str, step: int) -> None:
+    """Removes from a file of metrics what was written after a step, so that it never goes back.
+
+    An interrupted run has reported steps that were not saved, and will make them again. Lines that
+    are no metrics (a process was killed while it wrote) go as well.
+    """
+    if not os.path.exists(path):
+        return
+    with open(path, encoding="utf-8") as metrics:
+        lines = metrics.readlines()
+    kept = [line for line in lines if 0 <= _step_of_line(line) <= step]
+    if kept != lines:
+        atomic.write(path, "".join(kept))
+
+
+def _step_of_line(line: str) -> int:
+    try:
+        return int(json.loads(line)["step"])
+    except (KeyError, TypeError, ValueError):
+        return -1
+
+
 class Reporting(Hook):
     """Reports the steps since the last report.
 
@@ -283,6 +306,7 @@ class Reporting(Hook):
       input_seconds: Tensor of the time that a step waits for its batch.
       images_per_step: Images that one step takes, all clones together.
       every_steps: Steps between two reports.
+      first_step: Steps made before this run; what was reported of later ones is removed.
       last_step: Step at which the run ends; None if it has no end.
     """
 
@@ -294,9 +318,13 @@ class Reporting(Hook):
         *,
         images_per_step: int,
         every_steps: int,
+        first_step: int,
         last_step: int | None,
     ):
         self._path = os.path.join(train_dir, METRICS_FILENAME)
+        cut_metrics(self._path, first_step)
+        # TensorBoard forgets what it knows of this step and later ones.
+        events.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step + 1)
         self._events = events
         self._tensor = input_seconds
         self._images_per_step = images_per_step

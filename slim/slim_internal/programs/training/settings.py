@@ -49,6 +49,12 @@ class BatchNormSettings(Settings, subject="Batch normalization"):
         at_least=0,
         at_most=1,
     )
+    reestimate_batch_norm: int = setting(
+        0,
+        "Does not train: estimates the moving statistics of --checkpoint_path anew on so many"
+        " batches, and saves the result in --train_dir.",
+        at_least=0,
+    )
     freeze_batch_norm: bool = setting(
         True,
         "Normalize frozen layers by their moving statistics, as evaluation does; otherwise by each"

@@ -12,6 +12,8 @@ from slim_internal.programs.training.settings import TrainConfig
 
 _LOG = logging.getLogger(__name__)
 
+_MAX_NAMES = 8  # Of variables in an error message.
+
 
 @dataclasses.dataclass(frozen=True)
 class Start:
@@ -56,9 +58,9 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
             planned = restore.plan(tf.global_variables(), start.checkpoint)
         except UserError as error:
             raise UserError(
-                f"Cannot continue the run in --train_dir={config.train_dir}, which had other"
-                " settings: restore them, or choose another --train_dir, to which"
-                f" --checkpoint_path={start.checkpoint} takes over what fits. {error}"
+                f"The run in --train_dir={config.train_dir} used other settings. Use the same, or"
+                f" start from --checkpoint_path={start.checkpoint} in a new --train_dir."
+                f" {_state_that_is_missing(start.checkpoint, config) or error}"
             ) from error
         given = f" (not {config.checkpoint_path})" if config.checkpoint_path else ""
         _LOG.info("Continuing from step %d: %s%s", start.step, start.checkpoint, given)
@@ -83,3 +85,21 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
         ", ".join([*planned.excluded, *planned.missing]) or "none",
     )
     return planned
+
+
+def _state_that_is_missing(checkpoint: str, config: TrainConfig) -> str:
+    """Returns what the optimizer lacks; nothing if the network itself does not fit."""
+    saved = restore.saved_shapes(checkpoint)
+    model = {variable.op.name for variable in slim.get_model_variables()}
+    missing = []
+    for variable in tf.global_variables():
+        if saved.get(variable.op.name) != variable.shape.as_list():
+            if variable.op.name in model:
+                return ""
+            missing.append(variable.op.name)
+    more = len(missing) - _MAX_NAMES
+    averages = " and --moving_average_decay" if config.moving_average_decay else ""
+    return (
+        f"The checkpoint lacks what --optimizer={config.optimizer}{averages} adds to the weights:"
+        f" {', '.join(missing[:_MAX_NAMES])}{f' and {more} more' if more > 0 else ''}."
+    )

@@ -1,4 +1,8 @@
-"""Turns the first Ctrl-C or SIGTERM into a request to stop, and obeys the second at once."""
+"""Turns the first Ctrl-C or SIGTERM into a request to stop, and obeys the second at once.
+
+`timeout` and some terminals send a signal to a process and again to its group: what comes within a
+second of the first is taken for the same one.
+"""
 
 import contextlib
 import logging
@@ -6,9 +10,11 @@ import os
 import signal
 import socket
 import threading
+import time
 
 _LOG = logging.getLogger(__name__)
 
+_SAME_SECONDS = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -48,9 +54,13 @@ class StopRequest(contextlib.AbstractContextManager):
         return 128 + self.signal_number if self.signal_number else 0
 
     def _listen(self):
+        first = 0.0
         while number := self._reader.recv(1):
             if self.signal_number is not None:
+                if time.monotonic() - first < _SAME_SECONDS:
+                    continue
                 os._exit(128 + number[0])
+            first = time.monotonic()
             self.signal_number = number[0]
             _LOG.info(
                 "%s: finishing the step and saving; send it again to exit at once.",

@@ -15,7 +15,7 @@ from slim_internal.ground.files import locks
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training import graph as model
-from slim_internal.programs.training import hooks, loop, schedules, start
+from slim_internal.programs.training import hooks, loop, reestimation, schedules, start
 from slim_internal.programs.training.settings import TrainConfig
 from slim_internal.programs.training.stop_request import StopRequest
 
@@ -63,6 +63,9 @@ def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfi
     """Does what `train` does, with a dataset that need not have a name."""
     require_writable_folder("train_dir", config.train_dir)
     with _alone_in(config.train_dir):
+        if config.reestimate_batch_norm:
+            checkpoint = reestimation.reestimate(dataset, network, config)
+            return Result(latest.step_of(checkpoint), None, checkpoint, 0)
         return _train_alone(dataset, network, config)
 
 
@@ -109,7 +112,7 @@ def _run(config, session, graph, saver, begin, stop, schedule, last_step) -> Res
         session,
         graph,
         schedule,
-        _hooks(config, graph, saving, last_step),
+        _hooks(config, graph, saving, begin.step, last_step),
         step=begin.step,
         last_step=last_step,
         must_stop=lambda: stop.signal_number is not None,
@@ -129,7 +132,11 @@ def _last_step(config: TrainConfig, num_samples: int) -> int | None:
 
 
 def _hooks(
-    config: TrainConfig, graph: model.TrainingGraph, saving: hooks.Saving, last_step: int | None
+    config: TrainConfig,
+    graph: model.TrainingGraph,
+    saving: hooks.Saving,
+    first_step: int,
+    last_step: int | None,
 ) -> list[hooks.Hook]:
     """Returns what the run does beside its steps: first what may end it, saving last."""
     events = tf.summary.FileWriter(config.train_dir)
@@ -143,6 +150,7 @@ def _hooks(
             graph.input_seconds,
             images_per_step=config.batch_size * config.num_clones,
             every_steps=config.log_every_n_steps,
+            first_step=first_step,
             last_step=last_step,
         ),
         saving,

@@ -151,6 +151,32 @@ def test_nothing_to_restore(checkpoint):
     assert set(_restored(plan, variables).values()) == {-1.0}
 
 
+def test_nothing_that_fits_is_an_error_even_if_missing_variables_are_ignored(checkpoint):
+    variables = [tf.get_variable("other/weights", [2]), tf.get_variable("net/logits/weights", [3])]
+    with pytest.raises(UserError, match=r"^Nothing in checkpoint .*other/weights.*--model_name"):
+        restore.plan(variables, checkpoint, ignore_missing=True)
+
+
+def test_averages_of_trainable_variables_only(tmp_path):
+    """What `ema.apply()` of TensorFlow 1 leaves in a checkpoint."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        weights = tf.get_variable("weights", initializer=1.0)
+        tf.get_variable("moving_mean", initializer=2.0, trainable=False)
+        ema = tf.train.ExponentialMovingAverage(0.5)
+        update = ema.apply()
+        session.run(tf.global_variables_initializer())
+        session.run(weights.assign(3.0))
+        session.run(update)
+        path = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    weights = tf.get_variable("weights", [])
+    mean = tf.get_variable("moving_mean", [], trainable=False)
+    names = restore.moving_averages([weights, mean], restore.saved_shapes(path))
+    assert list(names) == ["weights/ExponentialMovingAverage", "moving_mean"]
+    with tf.Session() as session:
+        restore.plan(names, path, all_needed=True).restore(session)
+        assert session.run([weights, mean]) == [2.0, 2.0]
+
+
 def test_moving_averages(checkpoint):
     variables = _network()[:1]
     plan = restore.plan(restore.moving_averages(variables), checkpoint)

@@ -51,10 +51,21 @@ def test_first_signal_lets_the_work_end(process, number, code):
 def test_second_signal_ends_at_once(process):
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "saved\n"
+    time.sleep(1.1)
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=10) == 130
     assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize("process", [["linger"]], indirect=True)
+def test_second_signal_within_a_second_is_the_same_one(process):
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+        process.send_signal(number)
+        time.sleep(0.1)
+    assert process.stdout.readline() == "saved\n"
+    time.sleep(0.5)
+    assert process.poll() is None
 
 
 def test_no_signal(process):

@@ -227,8 +227,25 @@ def test_warns_of_an_excluded_scope_that_is_not_there(run, caplog):
 def test_a_run_with_other_settings_is_not_continued(run, tmp_path):
     run("run", 1, optimizer="sgd")
     own = tmp_path / "run" / "model.ckpt-1"
-    with pytest.raises(UserError, match=rf"(?s)restore them.*--checkpoint_path={own} .*Momentum"):
+    with pytest.raises(
+        UserError, match=rf"Use the same.*--checkpoint_path={own} .*Momentum"
+    ) as error:
         run("run", 2, optimizer="momentum")
+    assert "\n" not in str(error.value)
+    assert run("new", 1, optimizer="momentum", checkpoint_path=str(own))[0].step == 1
+
+
+def test_another_network_in_train_dir_lists_all_that_differs(run, monkeypatch):
+    def other(images, num_classes, is_training):
+        logits = slim.fully_connected(
+            slim.flatten(images), num_classes, activation_fn=None, scope="other"
+        )
+        return logits, {}
+
+    run("run", 1)
+    _use_builder(monkeypatch, other)
+    with pytest.raises(UserError, match=r"(?s)used other settings.*Missing .*other/weights"):
+        run("run", 2)
 
 
 def test_weights_of_a_checkpoint_arrive(run):
@@ -246,7 +263,7 @@ def test_nothing_left_to_do(run):
 
 def test_checkpoint_of_another_network_in_train_dir(run):
     run("run", 1)
-    with pytest.raises(UserError, match="choose another --train_dir") as caught:
+    with pytest.raises(UserError, match="in a new --train_dir") as caught:
         run("run", 2, optimizer="adam")
     assert "Tiny/logits/weights/Adam" in str(caught.value)
 
@@ -429,6 +446,17 @@ def test_metrics_and_summaries(run, tmp_path):
     assert tags["training/loss"] == [2, 4, 5]
     assert tags["variables/Tiny/conv/weights"] == [1]
     assert {"learning_rate", "activations/Logits", "sparsity/Logits"} <= tags.keys()
+
+
+def test_metrics_go_on_where_the_checkpoint_is(run, tmp_path):
+    run("run", 4, log_every_n_steps=1)
+    for path in (tmp_path / "run").glob("model.ckpt-4*"):
+        path.unlink()
+    _, _ = run("other", 2)
+    for path in (tmp_path / "other").glob("model.ckpt-2*"):
+        path.rename(tmp_path / "run" / path.name)
+    run("run", 5, log_every_n_steps=1)
+    assert [line["step"] for line in _metrics(tmp_path / "run")] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("folder", ["file", "file/run", "/proc"])  # Even root cannot write there.

@@ -1,0 +1,76 @@
+"""Estimates the moving statistics of a checkpoint's batch normalization anew."""
+
+import dataclasses
+import logging
+import os
+
+from deployment import sessions
+from nets.network import Network
+from slim_internal.ground.compat import paths, slim, tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints import latest
+from slim_internal.parts.input_pipeline import damage
+from slim_internal.programs.training import graph as model
+from slim_internal.programs.training import start, statistics
+from slim_internal.programs.training.settings import TrainConfig
+
+_LOG = logging.getLogger(__name__)
+
+
+def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> str:
+    """Saves a copy of `checkpoint_path` whose statistics are the means over some batches.
+
+    Args:
+      dataset: What the batches are from; they are prepared as for training.
+      network: Record of the network.
+      config: The settings; `train_dir` must not hold a checkpoint.
+
+    Returns:
+      The new checkpoint, of the same step.
+
+    Raises:
+      UserError: If there is no checkpoint to take, or one in the way, or nothing to estimate.
+    """
+    _require_source_and_empty_folder(config)
+    # No layer is frozen, and one clone counts.
+    config = dataclasses.replace(config, trainable_scopes=None, num_clones=1)
+    with tf.Graph().as_default(), damage.damage_named(dataset):
+        model.build(config, network, dataset, first_step=0)
+        planned = start.plan(start.Start(None, 0), config, network)
+        rate = tf.placeholder(tf.float32, [])
+        updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+        averages = statistics.follow(updates, rate, own_rate=0.0)
+        if not averages:
+            raise UserError(f"{network.name} has no batch normalization to estimate statistics of.")
+        saver = tf.train.Saver(save_relative_paths=True)
+        step = max(0, latest.step_of(planned.checkpoint_path))
+        set_step = tf.train.get_global_step().assign(step)
+        with tf.Session(config=sessions.config(config.cpu_threads)) as session:
+            session.run(tf.global_variables_initializer())
+            planned.restore(session)
+            session.run(set_step)
+            for number in range(config.reestimate_batch_norm):
+                session.run(averages, {rate: 1 / (number + 1)})
+            path = os.path.join(config.train_dir, "model.ckpt")
+            saver.save(
+                session,
+                paths.literal_checkpoint(path),
+                global_step=step,
+                write_meta_graph=False,
+            )
+    _LOG.info(
+        "Estimated the statistics on %d batches; saved %s-%d",
+        *(config.reestimate_batch_norm, path, step),
+    )
+    return f"{path}-{step}"
+
+
+def _require_source_and_empty_folder(config: TrainConfig) -> None:
+    if not config.checkpoint_path:
+        raise UserError("--reestimate_batch_norm needs the checkpoint: --checkpoint_path=...")
+    present = latest.list_checkpoints(config.train_dir)
+    if present:
+        raise UserError(
+            f"--reestimate_batch_norm writes a new checkpoint, but --train_dir={config.train_dir}"
+            f" holds {os.path.basename(present[0])} already: choose an empty folder."
+        )

@@ -1,0 +1,118 @@
+"""Compares accuracy as evaluated with accuracy after the statistics were estimated anew.
+
+    python -m tools.measure_batch_norm --model_name=mobilenet_v1_025 --image_size=96
+
+It trains on the handwritten digits, which need no download: from scratch, then from these weights
+only the classifier, then the whole network. Each checkpoint is evaluated as it is, and again with
+statistics that are the means over the training set. Where the two differ, evaluation would not show
+what the weights can do.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from absl import app, flags
+
+_MODEL = flags.DEFINE_string("model_name", "mobilenet_v1_025", "Network.")
+_SIZE = flags.DEFINE_integer("image_size", 96, "Height and width of the images in pixels.")
+_STEPS = flags.DEFINE_integer("steps", 300, "Steps from scratch.")
+_FINE_TUNING_STEPS = flags.DEFINE_integer("fine_tuning_steps", 100, "Steps of fine-tuning.")
+_BATCH = flags.DEFINE_integer("batch_size", 32, "Images per step.")
+
+_SLIM = pathlib.Path(__file__).resolve().parents[1] / "slim"
+
+
+def _run(script: str, **options: object) -> None:
+    command = [sys.executable, str(_SLIM / f"{script}.py")]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_SLIM), *sys.path])}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+
+
+class _Measurement:
+    """Trains and evaluates in folders of its own."""
+
+    def __init__(self, folder: str):
+        self._folder = folder
+        self._data = f"{folder}/data"
+        self._common = {
+            "dataset_name": "digits",
+            "dataset_dir": self._data,
+            "model_name": _MODEL.value,
+            "batch_size": _BATCH.value,
+        }
+        _run("download_and_convert_data", dataset_name="digits", dataset_dir=self._data)
+
+    def train(self, name: str, **options: object) -> str:
+        """Trains, or estimates statistics, and returns the folder with the checkpoint."""
+        folder = f"{self._folder}/{name}"
+        _run(
+            "train_image_classifier",
+            **self._common,
+            train_image_size=_SIZE.value,
+            train_dir=folder,
+            save_summaries_secs=100_000,
+            **options,
+        )
+        return folder
+
+    def accuracy(self, checkpoint: str) -> float:
+        """Returns the accuracy on the validation split, in percent."""
+        _run(
+            "eval_image_classifier",
+            **self._common,
+            eval_image_size=_SIZE.value,
+            dataset_split_name="validation",
+            checkpoint_path=checkpoint,
+            eval_dir=f"{checkpoint}/eval",
+        )
+        text = pathlib.Path(checkpoint, "eval", "metrics.json").read_text(encoding="utf-8")
+        return 100 * json.loads(text)["accuracy"]
+
+    def compare(self, what: str, checkpoint: str) -> None:
+        """Prints a row of the table."""
+        anew = self.train(
+            f"{os.path.basename(checkpoint)}_anew",
+            checkpoint_path=checkpoint,
+            reestimate_batch_norm=40,
+        )
+        evaluated, estimated = self.accuracy(checkpoint), self.accuracy(anew)
+        print(
+            f"{what:24} {evaluated:6.1f} {estimated:12.1f} {evaluated - estimated:+6.1f}",
+            flush=True,
+        )
+
+
+def _classifier_scopes() -> str:
+    sys.path.insert(0, str(_SLIM))
+    from nets import nets_factory
+
+    network = nets_factory.get_network(_MODEL.value)
+    return ",".join((*network.classifier_scopes, *network.aux_scopes))
+
+
+def main(_: list[str]) -> None:
+    """Prints the table: percent as evaluated, percent with statistics anew, the difference."""
+    scopes = _classifier_scopes()
+    with tempfile.TemporaryDirectory() as folder:
+        measurement = _Measurement(folder)
+        print(f"{_MODEL.value}, {_SIZE.value} px      evaluated  estimated anew", flush=True)
+        scratch = measurement.train("scratch", max_number_of_steps=_STEPS.value)
+        measurement.compare(f"scratch, {_STEPS.value} steps", scratch)
+        tuning = {
+            "checkpoint_path": scratch,
+            "checkpoint_exclude_scopes": scopes,
+            "max_number_of_steps": _FINE_TUNING_STEPS.value,
+        }
+        head = measurement.train("head", trainable_scopes=scopes, **tuning)
+        measurement.compare(f"classifier, {_FINE_TUNING_STEPS.value} steps", head)
+        whole = measurement.train("whole", **tuning)
+        measurement.compare(f"all, {_FINE_TUNING_STEPS.value} steps", whole)
+
+
+if __name__ == "__main__":
+    app.run(main)
