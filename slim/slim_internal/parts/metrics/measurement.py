@@ -1,6 +1,6 @@
 """All metrics of a split, measured batch by batch, and what of it could not be measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -29,15 +29,21 @@ class Measurement:
         self.unknown_labels = 0
         self.not_finite = 0
 
-    def add(self, logits: np.ndarray, labels: np.ndarray) -> None:
-        """Adds a batch.
+    def add(
+        self,
+        logits: np.ndarray,
+        labels: np.ndarray,
+        details: Mapping[str, np.ndarray] | None = None,
+    ) -> Outputs:
+        """Adds a batch and returns it, labels without a class replaced by one.
 
         Args:
           logits: [batch, classes], logarithms of probabilities up to a constant for each row.
           labels: [batch].
+          details: What else is known of the examples, as `Outputs` has it.
         """
         known = np.clip(labels, 0, logits.shape[1] - 1)
-        outputs = Outputs(logits, known)
+        outputs = Outputs(logits, known, details)
         with np.errstate(invalid="ignore", over="ignore"):
             not_finite = np.count_nonzero(~np.isfinite(outputs.losses))
         self.num_examples += len(labels)
@@ -46,6 +52,7 @@ class Measurement:
         if not not_finite:
             for metric in self._metrics:
                 metric.update(outputs)
+        return outputs
 
     def values(self) -> list[Value]:
         """Returns the results of all metrics; at least one example has been added."""

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -48,15 +48,24 @@ class Outputs:
     Attributes:
       scores: float64 [batch, classes], the higher the more likely.
       labels: int64 [batch], each from 0 to classes - 1.
+      details: What else is known of the examples, by name: "height" and "width" in pixels before
+        preprocessing (0 if not known), "source" as bytes (empty if not known); all [batch].
     """
 
-    def __init__(self, logits: np.ndarray, labels: np.ndarray):
+    def __init__(
+        self,
+        logits: np.ndarray,
+        labels: np.ndarray,
+        details: Mapping[str, np.ndarray] | None = None,
+    ):
         """Keeps the outputs of a batch.
 
         Args:
           logits: [batch, classes], logarithms of probabilities up to a constant for each row.
           labels: [batch], each from 0 to classes - 1.
+          details: What else is known of the examples.
         """
+        self.details = details or {}
         self.scores = np.asarray(logits, np.float64)
         self.labels = np.asarray(labels, np.int64)
 

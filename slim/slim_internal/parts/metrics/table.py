@@ -4,7 +4,9 @@
 of the files.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -242,3 +244,65 @@ class Calibration(Metric):
             Value("expected_calibration_error", float(error), "Calibration"),
             Value("calibration", bins),
         ]
+
+
+class _Groups(Metric):
+    """Accuracy of each group of examples that a detail tells apart; empty if it tells no two."""
+
+    def __init__(self, class_names: Sequence[str]):
+        super().__init__(class_names)
+        self._counts: dict[Hashable, np.ndarray] = {}  # Hits and examples.
+
+    def _add(self, groups: Sequence[Hashable], outputs: Outputs) -> None:
+        for group, hit in zip(groups, outputs.labels == outputs.predicted, strict=True):
+            self._counts.setdefault(group, np.zeros(2, np.int64))[:] += (hit, 1)
+
+    def merge(self, other: "_Groups") -> None:
+        """Adds the examples that another metric of the same kind has seen."""
+        for group, counts in other._counts.items():
+            self._counts.setdefault(group, np.zeros(2, np.int64))[:] += counts
+
+    def _rows(self, describe: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(self._counts) < 2:
+            return []
+        return [
+            {
+                **describe(group),
+                "examples": int(examples),
+                "accuracy": float(hits / examples),
+                "accuracy_interval": list(intervals.wilson(int(hits), int(examples))),
+            }
+            for group, (hits, examples) in sorted(self._counts.items())
+        ]
+
+
+@listed
+class AccuracyByImageSize(_Groups):
+    """Accuracy of images by the power of two that their side (the root of their area) reaches."""
+
+    def update(self, outputs: Outputs) -> None:
+        """Adds the examples of a batch."""
+        if "height" not in outputs.details:
+            return
+        areas = outputs.details["height"].astype(np.float64) * outputs.details["width"]
+        if areas.all():
+            self._add(np.floor(np.log2(areas) / 2).astype(int).tolist(), outputs)
+
+    def result(self) -> list[Value]:
+        """Returns the rows, from small images to large ones."""
+        rows = self._rows(lambda power: {"from_pixels": 2**power, "below_pixels": 2 ** (power + 1)})
+        return [Value("accuracy_by_image_size", rows)]
+
+
+@listed
+class AccuracyBySource(_Groups):
+    """Accuracy of images by their source, where the dataset tells it."""
+
+    def update(self, outputs: Outputs) -> None:
+        """Adds the examples of a batch."""
+        if "source" in outputs.details:
+            self._add([os.fsdecode(source) for source in outputs.details["source"]], outputs)
+
+    def result(self) -> list[Value]:
+        """Returns the rows in the order of the sources' names."""
+        return [Value("accuracy_by_source", self._rows(lambda source: {"source": source}))]

@@ -5,7 +5,7 @@ import itertools
 import logging
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from datasets import dataset_factory
 from deployment import sessions
@@ -27,11 +27,20 @@ from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.parts.metrics.writers import Several
 from slim_internal.programs.evaluation import evaluation_page
 from slim_internal.programs.evaluation import settings as evaluation_config
+from slim_internal.programs.evaluation.predictions import Predictions
 from slim_internal.programs.evaluation.telling_examples import TellingExamples
 
 _LOG = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_REPORTS = 5.0
+
+# What else an example may tell: type and default.
+_DETAILS = {
+    "filename": (tf.string, ""),
+    "height": (tf.int64, 0),
+    "source": (tf.string, ""),
+    "width": (tf.int64, 0),
+}
 
 PAGE = "report.html"
 # Mistakes and hits on the page.
@@ -64,8 +73,9 @@ class Metrics:
 def evaluate(config: evaluation_config.Evaluation) -> Metrics:
     """Evaluates a checkpoint and writes what it found to `eval_dir`.
 
-    `metrics.json` holds all numbers, `confusion.csv` the confusion matrix, `report.html` shows
-    them with the most telling images; TensorBoard gets the published ones.
+    `metrics.json` holds all numbers, `confusion.csv` the confusion matrix, `predictions.csv` what
+    was said of each example; `report.html` shows them with the most telling images. TensorBoard
+    gets the published ones.
 
     Raises:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
@@ -155,7 +165,18 @@ def _outputs(
         "logits": inference_graph.logits(model, batch["image"]),
         "labels": batch["label"] - config.labels_offset,
         "records": batch["record"],
+        **_details(batch["record"]),
     }
+
+
+def _details(records: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns what serialized examples [batch] tell beside image and label."""
+    features = {
+        f"image/{name}": tf.io.FixedLenFeature([], dtype, default)
+        for name, (dtype, default) in _DETAILS.items()
+    }
+    parsed = tf.io.parse_example(records, features)
+    return {name: parsed[f"image/{name}"] for name in _DETAILS}
 
 
 def _run(
@@ -171,29 +192,36 @@ def _run(
       UserError: If there are fewer or more examples than the split is said to hold, labels that
         the network has no class for, or outputs that are not finite.
     """
-    measured, telling = Measurement(_class_names(model)), TellingExamples(_NUM_SHOWN)
+    names = _class_names(model)
+    measured, telling = Measurement(names), TellingExamples(_NUM_SHOWN)
     start = reported = time.monotonic()
-    batches = (
-        itertools.count(1) if config.max_num_batches is None else range(config.max_num_batches)
-    )
-    for _ in batches:
-        try:
-            batch = session.run(outputs)
-        except tf.errors.OutOfRangeError:
-            break
-        measured.add(batch["logits"], batch["labels"])
-        telling.add(**batch)
-        now = time.monotonic()
-        if now - reported > _SECONDS_BETWEEN_REPORTS:
-            reported = now
-            done = measured.num_examples
-            _LOG.info(
-                "%d of %d examples, %.0f images/s, ETA %s",
-                *(done, num_samples, done / (now - start)),
-                eta(done, num_samples, now - start),
-            )
-    _require_usable(measured, config, num_samples)
+    with Predictions(config.eval_dir, names) as predictions:
+        for batch in _batches(session, outputs, config.max_num_batches):
+            details = {name: batch.pop(name) for name in _DETAILS}
+            said = measured.add(batch["logits"], batch["labels"], details)
+            if not (measured.unknown_labels or measured.not_finite):
+                predictions.add(said, details)
+                telling.add(**batch)
+            now = time.monotonic()
+            if now - reported > _SECONDS_BETWEEN_REPORTS:
+                reported = now
+                done = measured.num_examples
+                _LOG.info(
+                    "%d of %d examples, %.0f images/s, ETA %s",
+                    *(done, num_samples, done / (now - start)),
+                    eta(done, num_samples, now - start),
+                )
+        _require_usable(measured, config, num_samples)
     return measured, telling
+
+
+def _batches(session, outputs: dict[str, tf.Tensor], count: int | None) -> Iterator[dict]:
+    """Yields the values of all batches, or of the first ones."""
+    for _ in itertools.count() if count is None else range(count):
+        try:
+            yield session.run(outputs)
+        except tf.errors.OutOfRangeError:
+            return
 
 
 def _require_usable(

@@ -173,3 +173,41 @@ def test_probabilities_of_zero_have_a_finite_loss():
     outputs = Outputs.of_probabilities([[0.0, 1.0], [0.25, 0.75]], [0, 1])
     np.testing.assert_allclose(outputs.losses, [87.3365, -np.log(0.75)], rtol=1e-5)
     np.testing.assert_array_equal(outputs.ranks, [1, 0])
+
+
+def test_accuracy_by_image_size_and_source():
+    logits, labels = CASES["random"]
+    random = np.random.RandomState(0)
+    details = {
+        "height": random.choice([20, 100, 900], size=len(labels)),
+        "width": random.choice([30, 200], size=len(labels)),
+        "source": random.choice([b"camera", b"web"], size=len(labels)),
+    }
+    metrics = [table.AccuracyByImageSize("abcdefg"), table.AccuracyBySource("abcdefg")]
+    for metric in metrics:
+        metric.update(Outputs(logits, labels, details))
+    by_size, by_source = (metric.result()[0].value for metric in metrics)
+    right = logits.argmax(axis=1) == labels
+    for row in by_source:
+        expected = right[details["source"] == row["source"].encode()]
+        assert (row["examples"], row["accuracy"]) == (len(expected), expected.mean())
+    sides = np.sqrt(details["height"] * details["width"])
+    for row in by_size:
+        expected = right[(sides >= row["from_pixels"]) & (sides < row["below_pixels"])]
+        assert (row["examples"], row["accuracy"]) == (len(expected), expected.mean())
+    for rows in (by_size, by_source):
+        assert sum(row["examples"] for row in rows) == len(labels)
+        for row in rows:
+            assert row["accuracy_interval"][0] <= row["accuracy"] <= row["accuracy_interval"][1]
+    assert [row["source"] for row in by_source] == ["camera", "web"]
+    assert [row["from_pixels"] for row in by_size] == [16, 32, 128, 256]
+
+
+@pytest.mark.parametrize(
+    "details", [{}, {"height": [28, 28], "width": [28, 28]}, {"source": [b""] * 2}]
+)
+def test_what_tells_no_examples_apart_makes_no_groups(details):
+    details = {name: np.array(values) for name, values in details.items()}
+    for metric in (table.AccuracyByImageSize("abc"), table.AccuracyBySource("abc")):
+        metric.update(Outputs(np.eye(3)[:2], [0, 1], details))
+        assert metric.result()[0].value == []

@@ -1,5 +1,6 @@
 """Evaluation compared with the same numbers worked out in numpy, and what it refuses."""
 
+import csv
 import dataclasses
 import json
 import pathlib
@@ -247,3 +248,31 @@ def test_page_shows_the_mistakes(setup, expected):
     num_mistakes = round(_NUM_VALIDATION * (1 - expected["accuracy"]))
     num_hits = _NUM_VALIDATION - num_mistakes
     assert len(page.all("img")) == min(num_mistakes, 24) + min(num_hits, 24)
+
+
+def test_predictions_of_every_example_are_written(setup):
+    metrics = evaluate.evaluate(Evaluation(**setup, batch_size=77))
+    with open(pathlib.Path(setup["eval_dir"], "predictions.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["example"]) for row in rows] == list(range(_NUM_VALIDATION))
+    right = [row["label"] == row["class_1"] for row in rows]
+    assert right == [row["correct"] == "1" for row in rows]
+    assert np.mean(right) == metrics.accuracy
+    among = [row["label"] in [row[f"class_{place}"] for place in range(1, 6)] for row in rows]
+    assert np.mean(among) == metrics.recall_at_5
+    for row in rows:
+        probabilities = [float(row[f"probability_{place}"]) for place in range(1, 6)]
+        assert probabilities == sorted(probabilities, reverse=True)
+    assert {(row["label"], row["label_name"]) for row in rows} >= {("7", "seven"), ("0", "zero")}
+
+
+def test_a_failed_evaluation_leaves_the_older_predictions(setup, tmp_path):
+    folder = tmp_path / "eval"
+    evaluate.evaluate(Evaluation(**{**setup, "eval_dir": str(folder)}, max_num_batches=1))
+    before = (folder / "predictions.csv").read_bytes()
+    checkpoint = _save_with_logits(tmp_path, [np.nan] * 10)
+    changed = {**setup, "eval_dir": str(folder), "checkpoint_path": checkpoint}
+    with pytest.raises(UserError, match="not finite"):
+        evaluate.evaluate(Evaluation(**changed))
+    assert (folder / "predictions.csv").read_bytes() == before
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
