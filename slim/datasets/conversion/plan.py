@@ -76,6 +76,7 @@ class Plan:
       class_names: Name of each class by label.
       shards: The files.
       options: What the user chose that shaped them; goes into the manifest.
+      left_out: Extension -> number of files that are not taken for images; into the manifest.
       extra_files: What is written beside the shards, apart from labels and manifest.
       needed_bytes: About how much disk they take.
       max_problems: How many skipped and repaired inputs are still acceptable.
@@ -87,6 +88,7 @@ class Plan:
     class_names: tuple[str, ...]
     shards: tuple[PlannedShard, ...]
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
     extra_files: tuple[ExtraFile, ...] = ()
     needed_bytes: int = 0
     max_problems: int | None = None

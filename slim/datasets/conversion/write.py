@@ -336,6 +336,7 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
         class_names=plan.class_names,
         shards=tuple(done[shard.name] for shard in plan.shards),
         options=plan.options,
+        left_out=plan.left_out,
     )
     labels.write_label_file(dict(enumerate(plan.class_names)), folder)
     atomic.remove_unfinished(folder)  # Workers of a killed run may have outlived it by a moment.

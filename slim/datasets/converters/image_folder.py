@@ -4,6 +4,7 @@ A CSV of `path,label,split` lines can take the place of the folders' meaning; it
 be empty or missing. Pictures to which nothing assigns a split are divided class by class.
 """
 
+import collections
 import csv
 import logging
 import os
@@ -70,9 +71,19 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
         dataset="image_folder",
         class_names=class_names,
         shards=tuple(shards),
+        left_out={} if config.labels_csv else _left_out(config),
         needed_bytes=sum(_size(config.source, path) for path, _, _ in found),
         max_problems=config.max_bad_images,
     )
+
+
+def _left_out(config: Conversion) -> dict[str, int]:
+    """Counts the files that do not call themselves images, by their extension."""
+    paths = labelled_files.walk(config.source, leave_out=[config.dataset_dir])
+    extensions = (
+        pathlib.PurePath(path).suffix.lower() for path in paths if not labelled_files.is_image(path)
+    )
+    return dict(sorted(collections.Counter(extensions).items()))
 
 
 def _size(root: str, path: str) -> int:

@@ -67,6 +67,7 @@ class Manifest:
       class_names: Name of each class by label.
       shards: Its files, by name.
       options: What the user chose that shaped the bytes: seed, number of shards, ...
+      left_out: Extension -> number of files that were found and not taken for images.
       writer_version: `WRITER_VERSION` of the program that wrote it.
     """
 
@@ -74,6 +75,7 @@ class Manifest:
     class_names: tuple[str, ...]
     shards: tuple[Shard, ...]
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
     writer_version: int = WRITER_VERSION
 
     @property
@@ -110,6 +112,7 @@ def read(dataset_dir: str | os.PathLike) -> Manifest | None:
             class_names=tuple(fields["class_names"]),
             shards=tuple(Shard.from_json(shard) for shard in fields["shards"]),
             options=fields["options"],
+            left_out=fields.get("left_out", {}),
             writer_version=fields["writer_version"],
         )
     except FileNotFoundError:

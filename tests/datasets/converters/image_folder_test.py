@@ -12,7 +12,7 @@ import pytest
 from datasets import dataset_factory
 from datasets.conversion import convert as conversion
 from datasets.conversion.settings import Conversion
-from datasets.storage import tfrecords
+from datasets.storage import manifest, tfrecords
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from tests.datasets import fake_data
@@ -340,3 +340,9 @@ def test_a_broken_link_is_a_bad_picture(tmp_path):
         in (tmp_path / "set/bad_images.csv").read_text()
     )
     assert set(assignments(tmp_path)) == set(many(4, "a", "b"))
+
+
+def test_files_that_are_no_images_are_counted_by_extension(tmp_path):
+    put(tmp_path / "source", *many(2, "a", "b"), "a/x.HEIC", "b/y.heic", "b/notes.txt", "b/LICENSE")
+    assert convert(tmp_path).manifest.left_out == {"": 1, ".heic": 2, ".txt": 1}
+    assert manifest.read(tmp_path / "set").left_out == {"": 1, ".heic": 2, ".txt": 1}

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+from collections.abc import Mapping
 
 from datasets.storage import journal, labels, manifest
 from slim_internal.ground import errors
@@ -42,6 +43,7 @@ class DatasetFiles:
       class_names: Label -> name, as far as manifest or label file say.
       missing: Names of files that ought to be there.
       remarks: What is unusual about the folder, in sentences.
+      left_out: Extension -> number of files that the conversion did not take for images.
     """
 
     name: str
@@ -49,6 +51,7 @@ class DatasetFiles:
     class_names: dict[int, str]
     missing: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 def find(dataset_dir: str) -> DatasetFiles:
@@ -72,6 +75,7 @@ def find(dataset_dir: str) -> DatasetFiles:
         files=tuple(file for file in files if file.name in there),
         class_names=dict(enumerate(contents.class_names)),
         missing=tuple(file.name for file in files if file.name not in there),
+        left_out=contents.left_out,
     )
 
 

@@ -7,25 +7,40 @@ from slim_internal.parts.reports import page, table, thumbnail
 from slim_internal.parts.reports.page import Markup
 from slim_internal.parts.reports.phrases import count
 from slim_internal.parts.reports.thumbnail import Thumbnail
-from slim_internal.programs.inspection import wording
-from slim_internal.programs.inspection.survey import Survey
+from slim_internal.programs.inspection import remarks, wording
+from slim_internal.programs.inspection.survey import Place, Survey
 
 
-def render(survey: Survey, rows: Sequence[Sequence[Thumbnail]]) -> str:
+def render(
+    survey: Survey,
+    rows: Sequence[Sequence[Thumbnail]],
+    *,
+    repeated: Sequence[Sequence[Thumbnail]] = (),
+    augmented: Sequence[Sequence[Thumbnail]] = (),
+    model_name: str | None = None,
+) -> str:
     """Returns the page.
 
     Args:
       survey: What the dataset holds.
       rows: Images to show; where there are few classes, each row is one of them.
+      repeated: Images that occur more than once, a row for each.
+      augmented: Images as stored and as training sees them, a row for each.
+      model_name: The network that is trained.
     """
-    sections = (
+    sections = [
         page.section("Splits", _splits(survey)),
         page.section("Images with their labels", thumbnail.gallery(rows)),
         page.section("Classes", *_classes(survey)),
-        page.section("Image sizes and formats", _sizes(survey)),
+        page.section(
+            "Image sizes and formats", _sizes(survey), page.paragraph(remarks.cropping(survey))
+        ),
         page.section("Problems", *_problems(survey)),
-        page.section("Images that occur more than once", *_duplicates(survey)),
-    )
+        page.section("Images that occur more than once", *_duplicates(survey, repeated)),
+    ]
+    if augmented:
+        title = f"What {model_name} sees in training"
+        sections.insert(2, page.section(title, thumbnail.gallery(augmented)))
     return page.render(
         survey.dataset.name,
         sections,
@@ -40,7 +55,7 @@ def _verdicts(survey: Survey) -> Iterator[tuple[str, str, str]]:
     found = survey.duplicates
     state = page.BAD if found.between_splits else page.NOTE if found.groups else page.GOOD
     yield state, "Duplicates", wording.duplicates(survey)
-    for remark in survey.dataset.remarks:
+    for remark in remarks.find(survey):
         yield page.NOTE, "Remark", remark
 
 
@@ -111,6 +126,14 @@ def _problems(survey: Survey) -> tuple[Markup, Markup]:
     return page.paragraph(wording.problems(survey)), page.listing(lines, "report.json has more")
 
 
-def _duplicates(survey: Survey) -> tuple[Markup, Markup]:
-    lines = [" = ".join(map(str, group)) for group in survey.duplicates.groups]
-    return page.paragraph(wording.duplicates(survey)), page.listing(lines, "report.json has more")
+def _duplicates(survey: Survey, rows: Sequence[Sequence[Thumbnail]]) -> Iterator[Markup]:
+    found = survey.duplicates
+    yield page.paragraph(wording.duplicates(survey))
+    if rows:
+        yield thumbnail.gallery(rows)
+
+    def named(place: Place) -> str:
+        return f"{found.filenames[place]} ({place})" if place in found.filenames else str(place)
+
+    lines = [" = ".join(map(named, group)) for group in found.groups]
+    yield page.listing(lines, "report.json has more")

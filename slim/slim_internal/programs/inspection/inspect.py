@@ -11,7 +11,15 @@ from slim_internal.ground import errors
 from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import reporting
 from slim_internal.parts.reports import contact_sheet
-from slim_internal.programs.inspection import dataset_files, dataset_page, samples, survey, wording
+from slim_internal.programs.inspection import (
+    augmentation,
+    dataset_files,
+    dataset_page,
+    remarks,
+    samples,
+    survey,
+    wording,
+)
 from slim_internal.programs.inspection.settings import Inspection
 from slim_internal.programs.inspection.survey import Survey
 
@@ -19,6 +27,9 @@ REPORT, PAGE, SHEET = "report.json", "index.html", "contact_sheet.png"
 
 # A listing longer than this is of no use to anybody; the counts are complete.
 _MAX_LISTED = 1000
+# Groups of equal images that the page shows, and images whose augmentation it previews.
+_MAX_REPEATED = 20
+_MAX_PREVIEWED = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Inspected:
         found = self.survey
         return [
             f"{found.dataset.name}: {wording.contents(found)}.",
-            *found.dataset.remarks,
+            *remarks.find(found),
             wording.problems(found),
             *(f"  {problem}" for problem in found.problems[:5]),
             wording.duplicates(found),
@@ -59,6 +70,8 @@ def inspect(options: Inspection, progress: reporting.Progress = reporting.silent
     """
     output_dir = options.output_dir or os.path.abspath(options.dataset_dir) + "_inspection"
     found_files = dataset_files.find(options.dataset_dir)
+    if options.model_name:
+        augmentation.require_images(options.model_name)
     _prepare(output_dir, options.overwrite)
     found = survey.take(
         found_files,
@@ -67,7 +80,8 @@ def inspect(options: Inspection, progress: reporting.Progress = reporting.silent
         num_workers=options.num_workers or os.cpu_count(),
         progress=progress,
     )
-    _write(output_dir, found, samples.choose(found, options.num_samples))
+    chosen = samples.choose(found, options.num_samples)
+    _write(output_dir, found, chosen, _previewed(found, chosen, options))
     return Inspected(output_dir, found)
 
 
@@ -82,20 +96,43 @@ def _prepare(output_dir: str, overwrite: bool) -> None:
     os.makedirs(output_dir, exist_ok=True)
 
 
-def _write(output_dir: str, found: Survey, chosen: list[list[samples.Sample]]) -> None:
+def _previewed(
+    found: Survey, chosen: list[list[samples.Sample]], options: Inspection
+) -> dict[str, Any]:
+    """Returns what the page needs to show what training sees, if a network is named."""
+    by_label = {sample.label: sample for row in chosen for sample in row}
+    if not options.model_name or not by_label:
+        return {}
+    shown = list(by_label.values())[:_MAX_PREVIEWED]
+    stored = samples.read(found, [sample.place for sample in shown])
+    rows = augmentation.preview(
+        [stored[sample.place] for sample in shown],
+        [sample.shown.name for sample in shown],
+        options.model_name,
+        options.seed,
+    )
+    return {"augmented": rows, "model_name": options.model_name}
+
+
+def _write(
+    output_dir: str,
+    found: Survey,
+    chosen: list[list[samples.Sample]],
+    previewed: dict[str, Any],
+) -> None:
     rows = [[sample.shown for sample in row] for row in chosen]
     sheet = io.BytesIO()
     drawn = contact_sheet.draw(found.dataset.name, wording.contents(found), rows)
     drawn.save(sheet, format="PNG", optimize=True)
     if any(len({sample.label for sample in row}) > 1 for row in chosen):
         rows = [list(itertools.chain(*rows))]  # No row means a class: let them fill any window.
+    repeated = samples.repeated(found, _MAX_REPEATED)
+    page = dataset_page.render(found, rows, repeated=repeated, **previewed)
     atomic.write_all(
         {
             os.path.join(output_dir, REPORT): atomic.json_text(as_json(found)),
             os.path.join(output_dir, SHEET): sheet.getvalue(),
-            os.path.join(output_dir, PAGE): dataset_page.render(found, rows).encode(
-                errors="replace"
-            ),
+            os.path.join(output_dir, PAGE): page.encode(errors="replace"),
         }
     )
 
@@ -105,7 +142,8 @@ def as_json(found: Survey) -> dict[str, Any]:
     doubles = found.duplicates
     return {
         "name": found.dataset.name,
-        "remarks": list(found.dataset.remarks),
+        "remarks": remarks.find(found),
+        "cropped_by": remarks.cropped(found),
         "class_names": {str(label): name for label, name in found.class_names.items()},
         "splits": {split: _tally_json(tally) for split, tally in found.splits.items()},
         "num_problems": len(found.problems),
@@ -118,7 +156,10 @@ def as_json(found: Survey) -> dict[str, Any]:
             "within_splits": doubles.within_splits,
             "other_label": doubles.other_label,
             "groups": [
-                [dataclasses.asdict(place) for place in group]
+                [
+                    dataclasses.asdict(place) | {"filename": doubles.filenames.get(place, "")}
+                    for place in group
+                ]
                 for group in doubles.groups[:_MAX_LISTED]
             ],
         },

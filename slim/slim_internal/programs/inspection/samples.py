@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -68,10 +68,19 @@ def _mixed(splits: list[tuple[str, list[Place]]]) -> list[tuple[str, Place]]:
 
 
 def _load(survey: Survey, rows: list[list[tuple[int, str, Place]]]) -> list[list[Sample]]:
-    """Reads the chosen records; a file that holds several of them is read once."""
+    found = read(survey, [place for _, _, place in itertools.chain.from_iterable(rows)])
+    loaded = [
+        [sample for choice in row for sample in _samples(survey, *choice, found[choice[-1]])]
+        for row in rows
+    ]
+    return [row for row in loaded if row]
+
+
+def read(survey: Survey, places: Iterable[Place]) -> dict[Place, StoredExample]:
+    """Returns the examples at some places; a file that holds several of them is read once."""
     paths = {file.name: file.path for file in survey.dataset.files}
     wanted: dict[str, set[int]] = {}
-    for _, _, place in itertools.chain.from_iterable(rows):
+    for place in places:
         wanted.setdefault(place.file, set()).add(place.record)
     found = {}
     for name, numbers in wanted.items():
@@ -79,11 +88,29 @@ def _load(survey: Survey, rows: list[list[tuple[int, str, Place]]]) -> list[list
         for number, record in enumerate(records):
             if number in numbers:
                 found[Place(name, number)] = stored_example.parse(record)
-    loaded = [
-        [sample for choice in row for sample in _samples(survey, *choice, found[choice[-1]])]
-        for row in rows
-    ]
-    return [row for row in loaded if row]
+    return found
+
+
+def repeated(survey: Survey, num_groups: int, per_group: int = 8) -> list[list[Thumbnail]]:
+    """Returns images that occur more than once, a row for each, with the names of their files."""
+    groups = [group[:per_group] for group in survey.duplicates.groups[:num_groups]]
+    found = read(survey, itertools.chain.from_iterable(groups))
+    splits = {file.name: file.split for file in survey.dataset.files}
+    rows = []
+    for group in groups:
+        row = []
+        for place in group:
+            example = found[place]
+            class_name = survey.class_names.get(example.label, f"label {example.label}")
+            detail = f"{class_name}, {splits[place.file]}"
+            with (
+                contextlib.suppress(stored_example.DamageError),
+                stored_example.open_image(example.encoded) as image,
+            ):
+                name = example.filename or str(place)
+                row.append(thumbnail.make(image, name, detail, str(place)))
+        rows.append(row)
+    return [row for row in rows if row]
 
 
 def _samples(

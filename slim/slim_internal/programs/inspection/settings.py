@@ -21,6 +21,11 @@ class Inspection(Settings, subject="Inspection"):
         "How closely to look at each image: decode it, or read its format and size in the header.",
         choices=("decode", "header"),
     )
+    model_name: str | None = setting(
+        None,
+        "Network whose training input the page previews: some images after its preprocessing and"
+        " augmentation.",
+    )
     num_samples: int = setting(80, "About how many images to show.", at_least=0)
     seed: int = setting(0, "Seed of the choice of images to show.")
     num_workers: int = setting(0, "Threads that read shards; 0 means one per CPU.", at_least=0)

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import heapq
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent import futures
 
 import numpy as np
@@ -93,6 +93,7 @@ class _FileSurvey:
     digests: list[int]
     labels: list[int]
     records: list[int]
+    filenames: list[str]
     proposals: dict[int, list[tuple[int, int]]]
 
 
@@ -105,12 +106,14 @@ class Duplicates:
       within_splits: Number of further copies of an image inside a split.
       other_label: Number of images, each counted once, that have copies with another label.
       groups: Places of equal images, those in several splits first.
+      filenames: Place -> name of the file it was made from, where the example has one.
     """
 
     between_splits: int
     within_splits: int
     other_label: int
     groups: tuple[tuple[Place, ...], ...]
+    filenames: Mapping[Place, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +179,7 @@ def take(
 
 def _read(file: RecordFile, class_names: dict[int, str], decode: bool, seed: int) -> _FileSurvey:
     tally = Tally(bytes=os.path.getsize(file.path), files=1)
-    survey = _FileSurvey(file, tally, [], {}, [], [], [], {})
+    survey = _FileSurvey(file, tally, [], {}, [], [], [], [], {})
     for number, record in _records(survey):
         tally.records += 1
         try:
@@ -206,6 +209,7 @@ def _note_identity(survey: _FileSurvey, number: int, example: StoredExample) -> 
     survey.digests.append(int.from_bytes(digest, "little"))
     survey.labels.append(-1 if example.label is None else example.label)
     survey.records.append(number)
+    survey.filenames.append(example.filename)
 
 
 def _note_image(
@@ -272,7 +276,8 @@ def _duplicates(surveys: list[_FileSurvey]) -> Duplicates:
     files = np.repeat(np.arange(len(surveys)), [len(survey.digests) for survey in surveys])
     records = [number for survey in surveys for number in survey.records]
     labels = [label for survey in surveys for label in survey.labels]
-    between, within, other_label, groups = 0, 0, 0, []
+    filenames = [name for survey in surveys for name in survey.filenames]
+    between, within, other_label, groups, named = 0, 0, 0, [], {}
     for run in repeated:
         members = order[edges[run] : edges[run + 1]]
         held = {surveys[files[member]].file.split for member in members}
@@ -281,4 +286,7 @@ def _duplicates(surveys: list[_FileSurvey]) -> Duplicates:
         other_label += len({labels[member] for member in members}) > 1
         places = tuple(Place(surveys[files[m]].file.name, records[m]) for m in members)
         groups.append((len(held) == 1, places))
-    return Duplicates(between, within, other_label, tuple(places for _, places in sorted(groups)))
+        names = zip(places, (filenames[member] for member in members), strict=True)
+        named |= {place: name for place, name in names if name}
+    ordered_groups = tuple(places for _, places in sorted(groups))
+    return Duplicates(between, within, other_label, ordered_groups, named)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 
 import pytest
 from PIL import Image
@@ -9,6 +10,7 @@ from PIL import Image
 from slim_internal.ground import errors
 from slim_internal.programs.inspection import inspect
 from slim_internal.programs.inspection.settings import Inspection
+from tests.slim_internal.parts.reports import browser
 from tests.slim_internal.parts.reports.parsed_page import ParsedPage
 from tests.slim_internal.programs.inspection import sets
 
@@ -53,7 +55,7 @@ def test_page(pets):
     assert not page.all("script")
     assert not page.all("link")
     images = page.all("img")
-    assert len(images) == 8
+    assert len(images) == 8 + 2  # The samples, and a pair that occurs twice.
     assert all(image["src"].startswith("data:image/") and image["alt"] for image in images)
     assert "http" not in text.replace("http-equiv", "")
     for fact in (NASTY, "dög", "unseen", "train-0, record 6", "1 problem found", "40 x 30, 1 box"):
@@ -133,3 +135,40 @@ def test_a_set_without_any_good_image(tmp_path):
     assert outcome.summary()[0] == "pets: 1 image of 0 classes (1 train)."
     with open(os.path.join(outcome.output_dir, inspect.PAGE)) as file:
         assert "There is no image that could be shown" in ParsedPage(file.read()).text
+
+
+def test_duplicates_are_shown_with_the_names_of_their_files(tmp_path):
+    def record(seed: int, name: bytes) -> bytes:
+        return sets.record(sets.image(seed), 0, filename=[name])
+
+    train = [record(1, b"a<b>.jpg"), record(2, b"c.jpg")]
+    sets.write(tmp_path / "set", {"train-0": train, "test-0": [record(1, b"d.jpg")]})
+    outcome = run(str(tmp_path / "set"), num_samples=0)
+    with open(os.path.join(outcome.output_dir, inspect.PAGE), encoding="utf-8") as file:
+        page = ParsedPage(file.read())
+    assert len(page.all("img")) == 2
+    assert "a<b>.jpg (train-0, record 0) = d.jpg (test-0, record 0)" in page.text
+    with open(os.path.join(outcome.output_dir, inspect.REPORT)) as file:
+        (group,) = json.load(file)["duplicates"]["groups"]
+    assert [place["filename"] for place in group] == ["a<b>.jpg", "d.jpg"]
+
+
+def test_page_previews_what_training_sees(pets):
+    outcome = run(pets, model_name="lenet", num_samples=4)
+    with open(os.path.join(outcome.output_dir, inspect.PAGE), encoding="utf-8") as file:
+        page = ParsedPage(file.read())
+    assert "What lenet sees in training" in page.text
+    assert page.text.count("as stored, ") == 2  # One of each class.
+
+
+def test_an_unknown_network_is_refused_before_anything_is_read(pets):
+    with pytest.raises(errors.UserError, match="Did you mean 'lenet'"):
+        run(pets, model_name="lenett")
+    assert not os.path.exists(pets + "_inspection")
+
+
+def test_page_fills_a_browser(pets):
+    outcome = run(pets, model_name="lenet")
+    shown = browser.screenshot(pathlib.Path(outcome.output_dir, inspect.PAGE), height=1200)
+    assert shown.shape == (1200, 1280, 3)
+    assert 0.3 < browser.filled(shown) < 1
