@@ -1,6 +1,13 @@
-"""How every program opens its TensorFlow session."""
+"""How every program opens its TensorFlow session, and on which devices it computes."""
+
+import ctypes
+import functools
+import logging
+import os
 
 from slim_internal.ground.compat import tf
+
+_LOG = logging.getLogger(__name__)
 
 
 def config(threads: int = 0) -> tf.ConfigProto:
@@ -16,4 +23,56 @@ def config(threads: int = 0) -> tf.ConfigProto:
         gpu_options=tf.GPUOptions(allow_growth=True),
         intra_op_parallelism_threads=threads,
         inter_op_parallelism_threads=threads,
+        # With NVIDIA's driver but without CUDA's libraries TensorFlow finds no GPU, and yet a
+        # session fails unless it is told to look for none.
+        device_count={} if _gpus() else {"GPU": 0},
     )
+
+
+def announce(precision: str = "float32") -> None:
+    """Says in one line on which devices and at which precision the program computes.
+
+    Args:
+      precision: Type that the network computes in.
+    """
+    gpus = _gpus()
+    if gpus and precision == "float32" and _has_tf32():
+        precision = "float32 (TF32 in convolutions and matrix products)"
+    _LOG.info("Devices: %s. Precision: %s.", ", ".join(gpus) or "CPU", precision)
+    if not gpus and _driver_has_gpu():
+        _LOG.warning(
+            "The NVIDIA driver has a GPU, but the CUDA 12 libraries are missing or do not load, so"
+            " the CPU is used. To install them: pip install --require-hashes -r"
+            " third_party/python/extras/cuda.lock, or run Bazel with --config=cuda. --verbose shows"
+            " TensorFlow's own message; CUDA_VISIBLE_DEVICES=-1 chooses the CPU."
+        )
+
+
+@functools.cache
+def _gpus() -> tuple[str, ...]:
+    """Returns the GPUs that TensorFlow can use, by number and name."""
+    found = []
+    for number, device in enumerate(tf.config.list_physical_devices("GPU")):
+        details = tf.config.experimental.get_device_details(device)
+        found.append(f"GPU {number} ({details.get('device_name', 'unknown')})")
+    return tuple(found)
+
+
+def _has_tf32() -> bool:
+    return (
+        tf.config.experimental.tensor_float_32_execution_enabled()
+        and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0"
+    )
+
+
+def _driver_has_gpu() -> bool:
+    """Returns whether NVIDIA's driver is installed and has a GPU that the user has not hidden."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
+        return False
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        count = ctypes.c_int()
+        succeeded = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    except (AttributeError, OSError):  # No driver, or something else of that name.
+        return False
+    return succeeded and count.value > 0

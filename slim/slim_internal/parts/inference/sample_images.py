@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn import datasets as photographs
 
+from deployment import sessions
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import tf
 from slim_internal.parts.inference.description import ModelDescription
@@ -26,7 +27,7 @@ def prepared(model: ModelDescription) -> np.ndarray:
     preprocess = preprocessing_factory.get_preprocessing(
         model.preprocessing_name, use_grayscale=model.channels == 1
     )
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
         crop = tf.placeholder(tf.uint8, [None, None, model.channels])
         image = preprocess(crop, model.image_size, model.image_size)
         images = np.stack([session.run(image, {crop: each}) for each in crops])

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from datasets.descriptor import data_files
+from deployment import sessions
 from slim_internal.ground.compat import first_cause, slim, tf
 from slim_internal.ground.errors import UserError
 
@@ -28,7 +29,7 @@ def damage_named(dataset: slim.dataset.Dataset) -> Iterator[None]:
 
 def find_damage(dataset: slim.dataset.Dataset) -> str | None:
     """Returns which record of which file cannot be read or decoded, and why; None if all can."""
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
         path = tf.placeholder(tf.string, [])
         examples = tf.data.TFRecordDataset(path).map(
             lambda record: dataset.decoder.decode(record, ["image", "label"])

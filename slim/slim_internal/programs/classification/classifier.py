@@ -112,6 +112,7 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
             "Name what classifies: either --graph=model.pb, as export_inference_graph wrote it, "
             "or --model_name=... --checkpoint_path=...; not both."
         )
+    sessions.announce()
     if config.graph:
         opened = table.open_network(config.graph)
     else:

@@ -81,6 +81,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
         the split does not hold as many examples as it should.
     """
+    sessions.announce()
     dataset = dataset_factory.get_dataset(
         config.dataset_name, config.dataset_split_name, config.dataset_dir
     )

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 
+from deployment import sessions
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import describe, description
@@ -53,6 +54,8 @@ def export(config: export_config.Export) -> Exported:
     paths = _output_paths(config)
     if config.is_video_model and not config.num_frames:
         raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")
+    if config.checkpoint_path:
+        sessions.announce()
     model = describe.describe(
         config.model_name,
         config.dataset_name,

@@ -50,6 +50,7 @@ def train(config: TrainConfig) -> Result:
       UserError: If the settings do not fit each other or what they name.
       DivergedError: If the loss or the weights become NaN or infinite; nothing is written then.
     """
+    sessions.announce()
     network = nets_factory.get_network(config.model_name)
     if network.num_frames:
         raise UserError(f"Network {network.name} reads clips; only images can be trained on.")
