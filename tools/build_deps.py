@@ -32,8 +32,8 @@ _ROOTS = ("slim/", "")
 _NO_DISTRIBUTIONS = ("@pip//:extras", "@pip//:metadata")
 _RULES = ("py_binary", "py_library", "py_test")
 
-# What a record names and `importlib` loads.
-_LOADED_BY_NAME = "//slim/datasets/converters:"
+# Keyword argument that names a module for `importlib` to load.
+_LOADED_BY_NAME = "converter"
 
 _PRIVATE = "slim/slim_internal"
 # Rooms that stand on a floor by themselves.
@@ -164,6 +164,8 @@ def imports(text: str) -> Iterator[tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 yield (f"{node.module}.{alias.name}", node.module)
+        elif isinstance(node, ast.keyword) and node.arg == _LOADED_BY_NAME:
+            yield from ((name,) for name in _strings(node.value) if name)
 
 
 def _distribution(module: str) -> str | None:
@@ -309,8 +311,6 @@ class Repository:
                     yield f"{target.label} depends on {label}, which is not there"
             if target.label in libraries and target.sources:  # Tests run programs, without import.
                 for label in sorted(target.deps & libraries - self._needed[target.label].keys()):
-                    if label.startswith(_LOADED_BY_NAME):
-                        continue
                     if label != full_label(f"//{target.package}", ""):  # The package itself.
                         yield f"{target.label} depends on {label} but does not import it"
             for label in self._needed[target.label]:

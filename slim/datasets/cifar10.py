@@ -5,7 +5,7 @@ Krizhevsky: Learning Multiple Layers of Features from Tiny Images (2009).
 
 from datasets import descriptor
 from datasets.record import DatasetRecord
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import slim
 from slim_internal.ground.downloads.remote_file import RemoteFile
 
 SPLITS_TO_SIZES = {"train": 50000, "test": 10000}
@@ -13,9 +13,7 @@ SPLITS_TO_SIZES = {"train": 50000, "test": 10000}
 RECORD = DatasetRecord(
     name="cifar10",
     file_pattern="cifar10_%s.tfrecord",
-    keys_to_features=descriptor.image_features(
-        image_format="png", label=tf.FixedLenFeature((), tf.int64, default_value=0)
-    ),
+    keys_to_features=descriptor.image_features(image_format="png"),
     items_to_handlers={
         "image": slim.tfexample_decoder.Image(shape=[32, 32, 3]),
         "label": slim.tfexample_decoder.Tensor("image/class/label"),

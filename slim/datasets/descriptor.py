@@ -3,6 +3,7 @@
 import logging
 import os
 import pathlib
+from collections.abc import Sequence
 
 from datasets import dataset_utils
 from datasets.record import DatasetRecord
@@ -13,17 +14,20 @@ from slim_internal.ground.errors import UserError, unknown
 _CONVERT = "Convert it: download_and_convert_data.py --dataset_name={} --dataset_dir={}"
 
 
-def image_features(*, image_format: str, label: tf.FixedLenFeature) -> dict:
-    """Returns the parsing configuration of a labelled picture.
+def image_features(*, image_format: str, label_shape: Sequence[int] = ()) -> dict:
+    """Returns the parsing configuration of a labelled image.
+
+    The label has no default: a record without one is an error when it is read, not an example of
+    the first class.
 
     Args:
-      image_format: What the picture is taken to be where `image/format` is not stored.
-      label: Configuration of `image/class/label`.
+      image_format: What the image is taken to be where `image/format` is not stored.
+      label_shape: Shape of `image/class/label`.
     """
     return {
         "image/encoded": tf.FixedLenFeature((), tf.string, default_value=""),
         "image/format": tf.FixedLenFeature((), tf.string, default_value=image_format),
-        "image/class/label": label,
+        "image/class/label": tf.FixedLenFeature(label_shape, tf.int64),
     }
 
 

@@ -5,14 +5,12 @@ Alpaydin, Kaynak: Optical Recognition of Handwritten Digits (1998), its test set
 
 from datasets import descriptor, mnist
 from datasets.record import DatasetRecord
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import slim
 
 RECORD = DatasetRecord(
     name="digits",
     file_pattern="digits_%s.tfrecord",
-    keys_to_features=descriptor.image_features(
-        image_format="png", label=tf.FixedLenFeature((), tf.int64, default_value=0)
-    ),
+    keys_to_features=descriptor.image_features(image_format="png"),
     items_to_handlers={
         "image": slim.tfexample_decoder.Image(shape=[8, 8, 1], channels=1),
         "label": slim.tfexample_decoder.Tensor("image/class/label"),

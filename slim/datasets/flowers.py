@@ -5,7 +5,7 @@ The TensorFlow team: flower_photos (2016).
 
 from datasets import descriptor
 from datasets.record import DatasetRecord
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import slim
 from slim_internal.ground.downloads.remote_file import RemoteFile
 
 SPLITS_TO_SIZES = {"train": 3320, "validation": 350}
@@ -15,9 +15,7 @@ _ARCHIVE = "flower_photos.tgz"
 RECORD = DatasetRecord(
     name="flowers",
     file_pattern="flowers_%s_*.tfrecord",
-    keys_to_features=descriptor.image_features(
-        image_format="png", label=tf.FixedLenFeature((), tf.int64, default_value=0)
-    ),
+    keys_to_features=descriptor.image_features(image_format="png"),
     items_to_handlers={
         "image": slim.tfexample_decoder.Image(),
         "label": slim.tfexample_decoder.Tensor("image/class/label"),

@@ -11,9 +11,7 @@ RECORD = DatasetRecord(
     name="image_folder",
     file_pattern="image_folder_%s_*.tfrecord",
     keys_to_features={
-        **descriptor.image_features(
-            image_format="jpg", label=tf.FixedLenFeature((), tf.int64, default_value=0)
-        ),
+        **descriptor.image_features(image_format="jpg"),
         "image/filename": tf.FixedLenFeature((), tf.string, default_value=""),
     },
     items_to_handlers={

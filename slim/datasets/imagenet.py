@@ -36,9 +36,7 @@ class _ObjectLabel(slim.tfexample_decoder.Tensor):
 RECORD = DatasetRecord(
     **vars(archives.DATASET),
     keys_to_features={
-        **descriptor.image_features(
-            image_format="jpeg", label=tf.FixedLenFeature([], tf.int64, default_value=-1)
-        ),
+        **descriptor.image_features(image_format="jpeg"),
         "image/class/text": tf.FixedLenFeature([], tf.string, default_value=""),
         **descriptor.box_features(),
         _OBJECT_LABEL: tf.VarLenFeature(tf.int64),
@@ -59,6 +57,8 @@ RECORD = DatasetRecord(
         "object/label": "A list of labels, one per each object.",
     },
     num_classes=1001,
+    converter="datasets.converters.imagenet.convert",
+    program="download_and_preprocess_imagenet DATA_DIR",
 )
 
 

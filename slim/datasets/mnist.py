@@ -5,7 +5,7 @@ LeCun, Cortes, Burges: The MNIST database of handwritten digits (1998).
 
 from datasets import descriptor
 from datasets.record import DatasetRecord
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import slim
 from slim_internal.ground.downloads.remote_file import RemoteFile
 
 _MIRRORS = (
@@ -23,9 +23,7 @@ def _source(name: str, size: int, sha256: str) -> RemoteFile:
 RECORD = DatasetRecord(
     name="mnist",
     file_pattern="mnist_%s.tfrecord",
-    keys_to_features=descriptor.image_features(
-        image_format="raw", label=tf.FixedLenFeature([1], tf.int64, default_value=[0])
-    ),
+    keys_to_features=descriptor.image_features(image_format="raw", label_shape=[1]),
     items_to_handlers={
         "image": slim.tfexample_decoder.Image(shape=[28, 28, 1], channels=1),
         "label": slim.tfexample_decoder.Tensor("image/class/label", shape=[]),

@@ -22,9 +22,7 @@ class ConvertibleDataset:
         (`image_folder`). A manifest beside the files always has the last word.
       class_names: Name of each class by label, where the names are fixed.
       sources: The files it is made from, each with its mirrors, size and digest.
-      converter: Module with `plan(record, config, fetch)`, see `datasets.converters`.
       options: The settings of its conversion that have a meaning for it; the others are refused.
-      program: The command that converts it, where that is not download_and_convert_data.
     """
 
     name: str
@@ -32,9 +30,7 @@ class ConvertibleDataset:
     splits: Mapping[str, int] = dataclasses.field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     sources: tuple[RemoteFile, ...] = ()
-    converter: str
     options: tuple[str, ...] = ()
-    program: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,9 +42,13 @@ class DatasetRecord(ConvertibleDataset):
       items_to_handlers: What to make of the parsed features: item -> tf_slim item handler.
       items_to_descriptions: Item -> what it is, in words.
       num_classes: Number of classes; None when only the converted files know.
+      converter: Module with `plan(record, config, fetch)`, see `datasets.converters`.
+      program: The command that converts it, where that is not download_and_convert_data.
     """
 
     keys_to_features: Mapping[str, Any]
     items_to_handlers: Mapping[str, Any]
     items_to_descriptions: Mapping[str, str]
     num_classes: int | None = None
+    converter: str
+    program: str = ""

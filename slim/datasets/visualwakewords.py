@@ -6,7 +6,7 @@ Chowdhery, Warden, Shlens, Howard, Rhodes: Visual Wake Words Dataset. arXiv:1906
 from datasets import dataset_utils, descriptor
 from datasets.conversion.settings import Conversion
 from datasets.record import DatasetRecord
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import slim
 from slim_internal.ground.downloads.remote_file import RemoteFile
 
 LABELS_FILENAME = dataset_utils.LABELS_FILENAME
@@ -21,9 +21,7 @@ RECORD = DatasetRecord(
     name="visualwakewords",
     file_pattern="%s.record-*",
     keys_to_features={
-        **descriptor.image_features(
-            image_format="jpeg", label=tf.FixedLenFeature([], tf.int64, default_value=-1)
-        ),
+        **descriptor.image_features(image_format="jpeg"),
         **descriptor.box_features(),
     },
     items_to_handlers={

@@ -58,7 +58,8 @@ class Converted:
 
 def convert(name: str, source: fake_data.Source, folder: pathlib.Path, **options):
     given = {"source": os.fspath(source.folder)} | dict(source.options) | options
-    if name == "digits":
+    record = dataset_factory.records[name]
+    if not record.sources and "source" not in record.options:
         del given["source"]
     return conversion.convert(Conversion(dataset_name=name, dataset_dir=os.fspath(folder), **given))
 

@@ -50,10 +50,8 @@ DATASET = ConvertibleDataset(
     splits={"train": 1_281_167, "validation": 50_000},
     class_names=tuple(imagenet_classes.labels_to_names().values()),
     sources=tuple(SOURCES.values()),
-    converter="datasets.converters.imagenet.convert",
     # Those that shape the bytes.
     options=("train_shards", "validation_shards", "seed", "on_bad_image", "verify_images"),
-    program="download_and_preprocess_imagenet DATA_DIR",
 )
 
 
