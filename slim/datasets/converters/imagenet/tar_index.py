@@ -20,6 +20,9 @@ _GNU_LONG_NAME = b"L"
 _PAX = b"x"
 # No header that describes a member is longer; what asks for more wants to fill the memory.
 LONGEST_HEADER = 64 << 10
+_LONGEST_NUMBER = 20  # Digits.
+# A member needs two or three headers.
+_MOST_HEADERS = 16
 
 
 class Member(NamedTuple):
@@ -73,6 +76,7 @@ class _DamageError(Exception):
 def _members(descriptor: int, position: int, end: int) -> Iterator[Member]:
     """Yields the files of the archive that lies between two positions of an open file."""
     special: dict[bytes, bytes] = {}  # What the headers before a member said about it.
+    headers = 0
     while True:
         header = os.pread(descriptor, min(_BLOCK, end - position), position)
         if header == _ZEROS:
@@ -86,6 +90,9 @@ def _members(descriptor: int, position: int, end: int) -> Iterator[Member]:
         position = data + -(-size // _BLOCK) * _BLOCK
         if position > end:
             raise _DamageError(f"it ends within the member at byte {data - _BLOCK}")
+        headers += 1
+        if headers > _MOST_HEADERS:
+            raise _DamageError(f"the member at byte {data - _BLOCK} has too many headers")
         if kind in (_GNU_LONG_NAME, _PAX) and size > LONGEST_HEADER:
             raise _DamageError(f"the header at byte {data - _BLOCK} is too long")
         if kind == _GNU_LONG_NAME:
@@ -93,22 +100,27 @@ def _members(descriptor: int, position: int, end: int) -> Iterator[Member]:
         elif kind == _PAX:
             special |= _pax_records(os.pread(descriptor, size, data))
         else:
+            name = special.get(b"path") or _name(header)
+            if b"\0" in name:
+                raise _DamageError(f"the name of the member at byte {data - _BLOCK} holds a NUL")
             if kind in _REGULAR:
-                yield Member(os.fsdecode(special.get(b"path") or _name(header)), data, size)
+                yield Member(os.fsdecode(name), data, size)
             special.clear()
+            headers = 0
 
 
 def _pax_records(data: bytes) -> dict[bytes, bytes]:
     """Returns what an extended header says; a record is `<length> <key>=<value>` and a line end."""
     records = {}
-    while data:
-        digits, _, _ = data.partition(b" ")
+    start = 0
+    while start < len(data):
+        digits, _, _ = data[start : start + _LONGEST_NUMBER].partition(b" ")
         length = _number(digits, base=10)
         if length <= len(digits):
             raise _DamageError("an extended header makes no sense")
-        key, _, value = data[len(digits) + 1 : length - 1].partition(b"=")
+        key, _, value = data[start + len(digits) + 1 : start + length - 1].partition(b"=")
         records[key] = value
-        data = data[length:]
+        start += length
     return records
 
 

@@ -13,6 +13,7 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import unicodedata
 import zipfile
@@ -29,6 +30,16 @@ _CHUNK = _LONGEST_HEADER
 # What may follow the end marker of a tar: programs pad their output to large records.
 _LONGEST_PADDING = 16 << 20
 _END_MARKER = bytes(tarfile.BLOCKSIZE)
+# A member needs two or three headers, and archives have one for all members.
+_MOST_HEADERS = 16
+_MOST_SHARED_RECORDS = 1000
+_LONGEST_NAME = 1024  # Bytes.
+_DEEPEST = 64
+# The end of a zip: signature, 6 bytes, number of members, bytes and place of their list, and a
+# comment.
+_ZIP_END = struct.Struct("<4s6xHII2x")
+_LONGEST_COMMENT = (1 << 16) - 1
+_LONGEST_ZIP_LIST = 64 << 20
 _TAR_KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 _ZIP_KINDS = (0, stat.S_IFREG, stat.S_IFDIR)
 
@@ -92,24 +103,30 @@ class _Limits:
 
     def admit(self, name: str, size: int, is_folder: bool) -> str:
         """Returns the plain form of the name of a member, or raises `_RefusedError`."""
-        self.members -= 1
         self.bytes -= size
-        if self.members < 0:
-            raise _RefusedError("it holds more members than is allowed for it")
         if self.bytes < 0:
             raise _RefusedError(f"with its member {name!r} it is larger than is allowed for it")
         parts = [part for part in name.split("/") if part not in ("", ".")]
+        if len(name.encode(errors="replace")) > _LONGEST_NAME or len(parts) > _DEEPEST:
+            raise _RefusedError(f"its member {name[:50]!r}... has too long a name")
         if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
             raise _RefusedError(f"its member {name!r} points outside the folder")
         if not parts and not is_folder:
             raise _RefusedError(f"its member {name!r} has no name")
         for end in range(1, len(parts)):
-            self._enter(parts[:end], True)
+            self._count(self._enter(parts[:end], True))  # It is made, though not listed.
         if parts:
             self._enter(parts, is_folder)
+        self._count(1)
         return "/".join(parts)
 
-    def _enter(self, parts: list[str], is_folder: bool) -> None:
+    def _count(self, members: int) -> None:
+        self.members -= members
+        if self.members < 0:
+            raise _RefusedError("it holds more members than is allowed for it")
+
+    def _enter(self, parts: list[str], is_folder: bool) -> bool:
+        """Notes a name and returns whether it is new."""
         name = "/".join(parts)
         # Some file systems know neither case nor the two ways to write an accent.
         key = unicodedata.normalize("NFC", name).casefold()
@@ -118,6 +135,7 @@ class _Limits:
         repeated_folder = known == (name, True) and is_folder
         if known is not entry and not repeated_folder:
             raise _RefusedError(f"its members {known[0]!r} and {name!r} have the same place")
+        return known is entry
 
 
 class _GuardedFile:
@@ -126,18 +144,37 @@ class _GuardedFile:
     Attributes:
       last: What the last reading gave. tarfile takes any damage between two members, and the end
         of the file, for the end of the archive; at a real end it has read a block of zeros.
+      headers: How many headers were read since the last member.
     """
 
     def __init__(self, file: io.BufferedIOBase):
         self._file = file
         self.last = b""
+        self.headers = 0
+        self._kind: bytes | None = None  # Of the last header; None if a header is to be read.
+
+    def expect_header(self) -> None:
+        """Is told that the next bytes to be read are a header."""
+        self.headers += 1
+        if self.headers > _MOST_HEADERS:
+            raise _RefusedError("one of its members has too many headers")
+        self._kind = None
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= _LONGEST_HEADER:
             raise _RefusedError("one of its headers is too long")
         with _explain_damage():
             self.last = self._file.read(size)
+        if self._kind is None:
+            self._kind = self.last[156:157]
+        elif self._kind == tarfile.GNUTYPE_LONGNAME and b"\0" in self.last.rstrip(b"\0"):
+            raise _RefusedError("the name of one of its members holds a NUL")
         return self.last
+
+    def expect_data(self) -> None:
+        """Is told that a member is complete: what follows is what it holds."""
+        self.headers = 0
+        self._kind = b""
 
     def seek(self, position: int) -> int:
         with _explain_damage():
@@ -145,6 +182,17 @@ class _GuardedFile:
 
     def tell(self) -> int:
         return self._file.tell()
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar that is read from a `_GuardedFile`."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> "_Header":
+        if len(tarfile.pax_headers) > _MOST_SHARED_RECORDS:
+            raise _RefusedError("the headers for all of its members are too long")
+        cast(_GuardedFile, tarfile.fileobj).expect_header()
+        return super().fromtarfile(tarfile)
 
 
 @contextlib.contextmanager
@@ -174,8 +222,11 @@ def _unpack(archive_path: str, directory: str, limits: _Limits) -> None:
 def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> None:
     guarded = _GuardedFile(file)
     try:
-        with tarfile.open(fileobj=cast(IO[bytes], guarded), mode="r:") as archive:
-            for member in archive:
+        source = cast(IO[bytes], guarded)
+        with tarfile.open(fileobj=source, mode="r:", tarinfo=_Header) as archive:
+            while member := archive.next():
+                guarded.expect_data()
+                archive.members = []  # They would be kept with all that their headers hold.
                 if member.type not in _TAR_KINDS or member.issparse() or member.size < 0:
                     raise _RefusedError(f"its member {member.name!r} is no regular file or folder")
                 name = limits.admit(member.name, member.size, member.isdir())
@@ -190,23 +241,51 @@ def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> Non
         padding += len(guarded.last)
         if padding > _LONGEST_PADDING:
             raise _RefusedError("much follows its end marker")
+        if guarded.last.strip(b"\0"):
+            raise _RefusedError("it is damaged or cut short (its end marker stands in the middle)")
 
 
 def _unpack_zip(file: BinaryIO, directory: str, limits: _Limits) -> None:
+    expected = _count_zipped(file)
+    if expected > limits.members:
+        raise _RefusedError("it holds more members than is allowed for it")
     try:
         with zipfile.ZipFile(file) as archive:
+            if len(archive.infolist()) != expected:
+                raise _RefusedError("it is damaged (the number of its members differs)")
             members = [(member, _admit_zipped(member, limits)) for member in archive.infolist()]
             for member, name in members:
-                _write(directory, name, None if member.is_dir() else _open_zipped(archive, member))
+                source = None if _is_folder(member) else _open_zipped(archive, member)
+                _write(directory, name, source)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise _RefusedError(f"it is damaged or encrypted ({error})") from error
+
+
+def _count_zipped(file: BinaryIO) -> int:
+    """Returns the number of members that the end of a zip tells."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LONGEST_COMMENT - _ZIP_END.size))
+    tail = file.read()
+    file.seek(0)
+    place = tail.rfind(b"PK\5\6")
+    if place < 0 or len(tail) - place < _ZIP_END.size:
+        raise _RefusedError("it is damaged or cut short (its end is missing)")
+    _, count, length, _ = _ZIP_END.unpack_from(tail, place)
+    if length > _LONGEST_ZIP_LIST:
+        raise _RefusedError("its list of members is too long")
+    return count
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    # `is_dir` does not expect an empty name.
+    return member.orig_filename.endswith("/")
 
 
 def _admit_zipped(member: zipfile.ZipInfo, limits: _Limits) -> str:
     if stat.S_IFMT(member.external_attr >> 16) not in _ZIP_KINDS:
         raise _RefusedError(f"its member {member.filename!r} is no regular file or folder")
     # The other name, `filename`, ends at the first NUL.
-    return limits.admit(member.orig_filename, member.file_size, member.is_dir())
+    return limits.admit(member.orig_filename, member.file_size, _is_folder(member))
 
 
 def _open_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:

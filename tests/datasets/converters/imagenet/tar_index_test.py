@@ -128,3 +128,32 @@ def test_a_training_archive_cut_anywhere_is_refused(tmp_path, tenths):
     os.truncate(path, size * tenths // 10)
     with pytest.raises(errors.UserError, match="no whole tar archive"):
         list(tar_index.index_nested(path))
+
+
+def header(name: bytes, kind: bytes, content: bytes) -> bytes:
+    info = tarfile.TarInfo()
+    info.type, info.size = kind, len(content)
+    block = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    block[: len(name)] = name
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block) + content.ljust(-(-len(content) // 512) * 512, b"\0")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [header(b"@", b"L", b"a\0b\0"), header(b"@", b"x", b"12 path=a\0b\n")],
+    ids=["gnu", "pax"],
+)
+def test_a_name_with_a_nul_is_refused(tmp_path, before):
+    (tmp_path / "a.tar").write_bytes(before + header(b"c", b"0", b"1") + bytes(1024))
+    with pytest.raises(errors.UserError, match="the name of the member at byte 1024 holds a NUL"):
+        list(tar_index.index(tmp_path / "a.tar"))
+
+
+@pytest.mark.parametrize("kind", [b"x", b"L"])
+def test_headers_without_end_are_refused(tmp_path, kind):
+    record = header(b"@", kind, b"8 k=abc\n")
+    (tmp_path / "a.tar").write_bytes(record * 1000 + header(b"c", b"0", b"1") + bytes(1024))
+    with pytest.raises(errors.UserError, match="has too many headers"):
+        list(tar_index.index(tmp_path / "a.tar"))
