@@ -1,1 +1,1 @@
-"""Names what is on a picture, with an exported graph or a checkpoint."""
+"""Classifies image files, with an exported network or a checkpoint."""

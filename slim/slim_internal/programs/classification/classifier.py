@@ -1,9 +1,10 @@
-"""A trained network together with the preprocessing its pictures need."""
+"""A trained network together with the preprocessing its images need."""
 
 import contextlib
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Guess:
 
 
 class Classifier:
-    """Names what is on picture files; `open_classifier` makes one."""
+    """Classifies image files; `open_classifier` makes one."""
 
     def __init__(self, session, predictor: Predictor):
         """Adds the decoding of image files to the session's graph.
@@ -61,25 +62,47 @@ class Classifier:
         self._preprocessed = preprocess(image, self._model.image_size, self._model.image_size)
 
     def classify(
-        self, paths: Sequence[str], *, top_k: int = 5, batch_size: int = 32
+        self,
+        images: Mapping[str, bytes | None] | Sequence[str],
+        *,
+        top_k: int = 5,
+        batch_size: int = 32,
+        on_error: Callable[[UserError], None] | None = None,
     ) -> Iterator[tuple[str, list[Guess]]]:
-        """Yields each picture file with its likeliest classes, the likeliest first.
+        """Yields each image with its most likely classes, the most likely first.
 
         Args:
-          paths: Picture files: JPEG, PNG, GIF or WebP (the first frame) or BMP. Photographs are
-            turned upright, as `image_folder` does when it converts them.
+          images: Image files: JPEG, PNG, GIF or WebP (the first frame) or BMP; or such paths ->
+            contents, None where they are still to be read. Photographs are turned upright, as
+            `image_folder` does when it converts them.
           top_k: How many classes to name.
-          batch_size: How many pictures go through the network at once, unless the graph says it.
+          batch_size: How many images go through the network at once, unless the graph says it.
+          on_error: Called for an image that cannot be used, which is left out then.
 
         Raises:
-          UserError: If a file cannot be read as a picture.
+          UserError: If an image cannot be used and there is no `on_error`.
         """
-        batch_size = self._predictor.batch_size or batch_size
-        for start in range(0, len(paths), batch_size):
-            batch = paths[start : start + batch_size]
-            rows = self._predictor.predict_all(np.stack([self._read(path) for path in batch]))
-            for path, row in zip(batch, rows, strict=True):
+        contents = images if isinstance(images, Mapping) else dict.fromkeys(images)
+        inputs = self._inputs(contents, on_error)
+        size = self._predictor.batch_size or batch_size
+        while batch := list(itertools.islice(inputs, size)):
+            rows = self._predictor.predict_all(np.stack([image for _, image in batch]))
+            for (path, _), row in zip(batch, rows, strict=True):
                 yield path, self._guesses(row, top_k)
+
+    def _inputs(
+        self,
+        contents: Mapping[str, bytes | None],
+        on_error: Callable[[UserError], None] | None,
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields the preprocessed images that can be used."""
+        for path, content in contents.items():
+            try:
+                yield path, self._read(path, content)
+            except UserError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
 
     def _guesses(self, probabilities: np.ndarray, top_k: int) -> list[Guess]:
         likeliest = np.argsort(-probabilities, kind="stable")[:top_k]
@@ -88,11 +111,11 @@ class Classifier:
             for index in likeliest
         ]
 
-    def _read(self, path: str) -> np.ndarray:
+    def _read(self, path: str, content: bytes | None) -> np.ndarray:
         try:
             if os.path.isdir(path):
                 raise UserError(f"{path} is a folder; name the images in it: {path}/*")
-            image = prepare.prepare(reading.read(path))
+            image = prepare.prepare(reading.read(path) if content is None else content)
             return self._session.run(self._preprocessed, {self._encoded: image.encoded})
         except BadImageError as error:
             raise UserError(f"{path} cannot be used: {error}.") from error

@@ -1,4 +1,4 @@
-"""Writes what a classifier says of picture files, for people or for programs."""
+"""Writes what a classifier says of image files, for people or for programs."""
 
 import csv
 import dataclasses
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from slim_internal.programs.classification.classifier import Guess
 
-Answer = tuple[str, list[Guess]]  # A picture file and its likeliest classes.
+Answer = tuple[str, list[Guess]]  # An image file and its most likely classes.
 
 
 def _text(answers: Iterable[Answer]) -> str:

@@ -226,3 +226,47 @@ def test_refuses_what_is_no_picture(tmp_path, graph):
     ]:
         with pytest.raises(UserError, match=message):
             _classify([str(path)], graph=graph)
+
+
+def test_one_bad_image_is_reported_and_the_others_are_answered(tmp_path, graph, pictures):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    images = [pictures[0], str(tmp_path / "bad.png"), pictures[1], str(tmp_path / "missing.png")]
+    expected = _classify([pictures[0], pictures[1]], graph=graph)
+    errors = []
+    for size in (1, 2, 32):
+        with classifier.open_classifier(Classification(graph=graph)) as opened:
+            answers = list(
+                opened.classify(images, top_k=10, batch_size=size, on_error=errors.append)
+            )
+        assert [path for path, _ in answers] == [path for path, _ in expected]
+        for (_, guesses), (_, others) in zip(answers, expected, strict=True):
+            assert [guess.index for guess in guesses] == [guess.index for guess in others]
+    assert len(errors) == 6
+    assert "bad.png cannot be used: it is not a JPEG" in str(errors[0])
+
+
+def test_contents_that_were_read_already(graph, pictures):
+    with (
+        open(pictures[0], "rb") as file,
+        classifier.open_classifier(Classification(graph=graph)) as opened,
+    ):
+        ((name, guesses),) = opened.classify({"-": file.read()}, top_k=10)
+    assert name == "-"
+    assert guesses == _classify(pictures[:1], graph=graph)[0][1]
+
+
+@pytest.mark.parametrize("format_name", ["text", "csv", "json"])
+def test_the_exit_code_tells_of_images_that_cannot_be_used(tmp_path, graph, pictures, format_name):
+    (tmp_path / "images").mkdir()
+    shutil.copy(pictures[0], tmp_path / "images/good.png")
+    command = [sys.executable, classify_image.__file__, f"--graph={graph}"]
+    command += [f"--format={format_name}", str(tmp_path / "images")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    good = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert good.returncode == 0
+    (tmp_path / "images/bad.png").write_bytes(b"no image")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, good.stdout)
+    *_, first, last = result.stderr.splitlines()
+    assert "bad.png cannot be used: it is not a JPEG" in first
+    assert last == "error: 1 of 2 images cannot be used; all others are done."
