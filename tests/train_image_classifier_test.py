@@ -128,7 +128,9 @@ def test_progress_line(start, tmp_path):
     child = start(train_dir=tmp_path, max_number_of_steps=1)
     line = _wait_for(child, "step 1/1")
     assert re.fullmatch(
-        r"step 1/1  loss \d+\.\d{4}  lr 0\.01  [\d.]+ images/s  input wait \d+%  ETA 0 s\n", line
+        r"step 1/1  epoch 0\.01  loss \d+\.\d{4}  accuracy \d+\.\d%  lr 0\.01  [\d.]+ images/s"
+        r"  input wait \d+%  ETA 0 s\n",
+        line,
     )
 
 

@@ -1,6 +1,7 @@
 """The graph of a training step: input, clones of the network, losses, gradients, update."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 from deployment import model_deploy
 from nets import nets_factory
@@ -18,25 +19,37 @@ _AUX_LOSS_WEIGHT = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
+class _CloneOutputs:
+    end_points: Mapping[str, tf.Tensor]
+    accuracy: tf.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingGraph:
     """The tensors that the loop runs.
 
     Attributes:
       loss: Total loss before the update that fetching it makes.
+      accuracy: Fraction of the batch that was classified right, before the update; of the larger
+        part of each label where labels are mixed.
       learning_rate: Learning rate of that update, to be fed.
       input_seconds: How long the step waited for its batch.
       label_range: The smallest and the largest label of the batch, after the offset.
       num_classes: Number of classes of the network.
       finite: Whether all variables of the model are finite numbers.
+      statistics_updates: Updates of the statistics of the layers that are trained, as the network
+        makes them.
       summaries: Activations, weights and losses for TensorBoard, merged.
     """
 
     loss: tf.Tensor
+    accuracy: tf.Tensor
     learning_rate: tf.Tensor
     input_seconds: tf.Tensor
     label_range: tf.Tensor
     num_classes: int
     finite: tf.Tensor
+    statistics_updates: Sequence[tf.Operation]
     summaries: tf.Tensor
 
 
@@ -69,11 +82,15 @@ def build(
         _add_summaries(clones[0], loss, learning_rate)
         return TrainingGraph(
             loss=loss,
+            accuracy=tf.reduce_mean([clone.outputs.accuracy for clone in clones]),
             learning_rate=learning_rate,
             input_seconds=input_seconds,
             label_range=tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)]),
             num_classes=num_classes,
             finite=_all_finite(slim.get_model_variables()),
+            statistics_updates=freezing.update_ops(
+                train_config.scopes(config.trainable_scopes), clones[0].scope
+            ),
             summaries=tf.summary.merge_all(),
         )
 
@@ -125,7 +142,8 @@ def _clones(config, network, deployment, images, labels, num_classes, global_ste
             tf.losses.softmax_cross_entropy(
                 targets, head, weights=weight, label_smoothing=config.label_smoothing, scope=scope
             )
-        return end_points
+        right = tf.equal(tf.argmax(logits, axis=-1), tf.argmax(targets, axis=-1))
+        return _CloneOutputs(end_points, tf.reduce_mean(tf.cast(right, tf.float32)))
 
     scopes = train_config.scopes(config.trainable_scopes)
     with batch_norm.inference_where(
@@ -165,7 +183,7 @@ def _all_finite(variables):
 
 
 def _add_summaries(clone, loss, learning_rate):
-    for name, activation in clone.outputs.items():
+    for name, activation in clone.outputs.end_points.items():
         tf.summary.histogram(f"activations/{name}", activation)
         tf.summary.scalar(f"sparsity/{name}", tf.nn.zero_fraction(activation))
     for variable in slim.get_model_variables():

@@ -6,7 +6,6 @@ shows them what came of it, in their order. A `Timer` says when something period
 
 import dataclasses
 import glob
-import json
 import logging
 import math
 import os
@@ -16,13 +15,9 @@ from typing import Any
 
 from slim_internal.ground.compat import first_cause, paths, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
-from slim_internal.ground.progress import duration
 from slim_internal.parts.input_pipeline import damage
 
 _LOG = logging.getLogger(__name__)
-
-METRICS_FILENAME = "metrics.jsonl"
 
 
 class DivergedError(UserError):
@@ -271,115 +266,3 @@ class Summaries(Hook):
         if "summaries" in step.values:
             self._events.add_summary(step.values["summaries"], step.number)
             self._timer.restart()
-
-
-def cut_metrics(path: str, step: int) -> None:
-    """Removes from a file of metrics what was written after a step, so that it never goes back.
-
-    An interrupted run has reported steps that were not saved, and will make them again. Lines that
-    are no metrics (a process was killed while it wrote) go as well.
-    """
-    if not os.path.exists(path):
-        return
-    with open(path, encoding="utf-8") as metrics:
-        lines = metrics.readlines()
-    kept = [line for line in lines if 0 <= _step_of_line(line) <= step]
-    if kept != lines:
-        atomic.write(path, "".join(kept))
-
-
-def _step_of_line(line: str) -> int:
-    try:
-        return int(json.loads(line)["step"])
-    except (KeyError, TypeError, ValueError):
-        return -1
-
-
-class Reporting(Hook):
-    """Reports the steps since the last report.
-
-    Each report goes to the log as a line, to `metrics.jsonl` as a JSON object and to TensorBoard.
-
-    Args:
-      train_dir: Folder of `metrics.jsonl`.
-      events: Writes for TensorBoard.
-      input_seconds: Tensor of the time that a step waits for its batch.
-      images_per_step: Images that one step takes, all clones together.
-      every_steps: Steps between two reports.
-      first_step: Steps made before this run; what was reported of later ones is removed.
-      last_step: Step at which the run ends; None if it has no end.
-    """
-
-    def __init__(
-        self,
-        train_dir: str,
-        events: tf.summary.FileWriter,
-        input_seconds: tf.Tensor,
-        *,
-        images_per_step: int,
-        every_steps: int,
-        first_step: int,
-        last_step: int | None,
-    ):
-        self._path = os.path.join(train_dir, METRICS_FILENAME)
-        cut_metrics(self._path, first_step)
-        # TensorBoard forgets what it knows of this step and later ones.
-        events.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step + 1)
-        self._events = events
-        self._tensor = input_seconds
-        self._images_per_step = images_per_step
-        self._timer = Timer(every_steps=every_steps)
-        self._last_step = last_step
-        self._restart()
-
-    def fetches(self, step):
-        """Asks how long the step waits for its input."""
-        return {"input_seconds": self._tensor}
-
-    def after_step(self, step):
-        """Counts the step, and reports if it is time."""
-        self._steps += 1
-        self._input_seconds += step.values["input_seconds"]
-        if self._timer.due(step.number) or step.is_last:
-            self._report(step)
-            self._restart()
-
-    def close(self):
-        """Closes the file of events."""
-        self._events.close()
-
-    def _restart(self):
-        self._since = time.monotonic()
-        self._steps = 0
-        self._input_seconds = 0.0
-
-    def _report(self, step: Step) -> None:
-        seconds = time.monotonic() - self._since
-        values = {
-            "loss": step.loss,
-            "learning_rate": float(step.learning_rate),
-            "images_per_second": self._steps * self._images_per_step / seconds,
-            "input_wait": min(1.0, self._input_seconds / seconds),
-        }
-        _LOG.info("%s", self._line(step, values, seconds))
-        with open(self._path, "a") as metrics:
-            metrics.write(json.dumps({"step": step.number, **values}) + "\n")
-        for name, value in values.items():
-            summary = tf.Summary(
-                value=[tf.Summary.Value(tag=f"training/{name}", simple_value=value)]
-            )
-            self._events.add_summary(summary, step.number)
-        self._events.flush()
-
-    def _line(self, step: Step, values: Mapping[str, float], seconds: float) -> str:
-        rate = values["images_per_second"]
-        line = (
-            f"step {step.number}{f'/{self._last_step}' if self._last_step else ''}"
-            f"  loss {step.loss:.4f}  lr {step.learning_rate:.4g}"
-            f"  {rate:.{0 if rate >= 10 else 1}f} images/s"
-            f"  input wait {values['input_wait']:.0%}"
-        )
-        if self._last_step:
-            remaining = (self._last_step - step.number) * seconds / self._steps
-            line += f"  ETA {duration(remaining)}"
-        return line

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from slim_internal.ground.compat import tf
 from slim_internal.programs.training.graph import TrainingGraph
 from slim_internal.programs.training.hooks import Hook, Step
+from slim_internal.programs.training.reporting import announced
 from slim_internal.programs.training.schedules import Schedule
 
 
@@ -51,6 +52,9 @@ class Loop:
         with contextlib.ExitStack() as stack:
             for hook in self._hooks:
                 stack.callback(hook.close)
+            if not self._is_last() and not self._must_stop():
+                with announced("Filling the shuffle buffer and making the first step"):
+                    self._make_step()
             while not self._is_last() and not self._must_stop():
                 self._make_step()
             for hook in self._hooks:

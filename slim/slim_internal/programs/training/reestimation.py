@@ -37,10 +37,8 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
     with tf.Graph().as_default(), damage.damage_named(dataset):
         model.build(config, network, dataset, first_step=0)
         planned = start.plan(start.Start(None, 0), config, network)
-        rate = tf.placeholder(tf.float32, [])
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
-        averages = statistics.follow(updates, rate, own_rate=0.0)
-        if not averages:
+        if not updates:
             raise UserError(f"{network.name} has no batch normalization to estimate statistics of.")
         saver = tf.train.Saver(save_relative_paths=True)
         step = max(0, latest.step_of(planned.checkpoint_path))
@@ -49,8 +47,7 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
             session.run(tf.global_variables_initializer())
             planned.restore(session)
             session.run(set_step)
-            for number in range(config.reestimate_batch_norm):
-                session.run(averages, {rate: 1 / (number + 1)})
+            statistics.Estimation(session, updates, config.reestimate_batch_norm, None).estimate()
             path = os.path.join(config.train_dir, "model.ckpt")
             saver.save(
                 session,

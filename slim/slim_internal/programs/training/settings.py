@@ -49,6 +49,12 @@ class BatchNormSettings(Settings, subject="Batch normalization"):
         at_least=0,
         at_most=1,
     )
+    final_statistics_batches: int = setting(
+        20,
+        "Batches on which the moving statistics are estimated once more at the end of a run; 0, or"
+        " --moving_average_decay, keeps those of the last steps.",
+        at_least=0,
+    )
     reestimate_batch_norm: int = setting(
         0,
         "Does not train: estimates the moving statistics of --checkpoint_path anew on so many"

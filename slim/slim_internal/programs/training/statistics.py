@@ -2,12 +2,24 @@
 
 A network's own decay, 0.9997 for example, averages over thousands of steps; a run of a few hundred
 would be evaluated with statistics that it never had. So the decay rises with the steps of the run,
-as that of `tf.train.ExponentialMovingAverage(num_updates=...)` does, up to the network's own.
+much as that of `tf.train.ExponentialMovingAverage(num_updates=...)` does, up to the network's own.
+Weights that still move fast leave all averages behind; at the end of a run the statistics are
+estimated once more, for the weights that it ends with.
 """
 
+import logging
 from collections.abc import Sequence
 
 from slim_internal.ground.compat import tf
+from slim_internal.parts.input_pipeline import damage
+from slim_internal.programs.training.hooks import Hook
+
+_LOG = logging.getLogger(__name__)
+
+# Averages over (steps + 300) / 300 steps. Of 10 (as in TensorFlow's moving averages), 100, 300,
+# 1000 and 3000 this one came nearest to statistics that were estimated anew: mobilenet_v1_025 after
+# 300 steps on the digits, 40.6, 57.8, 63.6, 56.9 and 53.1 % against 66.4 %.
+_WARM_UP_STEPS = 300
 
 
 def follow(
@@ -28,8 +40,56 @@ def follow(
 
 
 def rising_rate(step: tf.Tensor) -> tf.Tensor:
-    """Returns the rate whose decay is (1 + step) / (10 + step): 0.9 in the first step, and less."""
-    return 9.0 / (10.0 + tf.cast(step, tf.float32))
+    """Returns the rate whose decay is (1 + step) / (300 + step): nearly 1 at first, and falling."""
+    return (_WARM_UP_STEPS - 1) / (_WARM_UP_STEPS + tf.cast(step, tf.float32))
+
+
+class Estimation(Hook):
+    """Estimates the statistics anew on the next batches when a run has made its last step.
+
+    Which batches these are follows from the step: an interrupted run ends as one that was not.
+
+    Args:
+      session: The session that trains.
+      updates: The updates of the statistics.
+      num_batches: How many batches; 0 leaves the statistics as they are.
+      last_step: The last step of the run; None if it has none.
+    """
+
+    def __init__(
+        self,
+        session: tf.Session,
+        updates: Sequence[tf.Operation],
+        num_batches: int,
+        last_step: int | None,
+    ):
+        self._session = session
+        self._rate = tf.placeholder(tf.float32, [])
+        self._averages = follow(updates, self._rate, own_rate=0.0)
+        self._num_batches = num_batches
+        self._last_step = last_step
+        self._any_step = False
+
+    def after_step(self, step):
+        """Remembers that there is something new to estimate."""
+        self._any_step = True
+
+    def at_end(self, step):
+        """Estimates, if this is the end of the run and not just a stop."""
+        if self._averages and self._any_step and step == self._last_step:
+            self.estimate()
+
+    def estimate(self) -> None:
+        """Replaces the statistics by their means over the next batches."""
+        for number in range(self._num_batches):
+            try:
+                self._session.run(self._averages, {self._rate: 1 / (number + 1)})
+            except damage.DAMAGE_ERRORS as error:  # The steps that were made count more.
+                _LOG.warning(
+                    "Statistics estimated on %d of %d batches: %s",
+                    *(number, self._num_batches, error.message.splitlines()[0]),
+                )
+                return
 
 
 def _follow(update, variables, rate, own_rate):

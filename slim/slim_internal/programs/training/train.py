@@ -15,7 +15,15 @@ from slim_internal.ground.files import locks
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training import graph as model
-from slim_internal.programs.training import hooks, loop, reestimation, schedules, start
+from slim_internal.programs.training import (
+    hooks,
+    loop,
+    reestimation,
+    reporting,
+    schedules,
+    start,
+    statistics,
+)
 from slim_internal.programs.training.settings import TrainConfig
 from slim_internal.programs.training.stop_request import StopRequest
 
@@ -71,32 +79,34 @@ def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfi
 
 
 def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
-    last_step = _last_step(config, dataset.num_samples)
-    schedule = schedules.build(config, dataset.num_samples, last_step)
     begin = start.find(config)
+    extent = _extent(config, dataset.num_samples, begin.step)
+    schedule = schedules.build(config, dataset.num_samples, extent.last_step)
     with tf.Graph().as_default(), damage.damage_named(dataset):
-        graph = model.build(config, network, dataset, begin.step)
+        with reporting.announced("Building the graph"):
+            graph = model.build(config, network, dataset, begin.step)
         restoring = start.plan(begin, config, network)
-        saver = tf.train.Saver(max_to_keep=config.max_to_keep, save_relative_paths=True)
-        saver.recover_last_checkpoints(
-            [
-                paths.literal_checkpoint(path)
-                for path in latest.list_checkpoints(config.train_dir)[::-1]
-            ]
-        )
+        saver = _saver(config)
         initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
             session.run(initializer)
             if restoring:
                 restoring.restore(session)
             with StopRequest() as stop:
-                return _run(config, session, graph, saver, begin, stop, schedule, last_step)
+                return _run(config, session, graph, saver, begin, stop, schedule, extent)
 
 
-def _run(config, session, graph, saver, begin, stop, schedule, last_step) -> Result:
+def _saver(config: TrainConfig) -> tf.train.Saver:
+    saver = tf.train.Saver(max_to_keep=config.max_to_keep, save_relative_paths=True)
+    present = latest.list_checkpoints(config.train_dir)[::-1]
+    saver.recover_last_checkpoints([paths.literal_checkpoint(path) for path in present])
+    return saver
+
+
+def _run(config, session, graph, saver, begin, stop, schedule, extent) -> Result:
     _LOG.info(
         "Batch: %d images (%d x %d clones). The learning rate is not scaled by it.",
-        config.batch_size * config.num_clones,
+        extent.images_per_step,
         config.batch_size,
         config.num_clones,
     )
@@ -113,9 +123,9 @@ def _run(config, session, graph, saver, begin, stop, schedule, last_step) -> Res
         session,
         graph,
         schedule,
-        _hooks(config, graph, saving, begin.step, last_step),
+        _hooks(config, session, graph, saving, extent),
         step=begin.step,
-        last_step=last_step,
+        last_step=extent.last_step,
         must_stop=lambda: stop.signal_number is not None,
     )
     training.run()
@@ -123,37 +133,33 @@ def _run(config, session, graph, saver, begin, stop, schedule, last_step) -> Res
     return Result(training.step, training.loss, saving.checkpoint, stop.exit_code)
 
 
-def _last_step(config: TrainConfig, num_samples: int) -> int | None:
-    """Returns the step at which the run ends, or None if it has no end."""
+def _extent(config: TrainConfig, num_samples: int, first_step: int) -> reporting.Extent:
+    images_per_step = config.batch_size * config.num_clones
     ends = [config.max_number_of_steps] if config.max_number_of_steps else []
     if config.num_epochs:
-        images_per_step = config.batch_size * config.num_clones
         ends.append(math.ceil(config.num_epochs * num_samples / images_per_step))
-    return min(ends, default=None)
+    return reporting.Extent(first_step, min(ends, default=None), images_per_step, num_samples)
 
 
 def _hooks(
     config: TrainConfig,
+    session: tf.Session,
     graph: model.TrainingGraph,
     saving: hooks.Saving,
-    first_step: int,
-    last_step: int | None,
+    extent: reporting.Extent,
 ) -> list[hooks.Hook]:
     """Returns what the run does beside its steps: first what may end it, saving last."""
     events = tf.summary.FileWriter(config.train_dir)
+    tensors = {"accuracy": graph.accuracy, "input_seconds": graph.input_seconds}
+    num_batches = 0 if config.moving_average_decay else config.final_statistics_batches
     return [
         hooks.LabelCheck(graph.label_range, graph.num_classes, config.labels_offset),
         hooks.DivergenceWatch(saving),
         hooks.Summaries(graph.summaries, events, config.save_summaries_secs),
-        hooks.Reporting(
-            config.train_dir,
-            events,
-            graph.input_seconds,
-            images_per_step=config.batch_size * config.num_clones,
-            every_steps=config.log_every_n_steps,
-            first_step=first_step,
-            last_step=last_step,
+        reporting.Reporting(
+            config.train_dir, events, tensors, extent, every_steps=config.log_every_n_steps
         ),
+        statistics.Estimation(session, graph.statistics_updates, num_batches, extent.last_step),
         saving,
     ]
 

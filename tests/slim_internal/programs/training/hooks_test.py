@@ -123,19 +123,3 @@ def test_labels(labels, message):
     else:
         with pytest.raises(UserError, match=message):
             check.after_step(_step(1, label_range=labels))
-
-
-@pytest.mark.parametrize(
-    ("step", "kept"), [(0, []), (1, []), (2, [0]), (3, [0]), (4, [0, 1]), (99, [0, 1, 2])]
-)
-def test_metrics_never_go_backwards(tmp_path, step, kept):
-    path = tmp_path / "metrics.jsonl"
-    lines = ['{"step": 2, "loss": 1}\n', '{"step": 4, "loss": 1}\n', '{"step": 6, "loss": 1}\n']
-    path.write_text("".join([*lines, '{"step": 8, "lo']))
-    hooks.cut_metrics(str(path), step)
-    assert path.read_text() == "".join(lines[index] for index in kept)
-
-
-def test_no_metrics_yet(tmp_path):
-    hooks.cut_metrics(str(tmp_path / "metrics.jsonl"), 3)
-    assert not list(tmp_path.iterdir())

@@ -24,9 +24,9 @@ def _moving_mean(values, decay, own_rate=None, first_step=0):
 
 
 def test_first_steps_follow_the_batches():
-    expected = 0.9 * 5.0  # Decay 1/10 at first, then 2/11.
+    expected = 299 / 300 * 5.0  # Decay 1/300 at first, then 2/301.
     assert _moving_mean([5.0], 0.9997) == pytest.approx(expected, rel=1e-6)
-    expected = 2 / 11 * expected + 9 / 11 * 7.0
+    expected = 2 / 301 * expected + 299 / 301 * 7.0
     assert _moving_mean([5.0, 7.0], 0.9997) == pytest.approx(expected, rel=1e-6)
 
 

@@ -83,6 +83,17 @@ def test_a_folder_of_any_name_is_found_again(run, tmp_path, folder):
 
 
 @pytest.mark.parametrize("interrupted_at", [1, 7, 11])
+def test_resumed_run_with_statistics_of_its_end_equals_straight_run(run, interrupted_at):
+    settings = {"learning_rate": 0.1, "final_statistics_batches": 3}
+    _, expected = run("straight", 12, **settings)
+    run("parts", interrupted_at, **settings)
+    _assert_equal(expected, run("parts", 12, **settings)[1])
+    _, others = run("others", 12, **{**settings, "final_statistics_batches": 0})
+    name = "Tiny/conv/BatchNorm/moving_mean"
+    assert not np.array_equal(expected[name], others[name])
+
+
+@pytest.mark.parametrize("interrupted_at", [1, 7, 11])
 def test_resumed_run_equals_straight_run(run, interrupted_at):
     settings = {"moving_average_decay": 0.9, "weight_decay": 0.01, "learning_rate": 0.1}
     straight, expected = run("straight", 12, **settings)
@@ -381,8 +392,10 @@ def test_statistics_of_a_short_run_are_those_of_its_batches(run, monkeypatch):
     monkeypatch.setitem(nets_factory.networks, "tiny", slow)
     settings = {"network": slow, "batch_size": _EXAMPLES}  # Each batch is the whole dataset.
     pixels = np.arange(_EXAMPLES) / 128 - 1
-    for steps in (5, 50):
-        seen = _brightness_of_the_moving_mean(run, f"{steps}", steps, **settings)
+    for steps, batches in ((5, 0), (50, 0), (1, 2)):
+        seen = _brightness_of_the_moving_mean(
+            run, f"{steps}", steps, final_statistics_batches=batches, **settings
+        )
         np.testing.assert_allclose(seen, pixels.mean(), rtol=2e-3)
 
 
@@ -401,7 +414,9 @@ def test_stops_after_epochs(run, settings, step):
 
 def test_decay_of_the_statistics(run):
     fast, slow = (
-        _brightness_of_the_moving_mean(run, f"{decay}", 3, batch_norm_decay=decay)
+        _brightness_of_the_moving_mean(
+            run, f"{decay}", 300, batch_norm_decay=decay, final_statistics_batches=0
+        )
         for decay in (0.0, 0.9)
     )
     assert not np.allclose(fast, slow)
@@ -436,6 +451,8 @@ def test_metrics_and_summaries(run, tmp_path):
     for line in lines:
         assert line["learning_rate"] == pytest.approx(0.3)
         assert line["images_per_second"] > 0
+        assert 0 <= line["accuracy"] <= 1
+        assert line["epoch"] == line["step"] * _BATCH / _EXAMPLES
         assert 0 <= line["input_wait"] <= 1
     tags = {}
     for name in os.listdir(tmp_path / "run"):

@@ -1,0 +1,191 @@
+"""Tells how a training run goes: a progress line, a file of metrics, TensorBoard."""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+from slim_internal.ground.compat import tf
+from slim_internal.ground.files import atomic
+from slim_internal.ground.progress import duration
+from slim_internal.programs.training.hooks import Hook, Step, Timer
+
+_LOG = logging.getLogger(__name__)
+
+METRICS_FILENAME = "metrics.jsonl"
+
+_MAX_SILENCE = 10.0  # Seconds without a line.
+
+
+@contextlib.contextmanager
+def announced(what: str, every_secs: float = _MAX_SILENCE) -> Iterator[None]:
+    """Logs what is being done, and again from time to time while it lasts."""
+    start = time.monotonic()
+    done = threading.Event()
+
+    def remind():
+        while not done.wait(every_secs):
+            _LOG.info("%s: %s", what, duration(time.monotonic() - start))
+
+    _LOG.info("%s ...", what)
+    thread = threading.Thread(target=remind, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@dataclasses.dataclass(frozen=True)
+class Extent:
+    """How much there is to train.
+
+    Attributes:
+      first_step: Steps made before this run.
+      last_step: Step at which the run ends; None if it has no end.
+      images_per_step: Images that one step takes, all clones together.
+      num_samples: Images of an epoch.
+    """
+
+    first_step: int
+    last_step: int | None
+    images_per_step: int
+    num_samples: int
+
+    def epoch(self, step: int) -> float:
+        """Returns how many times the dataset was seen after a step."""
+        return step * self.images_per_step / self.num_samples
+
+
+def write_metrics(path: str, step: int, values: Mapping[str, float]) -> None:
+    """Appends a line to a file of metrics."""
+    with open(path, "a", encoding="utf-8") as metrics:
+        metrics.write(json.dumps({"step": step, **values}) + "\n")
+
+
+def write_scalars(
+    events: tf.summary.FileWriter, step: int, values: Mapping[str, float], group: str
+) -> None:
+    """Writes numbers for TensorBoard."""
+    for name, value in values.items():
+        summary = tf.Summary(value=[tf.Summary.Value(tag=f"{group}/{name}", simple_value=value)])
+        events.add_summary(summary, step)
+    events.flush()
+
+
+def cut_metrics(path: str, step: int) -> None:
+    """Removes from a file of metrics what was written after a step, so that it never goes back.
+
+    An interrupted run has reported steps that were not saved, and will make them again. Lines that
+    are no metrics (a process was killed while it wrote) go as well.
+    """
+    if not os.path.exists(path):
+        return
+    with open(path, encoding="utf-8") as metrics:
+        lines = metrics.readlines()
+    kept = [line for line in lines if 0 <= _step_of_line(line) <= step]
+    if kept != lines:
+        atomic.write(path, "".join(kept))
+
+
+def _step_of_line(line: str) -> int:
+    try:
+        return int(json.loads(line)["step"])
+    except (KeyError, TypeError, ValueError):
+        return -1
+
+
+class Reporting(Hook):
+    """Reports the steps since the last report, every 10 seconds at least.
+
+    Each report goes to the log as a line, to `metrics.jsonl` as a JSON object and to TensorBoard.
+
+    Args:
+      train_dir: Folder of `metrics.jsonl`; what was reported of steps to come is removed from it.
+      events: Writes for TensorBoard.
+      tensors: `accuracy` of a batch, and `input_seconds` that a step waits for it.
+      extent: How much there is to train.
+      every_steps: Steps between two reports.
+    """
+
+    def __init__(
+        self,
+        train_dir: str,
+        events: tf.summary.FileWriter,
+        tensors: Mapping[str, tf.Tensor],
+        extent: Extent,
+        *,
+        every_steps: int,
+    ):
+        self._path = os.path.join(train_dir, METRICS_FILENAME)
+        self._events = events
+        self._tensors = tensors
+        self._extent = extent
+        self._timer = Timer(every_steps=every_steps, every_secs=_MAX_SILENCE)
+        cut_metrics(self._path, extent.first_step)
+        # TensorBoard forgets what it knows of this step and later ones.
+        log = tf.SessionLog(status=tf.SessionLog.START)
+        events.add_session_log(log, extent.first_step + 1)
+        self._restart()
+
+    def fetches(self, step):
+        """Asks for the accuracy, and how long the step waits for its input."""
+        return self._tensors
+
+    def after_step(self, step):
+        """Counts the step, and reports if it is time."""
+        self._steps += 1
+        self._input_seconds += step.values["input_seconds"]
+        self._accuracy += float(step.values["accuracy"])
+        if self._timer.due(step.number) or step.is_last:
+            self._report(step)
+            self._restart()
+
+    def close(self):
+        """Closes the file of events."""
+        self._events.close()
+
+    def leave_out(self, seconds: float) -> None:
+        """Does not count a time in which something else than training was done."""
+        self._since += seconds
+
+    def _restart(self):
+        self._since = time.monotonic()
+        self._steps = 0
+        self._input_seconds = 0.0
+        self._accuracy = 0.0
+        self._timer.restart()
+
+    def _report(self, step: Step) -> None:
+        seconds = max(time.monotonic() - self._since, 1e-6)
+        values = {
+            "epoch": self._extent.epoch(step.number),
+            "loss": step.loss,
+            "accuracy": self._accuracy / self._steps,
+            "learning_rate": float(step.learning_rate),
+            "images_per_second": self._steps * self._extent.images_per_step / seconds,
+            "input_wait": min(1.0, self._input_seconds / seconds),
+        }
+        _LOG.info("%s", self._line(step, values, seconds))
+        write_metrics(self._path, step.number, values)
+        write_scalars(self._events, step.number, values, "training")
+
+    def _line(self, step: Step, values: Mapping[str, float], seconds: float) -> str:
+        rate = values["images_per_second"]
+        last = self._extent.last_step
+        line = (
+            f"step {step.number}{f'/{last}' if last else ''}"
+            f"  epoch {values['epoch']:.2f}"
+            f"  loss {step.loss:.4f}  accuracy {values['accuracy']:.1%}"
+            f"  lr {step.learning_rate:.4g}"
+            f"  {rate:.{0 if rate >= 10 else 1}f} images/s"
+            f"  input wait {values['input_wait']:.0%}"
+        )
+        if last:
+            line += f"  ETA {duration((last - step.number) * seconds / self._steps)}"
+        return line

@@ -1,0 +1,41 @@
+"""What a run says of itself, and when."""
+
+import logging
+import time
+
+import pytest
+
+from slim_internal.programs.training import reporting
+
+
+def test_announces_at_once_and_while_it_lasts(caplog):
+    caplog.set_level(logging.INFO)
+    with reporting.announced("Waiting", every_secs=0.05):
+        time.sleep(0.18)
+    assert caplog.messages[0] == "Waiting ..."
+    assert set(caplog.messages[1:]) == {"Waiting: 0 s"}
+    lines = len(caplog.messages)
+    assert 3 <= lines <= 4
+    time.sleep(0.1)
+    assert len(caplog.messages) == lines
+
+
+def test_epoch():
+    extent = reporting.Extent(0, None, images_per_step=32, num_samples=128)
+    assert extent.epoch(6) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("step", "kept"), [(0, []), (1, []), (2, [0]), (3, [0]), (4, [0, 1]), (99, [0, 1, 2])]
+)
+def test_metrics_never_go_backwards(tmp_path, step, kept):
+    path = tmp_path / "metrics.jsonl"
+    lines = ['{"step": 2, "loss": 1}\n', '{"step": 4, "loss": 1}\n', '{"step": 6, "loss": 1}\n']
+    path.write_text("".join([*lines, '{"step": 8, "lo']))
+    reporting.cut_metrics(str(path), step)
+    assert path.read_text() == "".join(lines[index] for index in kept)
+
+
+def test_no_metrics_yet(tmp_path):
+    reporting.cut_metrics(str(tmp_path / "metrics.jsonl"), 3)
+    assert not list(tmp_path.iterdir())
