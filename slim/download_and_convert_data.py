@@ -26,12 +26,12 @@ FLAGS = cli.FLAGS
 @cli.entry()
 def main(_):
     """Converts or verifies the dataset that the flags name."""
-    from datasets.conversion import convert
-    from datasets.storage import verification
+    from datasets.conversion import convert, verify
     from slim_internal.ground.progress.reporting import ProgressLog, StatusLine
 
     if flags.FLAGS.verify:
-        print(verification.run(config_flags.read(Verification).dataset_dir))
+        chosen = config_flags.read(Verification)
+        print(verify.run(chosen.dataset_dir, decode=chosen.verify == "decode"))
         return
     config = config_flags.read(Conversion)
     outcome = convert.convert(config, progress=ProgressLog(), download_progress=StatusLine())

@@ -32,9 +32,9 @@ def main(arguments):
     """Converts or verifies the dataset in the folder that is named."""
     settings = _settings(arguments)
     if settings.verify:
-        from datasets.storage import verification
+        from datasets.conversion import verify
 
-        print(verification.run(settings.output_directory))
+        print(verify.run(settings.output_directory, decode=settings.verify == "decode"))
         return
     from datasets.converters.imagenet import launch
 

@@ -3,13 +3,17 @@
 import logging
 import os
 import pathlib
+import time
 from collections.abc import Sequence
+from concurrent import futures
 
 from datasets import dataset_utils
 from datasets.record import DatasetRecord
-from datasets.storage import journal, manifest
+from datasets.storage import journal, manifest, tfrecords
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, unknown
+
+_SECONDS_FOR_FRAMING = 60
 
 _CONVERT = "Convert it: download_and_convert_data.py --dataset_name={} --dataset_dir={}"
 
@@ -78,11 +82,14 @@ def get_split(
         labels_to_names = dataset_utils.read_label_file(dataset_dir)
     elif contents:
         labels_to_names = dict(enumerate(contents.class_names))
+    sources = os.path.join(
+        paths.literal_pattern(dataset_dir),
+        pattern % split_name if "%s" in pattern else pattern,
+    )
+    if (contents is None or file_pattern) and reader in (None, tf.TFRecordReader):
+        _check_framing(tf.gfile.Glob(sources))
     return slim.dataset.Dataset(
-        data_sources=os.path.join(
-            paths.literal_pattern(dataset_dir),
-            pattern % split_name if "%s" in pattern else pattern,
-        ),
+        data_sources=sources,
         reader=reader or tf.TFRecordReader,
         decoder=slim.tfexample_decoder.TFExampleDecoder(
             record.keys_to_features, record.items_to_handlers
@@ -92,6 +99,34 @@ def get_split(
         num_classes=contents.num_classes if contents else record.num_classes,
         labels_to_names=labels_to_names,
     )
+
+
+def _check_framing(files: Sequence[str]) -> None:
+    """Requires that every file is a sequence of whole records, where no manifest vouches for them.
+
+    Reading the lengths alone takes seconds even for ImageNet, unless the disk is slow; then what
+    could not be checked in time is left to TensorFlow.
+
+    Raises:
+      UserError: One is not; the message names file and record.
+    """
+    local = sorted(file for file in files if os.path.exists(file))
+    deadline = time.monotonic() + _SECONDS_FOR_FRAMING
+
+    def check(file: str) -> bool:
+        in_time = time.monotonic() < deadline
+        if in_time:
+            tfrecords.check_framing(file)
+        return in_time
+
+    with futures.ThreadPoolExecutor() as pool:
+        checked = sum(pool.map(check, local))
+    if checked < len(local):
+        logging.getLogger(__name__).warning(
+            "Checked that %d of %d files hold whole records; the disk was too slow for the others.",
+            checked,
+            len(local),
+        )
 
 
 def _contents(record: DatasetRecord, dataset_dir: str) -> manifest.Manifest | None:

@@ -7,6 +7,8 @@ from slim_internal.ground.settings import Settings, setting
 
 # Folder inside `dataset_dir` that archives wait in until the dataset is complete.
 DOWNLOADS = ".downloads"
+# What to verify: the files' checksums, or their images too, by decoding each.
+VERIFY = ("files", "decode")
 ON_BAD_IMAGE = ("error", "skip", "repair")
 
 _COCO = "http://images.cocodataset.org"
@@ -106,8 +108,10 @@ class Verification(Settings, subject="Conversion"):
     """Which converted dataset to verify."""
 
     dataset_dir: str | None = setting(None, "Folder with the converted dataset.", required=True)
-    verify: bool = setting(
-        False,
+    verify: str | None = setting(
+        None,
         "Check the converted files and convert nothing; --dataset_name is not needed.",
+        choices=VERIFY,
+        alone="files",
         common=True,
     )

@@ -8,6 +8,7 @@ the record and a CRC-32C of it. It is written here directly, so that a process t
 bytes need not load TensorFlow, which takes seconds and 400 MB.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -22,6 +23,7 @@ from slim_internal.ground.files import atomic
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
+_HEADER = _LENGTH.size + _CHECKSUM.size
 
 
 class DamagedShardError(UserError):
@@ -110,35 +112,84 @@ def read_records(path: str | os.PathLike) -> Iterator[bytes]:
     Raises:
       DamagedShardError: The file is missing or a record does not match its own checksum.
     """
+    with _damage_named(path), open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for index in itertools.count():
+            start = file.tell()
+            if start == size:
+                break
+            try:
+                record = _read_record(file, size - start)
+            except _DamageError as error:
+                raise _damaged(path, index, error, start) from None
+            yield record
+
+
+def check_framing(path: str | os.PathLike) -> None:
+    """Leaps from record to record without reading them.
+
+    TensorFlow takes a file that ends within the length of a record for one that ends before it,
+    and dies of a length that is right by its checksum but larger than memory.
+
+    Raises:
+      DamagedShardError: As `read_records`, if a length is damaged or leads beyond the end.
+    """
+    with _damage_named(path), open(path, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        start = index = 0
+        while start < size:
+            try:
+                count = _length(os.pread(file.fileno(), _HEADER, start), size - start)
+            except _DamageError as error:
+                raise _damaged(path, index, error, start) from None
+            start += _HEADER + count + _CHECKSUM.size
+            index += 1
+
+
+@contextlib.contextmanager
+def _damage_named(path: str | os.PathLike) -> Iterator[None]:
+    """Says in one line why a file cannot be opened or read."""
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            for index in itertools.count():
-                start = file.tell()
-                if start == size:
-                    return
-                try:
-                    yield _read_record(file, size - start)
-                except _DamageError as error:
-                    message = f"{os.fspath(path)}: record {index} is damaged ({error} at {start})."
-                    raise DamagedShardError(message) from None
+        yield
     except FileNotFoundError:
         raise DamagedShardError(f"{os.fspath(path)} is missing.") from None
+    except IsADirectoryError:
+        raise DamagedShardError(f"{os.fspath(path)} is a folder, not a file of records.") from None
+    except OSError as error:
+        raise DamagedShardError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error
 
 
 class _DamageError(Exception):
     """What is wrong with a record, in words."""
 
 
-def _read_record(file: BinaryIO, available: int) -> bytes:
-    """Reads the next record; `available` is the number of bytes that are left in the file."""
-    header = file.read(_LENGTH.size + _CHECKSUM.size)
+def _damaged(
+    path: str | os.PathLike, index: int, error: _DamageError, start: int
+) -> DamagedShardError:
+    return DamagedShardError(f"{os.fspath(path)}: record {index} is damaged ({error} at {start}).")
+
+
+def _length(header: bytes, available: int) -> int:
+    """Returns the length of a record from what stands before it.
+
+    Args:
+      header: Length and checksum.
+      available: Bytes from here to the end of the file.
+    """
     length = header[: _LENGTH.size]
+    if len(header) < _HEADER:
+        raise _DamageError("cut off")
     if header[_LENGTH.size :] != _checksum(length):
         raise _DamageError("wrong length")
     (count,) = _LENGTH.unpack(length)
-    if count + len(header) + _CHECKSUM.size > available:
+    if _HEADER + count + _CHECKSUM.size > available:
         raise _DamageError("cut off")
+    return count
+
+
+def _read_record(file: BinaryIO, available: int) -> bytes:
+    """Reads the next record; `available` is the number of bytes that are left in the file."""
+    count = _length(file.read(_HEADER), available)
     record = file.read(count)
     if file.read(_CHECKSUM.size) != _checksum(record):
         raise _DamageError("wrong checksum")

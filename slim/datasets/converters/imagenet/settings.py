@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from datasets.conversion.settings import ON_BAD_IMAGE
+from datasets.conversion.settings import ON_BAD_IMAGE, VERIFY
 from slim_internal.ground.settings import Settings, setting
 
 VERIFY_IMAGES = ("header", "decode")
@@ -93,4 +93,10 @@ class ArchiveSettings(FolderSettings, subject="Archives"):
         choices=("on", "off"),
     )
     bounding_boxes: bool = setting(True, "Read the archive of bounding boxes.")
-    verify: bool = setting(False, "Check the converted files and convert nothing.", common=True)
+    verify: str | None = setting(
+        None,
+        "Check the converted files and convert nothing.",
+        choices=VERIFY,
+        alone="files",
+        common=True,
+    )

@@ -24,6 +24,17 @@ _PARSERS: dict[type, flags.ArgumentParser] = {
 }
 
 
+class _AloneParser(flags.ArgumentParser):
+    """Parses a flag that may stand without a value: what absl makes of it is true or false."""
+
+    def __init__(self, setting: Described):
+        super().__init__()
+        self._values = {"true": setting.rule.alone, "false": setting.default}
+
+    def parse(self, argument: typing.Any) -> typing.Any:
+        return self._values.get(str(argument).lower(), argument)
+
+
 class SettingFlag(flags.Flag):
     """The flag of a setting.
 
@@ -34,12 +45,12 @@ class SettingFlag(flags.Flag):
     def __init__(self, setting: Described):
         self.setting = setting
         super().__init__(
-            _PARSERS[setting.type],
+            _AloneParser(setting) if setting.rule.alone else _PARSERS[setting.type],
             flags.ArgumentSerializer(),
             setting.name,
             setting.default,
             setting.rule.full_help(),
-            boolean=setting.type is bool,
+            boolean=setting.type is bool or bool(setting.rule.alone),
         )
 
     def _parse(self, argument: typing.Any) -> typing.Any:

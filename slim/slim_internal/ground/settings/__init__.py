@@ -48,6 +48,8 @@ class Rule:
       below: What the value must stay below.
       choices: All values that it takes; empty for any. A function is called only to complain,
         because it may import what takes time.
+      alone: What the flag means without a value, "--verify" for "--verify=files"; empty if it
+        needs one.
       required: Whether it must be given.
       common: Whether most users choose it.
       unsupported: Why nothing but the default works yet, for the error message; `--help` leaves
@@ -61,6 +63,7 @@ class Rule:
     above: float | None = None
     below: float | None = None
     choices: Iterable[str] | Callable[[], Iterable[str]] = ()
+    alone: str = ""
     required: bool = False
     common: bool = False
     unsupported: str = ""

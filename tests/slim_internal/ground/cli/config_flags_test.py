@@ -6,6 +6,7 @@ import pytest
 from absl import flags
 
 from slim_internal.ground.cli import config_flags
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting
 
 
@@ -83,3 +84,35 @@ def test_classes_of_one_program_may_share_a_setting():
     flag_values(["program", "--nosalt", "--water=3"])
     assert config_flags.read(Recipe, flag_values) == Recipe(salt=False)
     assert config_flags.read(Cleaning, flag_values) == Cleaning(salt=False, water=3)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Check(Settings):
+    verify: str | None = setting(None, "Look again.", choices=("files", "decode"), alone="files")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], None),
+        (["--verify"], "files"),
+        (["--verify=true"], "files"),
+        (["--noverify"], None),
+        (["--verify=false"], None),
+        (["--verify=files"], "files"),
+        (["--verify=decode"], "decode"),
+    ],
+)
+def test_a_setting_whose_flag_may_stand_alone(arguments, expected):
+    flag_values = flags.FlagValues()
+    config_flags.define(Check, flag_values)
+    assert flag_values(["program", *arguments, "rest"]) == ["program", "rest"]
+    assert config_flags.read(Check, flag_values).verify == expected
+
+
+def test_other_values_of_such_a_flag_are_mistakes():
+    flag_values = flags.FlagValues()
+    config_flags.define(Check, flag_values)
+    flag_values(["program", "--verify=decod"])
+    with pytest.raises(UserError, match="must be one of files, decode; got 'decod'"):
+        config_flags.read(Check, flag_values)

@@ -24,7 +24,7 @@ def _read(dataset, preprocess=lambda image: image):
             session.run(next_batch)
 
 
-@pytest.mark.parametrize("harm", ["flip", "truncate", "picture"])
+@pytest.mark.parametrize("harm", ["flip", "truncate", "picture", "garbage", "no label"])
 def test_damaged_record_is_named(dataset, harm):
     path = pathlib.Path(dataset.data_sources.replace("*", "1"))
     data = bytearray(path.read_bytes())
@@ -36,8 +36,13 @@ def test_damaged_record_is_named(dataset, harm):
     if harm == "picture":
         with tf.python_io.TFRecordWriter(str(path)) as writer:
             writer.write(tiny_dataset._example(b"no picture", 0))
-    number = {"flip": 4, "truncate": 7, "picture": 0}[harm]
-    with pytest.raises(UserError, match=rf"Record {number} .* of {path} is damaged: \w+"):
+    strange = {"garbage": b"\xff\xfe\xfd garbage" * 9, "no label": b""}
+    if harm in strange:
+        with tf.python_io.TFRecordWriter(str(path)) as writer:
+            writer.write(strange[harm])
+    number = {"flip": 4, "truncate": 7}.get(harm, 0)
+    message = rf"Record {number} .*of {path} is damaged: \w+|{path}: record {number} is damaged"
+    with pytest.raises(UserError, match=message):
         with damage.damage_named(dataset):
             _read(dataset)
 
