@@ -116,7 +116,7 @@ are classified correctly.
 
 {folder.resolve()}
   digits/    the dataset as TFRecords, with its labels and manifest
-  train/     checkpoints, metrics.jsonl, TensorBoard summaries
+  train/     checkpoints, report.html, metrics.jsonl, TensorBoard summaries
   eval/      report.html, metrics.json, TensorBoard summaries
   lenet.pb   the exported graph, described by lenet.json
   digit.png  the image

@@ -47,6 +47,9 @@ def render(
         sections.append(page.section("Classes", *_classes(per_class)))
     if "calibration" in found:
         sections.append(page.section("How sure it is", *_calibration(found)))
+    groups = list(_groups(found))
+    if groups:
+        sections.append(page.section("By image size and source", page.beside(*groups)))
     sections += [
         page.section(
             "Most certain mistakes",
@@ -187,6 +190,27 @@ def _calibration(found: Mapping[str, Any]) -> Iterator[Markup]:
     )
     bins = [(bin["confidence"], bin["accuracy"], bin["examples"]) for bin in found["calibration"]]
     yield plot.calibration("Accuracy by the probability of the answer", bins)
+
+
+def _groups(found: Mapping[str, Any]) -> Iterator[Markup]:
+    sizes = [
+        [f"{row['from_pixels']} to {row['below_pixels'] - 1} pixels", row]
+        for row in found.get("accuracy_by_image_size", ())
+    ]
+    sources = [[row["source"] or "unknown", row] for row in found.get("accuracy_by_source", ())]
+    for title, rows in (("Image size (root of the area)", sizes), ("Source", sources)):
+        if rows:
+            lines = [
+                [
+                    name,
+                    f"{row['examples']:,}",
+                    f"{row['accuracy']:.1%}",
+                    _bounds(row["accuracy_interval"]),
+                ]
+                for name, row in rows
+            ]
+            heads = [title, "Images", "Accuracy", "95 % interval"]
+            yield page.folded(table.render("Accuracy", heads, lines), len(lines), title)
 
 
 def _gallery(shown: Sequence[Thumbnail], otherwise: str) -> Markup:

@@ -23,6 +23,7 @@ from slim_internal.programs.training import (
     schedules,
     start,
     statistics,
+    training_page,
 )
 from slim_internal.programs.training.settings import TrainConfig
 from slim_internal.programs.training.stop_request import StopRequest
@@ -160,6 +161,9 @@ def _hooks(
             config.train_dir, events, tensors, extent, every_steps=config.log_every_n_steps
         ),
         statistics.Estimation(session, graph.statistics_updates, num_batches, extent.last_step),
+        training_page.Page(
+            config.train_dir, config, f"{config.model_name} on {config.dataset_name}"
+        ),
         saving,
     ]
 

@@ -46,6 +46,20 @@ def test_numbers_stand_on_the_page():
     assert "Recall at 5" not in parsed.text  # Of two classes five are always right.
 
 
+def test_groups_stand_on_the_page_if_there_are_any():
+    group = {"examples": 7, "accuracy": 0.25, "accuracy_interval": [0.1, 0.6]}
+    found = [
+        *values([0, 1], [0, 1], ["cat", "dog"]),
+        Value("accuracy_by_image_size", [{"from_pixels": 64, "below_pixels": 128, **group}]),
+        Value("accuracy_by_source", [{"source": NASTY, **group}]),
+    ]
+    text = ParsedPage(evaluation_page.render("t", found)).text
+    assert "64 to 127 pixels" in text
+    assert "10.0% to 60.0%" in text
+    assert NASTY in text
+    assert "By image size" not in evaluation_page.render("t", values([0], [0], ["a", "b"]))
+
+
 VERDICTS = {
     # labels, answers -> what the top of the page says.
     "good": ([0, 1, 1], [0, 1, 1], "good", "100.0% of the most likely classes are right"),
