@@ -12,7 +12,10 @@ from nets.network import Network
 from slim_internal.ground.compat import slim, tf
 
 _LAYERS = i3d_utils.clip_layers(
-    first_conv=layer("Conv2d_1a_7x7", conv3d_spatiotemporal, 64, [7, 7, 7], stride=2),
+    # Never split: that would be slow on a map of this size.
+    first_conv=layer(
+        "Conv2d_1a_7x7", conv3d_spatiotemporal, 64, [7, 7, 7], stride=2, separable=False
+    ),
     temporal_kernel=lambda name: 3,
     self_gating=lambda name: None,
     depth=lambda depth: depth,
@@ -33,7 +36,8 @@ def i3d_arg_scope(
       batch_norm_decay: Share of the moving averages that one step keeps.
       batch_norm_epsilon: What is added to the variance before dividing by its root.
       use_renorm: Whether batch normalization is corrected towards the moving averages.
-      separable_conv3d: Whether convolutions over time and space are split into two steps.
+      separable_conv3d: Whether convolutions over time and space, all but the first, are split into
+        two steps.
     """
     return i3d_utils.clip_arg_scope(
         weight_decay,

@@ -46,8 +46,10 @@ def test_split_convolutions_of_i3d():
         net, _ = i3d.i3d_base(clips())
     assert net.shape.as_list() == [2, 1, 1, 1, 1024]
     shapes = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
-    assert shapes["InceptionV1/Conv2d_1a_7x7/weights"] == [1, 7, 7, 3, 64]
-    assert shapes["InceptionV1/Conv2d_1a_7x7/temporal/weights"] == [7, 1, 1, 64, 64]
+    assert shapes["InceptionV1/Conv2d_1a_7x7/weights"] == [7, 7, 7, 3, 64]
+    assert "InceptionV1/Conv2d_1a_7x7/temporal/weights" not in shapes
+    assert shapes["InceptionV1/Conv2d_2c_3x3/weights"] == [1, 3, 3, 64, 192]
+    assert shapes["InceptionV1/Conv2d_2c_3x3/temporal/weights"] == [3, 1, 1, 192, 192]
     assert shapes["InceptionV1/Mixed_3b/Branch_1/Conv2d_0b_3x3/temporal/weights"][0] == 3
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nets.nasnet import nasnet, nasnet_utils, pnasnet
+from nets.nasnet import cell_network, nasnet, nasnet_utils, pnasnet
 from slim_internal.ground import errors
 from slim_internal.ground.compat import slim, tf
 from tests import golden_files
@@ -95,6 +95,46 @@ def test_configuration_is_not_changed():
     before = config.values()
     nasnet.build_nasnet_cifar(images(32), 10, is_training=False, config=config)
     assert config.values() == before
+
+
+class RecordingCell:
+    """Stands for a cell; notes the scope of each with the names of its two inputs."""
+
+    def __init__(self, *args):
+        self.inputs = {}
+
+    def __call__(self, net, scope, prev_layer, **kwargs):
+        name = prev_layer if prev_layer is None else prev_layer.op.name
+        RecordingCell.found[scope] = (net.op.name, name)
+        return tf.identity(net, name=scope)
+
+
+# What the original's loops give, worked out by hand: PNASNet updates the second input before each
+# cell, NASNet's cell after a reduction takes it before or after the reduction cell.
+SECOND_INPUTS = [
+    ("pnasnet", 1, {"cell_1": "cell_stem_1", "cell_2": "cell_0", "cell_3": "cell_1"}),
+    ("pnasnet", 0, {"cell_1": "cell_stem_1", "cell_2": "cell_stem_1", "cell_3": "cell_1"}),
+    ("nasnet", 1, {"reduction_cell_0": "cell_0", "cell_2": "cell_0", "cell_3": "reduction_cell_0"}),
+    ("nasnet", 0, {"reduction_cell_0": "cell_0", "cell_2": "cell_1", "cell_3": "reduction_cell_0"}),
+]
+
+
+@pytest.mark.parametrize(("family", "skip", "expected"), SECOND_INPUTS)
+def test_second_inputs_around_a_reduction(monkeypatch, family, skip, expected):
+    RecordingCell.found = {}
+    config = (pnasnet if family == "pnasnet" else nasnet).mobile_imagenet_config()
+    config.set_hparam("num_cells", 6)  # Reductions at 2 and 4.
+    config.set_hparam("skip_reduction_layer_input", skip)
+    cell_network.build_network(
+        images(64),
+        None,
+        False,
+        config,
+        normal_cell=RecordingCell,
+        reduction_cell=RecordingCell if family == "nasnet" else None,
+    )
+    second = {scope: name for scope, (_, name) in RecordingCell.found.items()}
+    assert {scope: second[scope].rpartition("/")[2] for scope in expected} == expected
 
 
 @pytest.mark.parametrize(

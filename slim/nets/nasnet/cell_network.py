@@ -37,8 +37,10 @@ class Config:
       filter_scaling_rate: Factor on the channels where the feature map is halved.
       num_reduction_layers: How often it is halved behind the stem.
       data_format: "NHWC" or "NCHW"; images are given as "NHWC" in either case.
-      skip_reduction_layer_input: Whether the cell behind a reduction takes its second input from
-        before the cell in front of it.
+      skip_reduction_layer_input: Where cells take their second input around a reduction. NASNet:
+        whether the cell after it passes over the reduction cell. PNASNet: whether the cell that
+        reduces takes the output of the last cell but one, as all others do; otherwise it takes the
+        second input of the cell before it once more.
       total_training_steps: Steps until drop path has its full effect.
       use_bounded_activation: Whether activations end at 6, for arithmetic of few bits.
     """
@@ -184,6 +186,7 @@ class _Trunk:
     def __init__(self, config, normal_cell, reduction_cell, is_imagenet, current_step):
         self.aux_end_points = {}
         self._outputs = [None]  # There is nothing before the first convolution.
+        self._second = None  # The second input of the last cell.
         self._config = config
         self._is_imagenet = is_imagenet
         self._current_step = current_step
@@ -223,6 +226,7 @@ class _Trunk:
                     how["skip"] = config.skip_reduction_layer_input
                 else:
                     how["stride"] = 2
+                    how["keep_second"] = not config.skip_reduction_layer_input
             yield layer(f"Cell_{number}", self._build, self._normal_cell, scaling, **how)
             if number == aux_cell:
                 yield hidden(f"aux_{number}", self._aux_head, aux_classes)
@@ -247,13 +251,16 @@ class _Trunk:
         self._outputs.append(net)
         return net
 
-    def _build(self, net, cell, filter_scaling, scope, stride, skip=False):
+    def _build(self, net, cell, filter_scaling, scope, stride, *, skip=False, keep_second=False):
+        """Adds a cell; `skip` and `keep_second` move its second input, see `Config`."""
+        if not keep_second:
+            self._second = self._outputs[-3 if skip else -2]
         net = cell(
             net,
             scope=scope.lower(),
             filter_scaling=filter_scaling,
             stride=stride,
-            prev_layer=self._outputs[-3 if skip else -2],
+            prev_layer=self._second,
             cell_num=len(self._outputs) - 2,
             current_step=self._current_step,
         )
