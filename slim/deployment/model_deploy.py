@@ -183,7 +183,7 @@ def optimize_clones(clones, optimizer, regularization_losses=None, **kwargs):
             gradients.append(optimizer.compute_gradients(loss, **kwargs))
     if not losses:
         return None, []
-    return tf.add_n(losses, name="loss_over_clones"), _sum_gradients(gradients)
+    return tf.add_n(losses, name="total_loss"), _sum_clones_gradients(gradients)
 
 
 def deploy(config, model_fn, args=None, kwargs=None, optimizer=None, summarize_gradients=False):
@@ -216,7 +216,7 @@ def deploy(config, model_fn, args=None, kwargs=None, optimizer=None, summarize_g
                     summaries |= set(slim.learning.add_gradients_summaries(gradients))
                 train_op = _train_op(optimizer, total_loss, gradients, update_ops)
         if total_loss is not None:
-            summaries.add(tf.summary.scalar("total_loss", total_loss))
+            summaries.add(loss_summary(total_loss))
         ordered = sorted(summaries, key=lambda summary: summary.name)
         summary_op = tf.summary.merge(ordered, name="summary_op") if ordered else None
     return DeployedModel(train_op, summary_op, total_loss, clones)
@@ -244,10 +244,17 @@ def _mean_loss(clones):
         for index, clone in enumerate(clones)
     ]
     shares = [share for share in shares if share is not None]
-    return tf.add_n(shares, name="loss_over_clones") if shares else None
+    return tf.add_n(shares, name="total_loss") if shares else None
 
 
-def _sum_gradients(gradients):
+def loss_summary(total_loss):
+    """Returns a summary tagged "total_loss"; tf.summary adds a number to a name that is taken."""
+    summary = tf.raw_ops.ScalarSummary(tags="total_loss", values=total_loss)
+    tf.add_to_collection(tf.GraphKeys.SUMMARIES, summary)
+    return summary
+
+
+def _sum_clones_gradients(gradients):
     """Returns (sum of the gradients, variable) for lists of (gradient, variable), one per clone."""
     sums = []
     for pairs in zip(*gradients, strict=True):

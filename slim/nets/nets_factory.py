@@ -3,6 +3,7 @@
 A family of networks joins by its line among the imports; all else stands in its own records.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -39,20 +40,39 @@ networks: dict[str, Network] = {
 
 preprocessing_factory.add_names({name: network.preprocessing for name, network in networks.items()})
 
-# The two tables that programs written against TF-Slim know.
-networks_map = {name: network.builder for name, network in networks.items()}
-arg_scopes_map = {name: network.arg_scope for name, network in networks.items()}
+# The two tables that programs written against TF-Slim know. What is entered here, by a line in this
+# file or at run time, counts: a function with its arg scope needs no record.
+networks_map = {
+    **{name: network.builder for name, network in networks.items()},
+}
+arg_scopes_map = {
+    **{name: network.arg_scope for name, network in networks.items()},
+}
 
 
 def get_network(name: str) -> Network:
-    """Returns the record of a network.
+    """Returns the record of a network; of an entry of the two tables, one that says what they say.
 
     Raises:
-      errors.UserError: if there is no network of that name.
+      errors.UserError: if there is no network of that name, or what stands in the tables is no
+        function.
     """
-    if name not in networks:
-        raise errors.unknown("network", name, sorted(networks))
-    return networks[name]
+    record = networks.get(name)
+    builder = networks_map.get(name, record and record.builder)
+    arg_scope = arg_scopes_map.get(name, record and record.arg_scope)
+    if builder is None:
+        raise errors.unknown("network", name, sorted({*networks, *networks_map}))
+    for table, function in (("networks_map", builder), ("arg_scopes_map", arg_scope)):
+        if not callable(function):
+            found = "missing" if function is None else f"no function but {function!r}"
+            raise errors.UserError(
+                f"The entry {name!r} of nets_factory.{table} is {found}; enter the network's"
+                " function in networks_map and that of its arg scope in arg_scopes_map."
+            )
+    if record and (builder, arg_scope) == (record.builder, record.arg_scope):
+        return record
+    facts = {"builder": builder, "arg_scope": arg_scope, "checkpoints": ()}
+    return dataclasses.replace(record, **facts) if record else Network.of_function(name, **facts)
 
 
 def get_network_fn(
@@ -61,7 +81,7 @@ def get_network_fn(
     """Returns a function that builds a network under its arg scope.
 
     Args:
-      name: One of `networks`.
+      name: One of `networks`, or of `networks_map`.
       num_classes: Number of classes; None or 0 builds the features without a classifier.
       weight_decay: Factor of the l2 penalty on the weights.
       is_training: Whether batch normalization and dropout behave as in training.

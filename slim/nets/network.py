@@ -8,6 +8,8 @@ graph (parameters, multiply-adds) are computed from it and do not stand here.
 import dataclasses
 from collections.abc import Callable
 
+from slim_internal.ground import errors
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -95,7 +97,29 @@ class Network:
     @property
     def default_image_size(self) -> int:
         """Height and width in pixels of the pictures that the network was designed for."""
-        return self.builder.default_image_size
+        size = getattr(self.builder, "default_image_size", None)
+        if size is None:
+            raise errors.UserError(
+                f"The network {self.name!r} does not say its image size: set the attribute"
+                " default_image_size of its function, or give the image size by its flag."
+            )
+        return size
+
+    @classmethod
+    def of_function(cls, name: str, **facts) -> "Network":
+        """Returns the record of a network of which only function and arg scope are known.
+
+        Its preprocessing is the one of its own name, as in the original's scripts.
+        """
+        return cls(
+            name=name,
+            preprocessing=name,
+            paper="",
+            classifier_scopes=(),
+            first_conv="",
+            min_image_size=1,
+            **facts,
+        )
 
     @property
     def labels_offset(self) -> int:

@@ -26,6 +26,11 @@ _BLOCKS = (
 )
 
 
+def _default_generator_blocks():
+    """Returns the blocks of the paper, by the name under which client code asks for them."""
+    return list(_BLOCKS)
+
+
 def pix2pix_arg_scope():
     """Returns the arg scope of Pix2Pix."""
     with slim.arg_scope(
@@ -89,7 +94,7 @@ def pix2pix_generator(
     """
     del is_training
     checks.images(net)
-    blocks = blocks or _BLOCKS
+    blocks = blocks or _default_generator_blocks()
     height, width = net.shape.as_list()[1:3]
     shape = tf.shape(net)
     end_points = {}

@@ -91,6 +91,10 @@ vgg_a = _variant("vgg_a")
 vgg_16 = _variant("vgg_16")
 vgg_19 = _variant("vgg_19")
 
+# What the paper's configurations D and E are called.
+vgg_d = vgg_16
+vgg_e = vgg_19
+
 
 def vgg_arg_scope(weight_decay=0.0005):
     """Returns the arg scope of VGG.

@@ -1,6 +1,7 @@
 """Every preprocessing by name, and by the names of the networks that use it."""
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 
 from preprocessing import (
@@ -12,7 +13,8 @@ from preprocessing import (
 from slim_internal.ground import errors
 
 # As published, the names of networks included: programs written against TF-Slim ask by them. What
-# a network needs stands in its record; `nets_factory` adds the names that are missing here.
+# a network needs stands in its record; `nets_factory` adds the names that are missing here. Any
+# module with a function `preprocess_image` can be entered, by a line here or at run time.
 preprocessing_fn_map = {
     "cifarnet": cifarnet_preprocessing,
     "inception": inception_preprocessing,
@@ -67,10 +69,18 @@ def get_preprocessing(
       [output_height, output_width, channels].
 
     Raises:
-      errors.UserError: for an unknown name.
+      errors.UserError: for an unknown name, or an entry of the map that is no preprocessing.
     """
-    preprocess_image = _named(name).preprocess_image
-    return functools.partial(preprocess_image, is_training=is_training, use_grayscale=use_grayscale)
+    preprocess_image = getattr(_named(name), "preprocess_image", None)
+    if not callable(preprocess_image):
+        raise errors.UserError(
+            f"The entry {name!r} of preprocessing_factory.preprocessing_fn_map has no function"
+            " preprocess_image; enter a module that has one."
+        )
+    kwargs = {"is_training": is_training, "use_grayscale": use_grayscale}
+    if not use_grayscale and not _takes(preprocess_image, "use_grayscale"):
+        del kwargs["use_grayscale"]  # A module that was written before there was such an argument.
+    return functools.partial(preprocess_image, **kwargs)
 
 
 def add_names(names: Mapping[str, str]) -> None:
@@ -84,6 +94,11 @@ def add_names(names: Mapping[str, str]) -> None:
     """
     for further, name in names.items():
         preprocessing_fn_map.setdefault(further, _named(name))
+
+
+def _takes(function: Callable, argument: str) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return any(p.name == argument or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _named(name: str):

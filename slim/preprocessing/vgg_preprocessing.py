@@ -107,3 +107,58 @@ def _subtract_mean(image, use_grayscale):
     """Subtracts the mean colour of ImageNet; grey follows from it, so that its mean is zero too."""
     image -= [_R_MEAN, _G_MEAN, _B_MEAN]
     return channels.to_grayscale(image) if use_grayscale else image
+
+
+# Helpers of the original that client code imports.
+
+
+def _crop(image, offset_height, offset_width, crop_height, crop_width):
+    """Returns the part [crop_height, crop_width, channels] of an image at an offset.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if the image is smaller than that.
+    """
+    size = tf.stack([crop_height, crop_width])
+    end = tf.stack([offset_height, offset_width]) + size
+    fits = tf.Assert(
+        tf.reduce_all(tf.shape(image)[:2] >= end), ["Crop size greater than the image size."]
+    )
+    with tf.control_dependencies([fits]):
+        part = image[offset_height : end[0], offset_width : end[1]]
+        return tf.reshape(part, tf.stack([crop_height, crop_width, tf.shape(image)[2]]))
+
+
+def _random_crop(image_list, crop_height, crop_width):
+    """Returns the same random part of each of several images of one size."""
+    room = tf.shape(image_list[0])[:2] - [crop_height, crop_width] + 1
+    top, left = (tf.random_uniform([], maxval=room[axis], dtype=tf.int32) for axis in (0, 1))
+    return [_crop(image, top, left, crop_height, crop_width) for image in image_list]
+
+
+def _central_crop(image_list, crop_height, crop_width):
+    """Returns the middle of each of several images."""
+    corners = [(tf.shape(image)[:2] - [crop_height, crop_width]) // 2 for image in image_list]
+    return [
+        _crop(image, top_left[0], top_left[1], crop_height, crop_width)
+        for image, top_left in zip(image_list, corners, strict=True)
+    ]
+
+
+def _mean_image_subtraction(image, means):
+    """Subtracts a number from each channel of an image [height, width, channels].
+
+    Raises:
+      ValueError: if there is not one number per channel.
+    """
+    if image.shape.ndims != 3:
+        raise ValueError("Input must be of size [height, width, C>0]")
+    if len(means) != image.shape.as_list()[-1]:
+        raise ValueError("len(means) must match the number of channels")
+    return tf.cast(image, tf.float32) - means
+
+
+def _aspect_preserving_resize(image, smallest_side):
+    """Returns the image resized so that its smaller side has that many pixels."""
+    resized = _resize_smaller_side(tf.convert_to_tensor(image), smallest_side)
+    resized.set_shape([None, None, 3])
+    return resized

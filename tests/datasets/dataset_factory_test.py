@@ -3,10 +3,12 @@
 import inspect
 import logging
 import os
+import types
 
+import numpy as np
 import pytest
 
-from datasets import dataset_factory, descriptor
+from datasets import dataset_factory, descriptor, download_and_convert_flowers
 from datasets.storage import journal, manifest
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
@@ -220,3 +222,53 @@ def test_a_record_without_a_label_is_no_example_of_any_class(name):
         (found,) = decoder.decode(b"", ["label"])
         with pytest.raises(tf.errors.InvalidArgumentError, match="image/class/label"):
             session.run(found)
+
+
+def _clone(split_name, dataset_dir, file_pattern=None, reader=None):
+    """Stands for a module that was cloned from the original's flowers.py."""
+    if split_name != "train":
+        raise ValueError(f"split name {split_name} was not recognized.")
+    return slim.dataset.Dataset(
+        data_sources=os.path.join(dataset_dir, file_pattern or "mine_train_*.tfrecord"),
+        reader=reader or tf.TFRecordReader,
+        decoder=None,
+        num_samples=3,
+        items_to_descriptions={},
+        num_classes=2,
+    )
+
+
+def test_a_module_with_get_split_only_is_a_dataset(monkeypatch):
+    monkeypatch.setitem(
+        dataset_factory.datasets_map, "mine", types.SimpleNamespace(get_split=_clone)
+    )
+    dataset = dataset_factory.get_dataset("mine", "train", "folder")
+    assert dataset.data_sources == os.path.join("folder", "mine_train_*.tfrecord")
+    with pytest.raises(UserError, match=r"^Dataset 'mine': split name test was not recognized"):
+        dataset_factory.get_dataset("mine", "test", "folder")
+    with pytest.raises(UserError, match=r"^Of the dataset 'mine' only get_split is known"):
+        dataset_factory.get_record("mine")
+    with pytest.raises(UserError, match=r"'mime'\. Did you mean 'mine'"):
+        dataset_factory.get_dataset("mime", "train", "folder")
+
+
+def test_a_replaced_dataset_is_the_one_that_is_read(monkeypatch):
+    monkeypatch.setitem(
+        dataset_factory.datasets_map, "flowers", types.SimpleNamespace(get_split=_clone)
+    )
+    assert dataset_factory.get_dataset("flowers", "train", "folder").num_samples == 3
+
+
+def test_an_entry_that_is_no_module(monkeypatch):
+    monkeypatch.setitem(dataset_factory.datasets_map, "mine", 3)
+    with pytest.raises(UserError, match=r"^The entry 'mine' of .* has no function get_split"):
+        dataset_factory.get_dataset("mine", "train", "folder")
+
+
+def test_image_reader_of_flowers():
+    image = np.zeros([5, 7, 3], np.uint8)
+    with tf.Graph().as_default(), tf.Session() as session:
+        reader = download_and_convert_flowers.ImageReader()
+        encoded = session.run(tf.image.encode_jpeg(image))
+        assert tuple(reader.read_image_dims(session, encoded)) == (5, 7)
+        np.testing.assert_array_equal(reader.decode_jpeg(session, encoded), image)

@@ -225,6 +225,7 @@ def test_deploy_trains(num_clones):
         )
         summary = tf.Summary.FromString(session.run(model.summary_op))
     assert "total_loss" in {value.tag for value in summary.value}
+    assert model.total_loss.op.name == "total_loss"  # As in graphs of the original.
 
 
 def test_deploy_without_optimizer_adds_up_the_losses():

@@ -130,7 +130,8 @@ def test_factory_maps():
     for table, golden in MODULES["nets.nets_factory"]["constants"].items():
         ours = getattr(importlib.import_module("nets.nets_factory"), table)
         published = golden["dict_of_functions"].items()
-        assert ours == {name: golden_calls.resolve(path) for name, path in published}
+        published = {name: golden_calls.resolve(path) for name, path in published}
+        assert {name: ours[name] for name in published} == published  # Others may have joined.
 
 
 @pytest.mark.parametrize("name", sorted(MODULES["nets.nasnet.nasnet_utils"]["constants"]))
@@ -143,3 +144,49 @@ def test_layers_of_mobilenet_v1():
     golden = MODULES["nets.mobilenet_v1"]["constants"]["MOBILENETV1_CONV_DEFS"]
     ours = golden_calls.resolve("nets.mobilenet_v1").MOBILENETV1_CONV_DEFS
     assert [[type(row).__name__, *row] for row in ours] == golden["list_of_namedtuples"]
+
+
+def test_names_below_the_public_ones_that_client_code_imports():
+    resolve = golden_calls.resolve
+    assert resolve("nets.vgg.vgg_d") is resolve("nets.vgg.vgg_16")
+    assert resolve("nets.vgg.vgg_e") is resolve("nets.vgg.vgg_19")
+    blocks = resolve("nets.pix2pix._default_generator_blocks")()
+    assert [tuple(block) for block in blocks] == [
+        *((filters, 0.5) for filters in (64, 128, 256)),
+        *[(512, 0)] * 4,
+    ]
+    get_channel_dim = resolve("nets.nasnet.nasnet_utils.get_channel_dim")
+    assert get_channel_dim([2, 5, 7, 3], data_format="NHWC") == 3
+    assert get_channel_dim(tf.TensorShape([2, 5, 7, 3]), data_format="NCHW") == 5
+
+
+def test_network_of_given_cells():
+    """`_build_nasnet_base` builds what the network's own function builds."""
+    nasnet, utils = (
+        golden_calls.resolve(f"nets.nasnet.{name}") for name in ("nasnet", "nasnet_utils")
+    )
+    config = nasnet.cifar_config()
+    config.set_hparam("num_cells", 3)
+    with tf.Graph().as_default():
+        images = tf.placeholder(tf.float32, [2, 32, 32, 3])
+        nasnet.build_nasnet_cifar(images, 10, is_training=False, config=config)
+        expected = [(v.op.name, v.shape.as_list()) for v in tf.global_variables()]
+    with (
+        tf.Graph().as_default(),
+        slim.arg_scope([slim.batch_norm, slim.dropout], is_training=False),
+    ):
+        images = tf.placeholder(tf.float32, [2, 32, 32, 3])
+        channels = [utils.get_channel_index, utils.get_channel_dim, utils.global_avg_pool]
+        with slim.arg_scope([*channels, utils.factorized_reduction], data_format="NHWC"):
+            logits, end_points = nasnet._build_nasnet_base(
+                images,
+                normal_cell=utils.NasNetANormalCell(32, 1.0, 5, 100),
+                reduction_cell=utils.NasNetAReductionCell(32, 1.0, 5, 100),
+                num_classes=10,
+                hparams=config,
+                is_training=False,
+                stem_type="cifar",
+                final_endpoint=None,
+            )
+        assert [(v.op.name, v.shape.as_list()) for v in tf.global_variables()] == expected
+    assert logits is end_points["Logits"]

@@ -32,6 +32,61 @@ def test_function_of_the_factory_tells_the_image_size():
     assert nets_factory.get_network_fn("lenet", 10).default_image_size == 28
 
 
+@pytest.fixture
+def tables(monkeypatch):
+    for table in ("networks_map", "arg_scopes_map"):
+        monkeypatch.setattr(nets_factory, table, dict(getattr(nets_factory, table)))
+    return nets_factory
+
+
+def mine(images, num_classes, is_training, **kwargs):
+    return "mine", (num_classes, is_training, kwargs)
+
+
+def mine_arg_scope(weight_decay):
+    return {}
+
+
+def test_entry_of_the_tables_is_a_network(tables):
+    tables.networks_map["mine"] = mine
+    tables.arg_scopes_map["mine"] = mine_arg_scope
+    network_fn = tables.get_network_fn("mine", 7, is_training=True)
+    assert network_fn(None, a=1) == ("mine", (7, True, {"a": 1}))
+    network = tables.get_network("mine")
+    assert network.preprocessing == "mine"
+    with pytest.raises(errors.UserError, match="'mine' does not say its image size: set the"):
+        _ = network.default_image_size
+    with pytest.raises(errors.UserError, match=r"'mime'\. Did you mean 'mine'"):
+        tables.get_network_fn("mime", 7)
+
+
+def test_entry_of_the_tables_replaces_a_network(tables):
+    tables.networks_map["lenet"] = mine
+    assert tables.get_network_fn("lenet", 7)(None) == ("mine", (7, False, {}))
+    network = tables.get_network("lenet")
+    assert network.preprocessing == "lenet"
+    assert not network.checkpoints
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "message"),
+    [
+        (
+            "networks_map",
+            3,
+            r"^The entry 'mine' of nets_factory\.networks_map is no function but 3",
+        ),
+        ("arg_scopes_map", None, r"^The entry 'mine' of nets_factory\.arg_scopes_map is missing"),
+    ],
+)
+def test_entry_that_is_no_network(tables, table, value, message):
+    tables.networks_map["mine"] = mine
+    tables.arg_scopes_map["mine"] = mine_arg_scope
+    getattr(tables, table)["mine"] = value
+    with pytest.raises(errors.UserError, match=message):
+        tables.get_network_fn("mine", 7)
+
+
 def test_record_is_complete(network):
     assert network.paper
     assert network.classifier_scopes

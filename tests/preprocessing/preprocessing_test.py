@@ -1,5 +1,7 @@
 """Every preprocessing gives the published numbers, for colour and for grey."""
 
+import types
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -237,3 +239,51 @@ def test_further_names(monkeypatch):
     }
     with pytest.raises(errors.UserError, match=r"'lenett'\. Did you mean 'lenet'"):
         preprocessing_factory.add_names({"mynet": "lenett"})
+
+
+def old(image, output_height, output_width, is_training):
+    return image, output_height, output_width, is_training
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+def test_entry_of_the_map_is_a_preprocessing(monkeypatch, is_training):
+    """Even one that was written before there was `use_grayscale`."""
+    module = types.SimpleNamespace(preprocess_image=old)
+    monkeypatch.setitem(preprocessing_factory.preprocessing_fn_map, "mine", module)
+    preprocess = preprocessing_factory.get_preprocessing("mine", is_training)
+    assert preprocess("image", 3, 4) == ("image", 3, 4, is_training)
+
+
+def test_entry_that_is_no_preprocessing(monkeypatch):
+    monkeypatch.setitem(preprocessing_factory.preprocessing_fn_map, "mine", 3)
+    with pytest.raises(
+        errors.UserError, match=r"^The entry 'mine' of .* has no function preprocess"
+    ):
+        preprocessing_factory.get_preprocessing("mine")
+
+
+def test_helpers_that_client_code_imports():
+    image = tf.constant(picture("rgb_64x48.png"))
+    pixels = picture("rgb_64x48.png")
+    both = [image, image + 1]
+    central = vgg_preprocessing._central_crop(both, 20, 10)
+    at_random = vgg_preprocessing._random_crop(both, 20, 10)
+    resized = vgg_preprocessing._aspect_preserving_resize(image, 24)
+    height, width = pixels.shape[:2]
+    top, left = (height - 20) // 2, (width - 10) // 2
+    with tf.Session() as session:
+        middle, middle_of_other = session.run(central)
+        np.testing.assert_array_equal(middle, pixels[top : top + 20, left : left + 10])
+        np.testing.assert_array_equal(middle_of_other, middle + 1)
+        one, other = session.run(at_random)
+        assert one.shape == (20, 10, 3)
+        np.testing.assert_array_equal(other, one + 1)
+        assert min(session.run(resized).shape[:2]) == 24
+        beyond = tf.placeholder_with_default(height - 1, [])
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Crop size greater"):
+            session.run(vgg_preprocessing._crop(image, beyond, 0, 2, 2))
+        subtracted = session.run(vgg_preprocessing._mean_image_subtraction(image, [1, 2, 3]))
+        np.testing.assert_array_equal(subtracted, pixels - np.float32([1, 2, 3]))
+    for wrong, means in ((image[0], [1, 2, 3]), (image, [1, 2])):
+        with pytest.raises(ValueError, match="must"):
+            vgg_preprocessing._mean_image_subtraction(wrong, means)

@@ -144,15 +144,57 @@ def build_network(
         config = dataclasses.replace(config, drop_path_keep_prob=1.0)
     if config.data_format == nasnet_utils.DATA_FORMAT_NCHW:
         images = tf.transpose(images, [0, 3, 1, 2])
-    trunk = _Trunk(config, normal_cell, reduction_cell, is_imagenet, current_step)
-    aux_classes = num_classes if is_training and config.use_aux_head else None
+    num_cells = (
+        config.num_cells
+        + (len(_reductions(config)) if reduction_cell else 0)
+        + (_NUM_STEM_CELLS if is_imagenet else 0)
+    )
+    cells = (
+        cell
+        and cell(
+            config.num_conv_filters,
+            config.drop_path_keep_prob,
+            num_cells,
+            config.total_training_steps,
+            config.use_bounded_activation,
+        )
+        for cell in (normal_cell, reduction_cell)
+    )
     with _scopes(config, is_training):
-        layers = [*trunk.layers(aux_classes), layer("global_pool", _pool, config)]
-        net, end_points = build(images, layers, final_endpoint)
-        end_points |= trunk.aux_end_points
-        if num_classes and final_endpoint is None:
-            net = _classify(net, num_classes, config, end_points)
+        return build_from_cells(
+            images, *cells, num_classes, config, is_training, stem, final_endpoint, current_step
+        )
+
+
+def build_from_cells(
+    images,
+    normal_cell,
+    reduction_cell,
+    num_classes,
+    hparams,
+    is_training,
+    stem_type,
+    final_endpoint=None,
+    current_step=None,
+):
+    """Builds a network of given cells, within the arg scopes of the caller.
+
+    Arguments and results are those of `build_network`, but for the cells, which are functions of
+    (net, scope, filter_scaling, stride, prev_layer, cell_num, current_step), and for the images,
+    which are in the data format of `hparams`, the configuration.
+    """
+    trunk = _Trunk(hparams, normal_cell, reduction_cell, stem_type == "imagenet", current_step)
+    aux_classes = num_classes if is_training and hparams.use_aux_head else None
+    layers = [*trunk.layers(aux_classes), layer("global_pool", _pool, hparams)]
+    net, end_points = build(images, layers, final_endpoint)
+    end_points |= trunk.aux_end_points
+    if num_classes and final_endpoint is None:
+        net = _classify(net, num_classes, hparams, end_points)
     return net, end_points
+
+
+def _reductions(config) -> list[int]:
+    return nasnet_utils.calc_reduction_layers(config.num_cells, config.num_reduction_layers)
 
 
 @contextlib.contextmanager
@@ -190,25 +232,8 @@ class _Trunk:
         self._config = config
         self._is_imagenet = is_imagenet
         self._current_step = current_step
-        self._reductions = nasnet_utils.calc_reduction_layers(
-            config.num_cells, config.num_reduction_layers
-        )
-        num_cells = (
-            config.num_cells
-            + (len(self._reductions) if reduction_cell else 0)
-            + (_NUM_STEM_CELLS if is_imagenet else 0)
-        )
-        self._normal_cell, self._reduction_cell = (
-            cell
-            and cell(
-                config.num_conv_filters,
-                config.drop_path_keep_prob,
-                num_cells,
-                config.total_training_steps,
-                config.use_bounded_activation,
-            )
-            for cell in (normal_cell, reduction_cell)
-        )
+        self._reductions = _reductions(config)
+        self._normal_cell, self._reduction_cell = normal_cell, reduction_cell
 
     def layers(self, aux_classes: int | None) -> Iterator[Layer]:
         """Yields the layers, and the auxiliary classifier in front of the second reduction."""

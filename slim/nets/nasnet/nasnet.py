@@ -5,6 +5,7 @@ from nets.nasnet.cell_network import (
     CIFAR_MIN_IMAGE_SIZE,
     IMAGENET_MIN_IMAGE_SIZE,
     Config,
+    build_from_cells,
     build_network,
     cells_arg_scope,
 )
@@ -63,6 +64,10 @@ def nasnet_mobile_arg_scope(weight_decay=4e-5, batch_norm_decay=0.9997, batch_no
 def nasnet_large_arg_scope(weight_decay=5e-5, batch_norm_decay=0.9997, batch_norm_epsilon=1e-3):
     """Returns the arg scope of `build_nasnet_large`; see `cells_arg_scope`."""
     return cells_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon)
+
+
+# Client code builds networks of its own cells with it.
+_build_nasnet_base = build_from_cells
 
 
 def _build(images, num_classes, is_training, config, current_step, **kwargs):

@@ -34,8 +34,8 @@ def get_channel_index(data_format=INVALID):
 
 @slim.add_arg_scope
 def get_channel_dim(shape, data_format=INVALID):
-    """Returns the number of channels of a feature map of shape `shape`."""
-    return shape.as_list()[_axes(data_format)[0]]
+    """Returns the number of channels of a feature map of shape `shape`, which may be a list."""
+    return tf.TensorShape(shape).as_list()[_axes(data_format)[0]]
 
 
 @slim.add_arg_scope

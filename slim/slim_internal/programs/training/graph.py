@@ -190,5 +190,5 @@ def _add_summaries(clone, loss, learning_rate):
         tf.summary.histogram(f"variables/{variable.op.name}", variable)
     for part in tf.get_collection(tf.GraphKeys.LOSSES, clone.scope):
         tf.summary.scalar(f"losses/{part.op.name}", part)
-    tf.summary.scalar("total_loss", loss)
+    model_deploy.loss_summary(loss)
     tf.summary.scalar("learning_rate", learning_rate)
