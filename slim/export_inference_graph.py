@@ -29,8 +29,13 @@ def main(_):
     for name, comparison in exported.comparisons.items():
         print(
             f"Checked     {name}: probabilities differ by {comparison.difference:.1e} at most,"
-            f" {comparison.agreement:.0%} have the same most likely class"
+            f" {comparison.agreement:.1%} have the same most likely class"
         )
+        if comparison.accuracy is not None:
+            print(
+                f"{'':11} accuracy {comparison.accuracy:.4f}, the checkpoint's"
+                f" {comparison.checkpoint_accuracy:.4f}, on the calibration split"
+            )
     for index, path in enumerate(exported.paths):
         print(f"{'' if index else 'Written to':11} {path} ({_megabytes(path):.1f} MB)")
     if exported.description_path.exists():

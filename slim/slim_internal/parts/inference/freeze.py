@@ -1,7 +1,5 @@
 """Takes the weights of a checkpoint into the graph as constants."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from deployment import sessions
@@ -9,6 +7,7 @@ from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference import sample_images
+from slim_internal.parts.inference.calibration import Examples
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.formats.format import Frozen, Predictor, Probe
 
@@ -21,6 +20,7 @@ def freeze(
     batch_size: int | None = None,
     is_training: bool = False,
     as_text: bool = False,
+    examples: Examples | None = None,
 ) -> Frozen:
     """Builds a network and freezes its weights into the graph.
 
@@ -32,6 +32,7 @@ def freeze(
       batch_size: Fixed batch size; None for any number of images.
       is_training: Whether to build the graph as for training.
       as_text: Whether to write it as text, in a format that has one.
+      examples: What to compare files on; a few photographs unless given.
 
     Raises:
       UserError: If there is no checkpoint, it does not fit the graph, or holds weights that are
@@ -47,7 +48,8 @@ def freeze(
                     session, predictions, checkpoint_path, moving_average_decay
                 )
                 if not is_training:  # Dropout and batch norm say something else each time.
-                    probe = _probe(model, session.make_callable(predictions, [images]), batch_size)
+                    predict = session.make_callable(predictions, [images])
+                    probe = _probe(Predictor(model, batch_size, predict), examples)
                 graph_def = tf.graph_util.convert_variables_to_constants(
                     session, graph_def, [predictions.op.name]
                 )
@@ -66,13 +68,11 @@ def freeze(
     )
 
 
-def _probe(
-    model: ModelDescription, predict: Callable[[np.ndarray], np.ndarray], batch_size: int | None
-) -> Probe:
-    images = sample_images.prepared(model)
-    probabilities = Predictor(model, batch_size, predict).predict_all(images)
+def _probe(predictor: Predictor, examples: Examples | None) -> Probe:
+    images = sample_images.prepared(predictor.model) if examples is None else examples.images
+    probabilities = predictor.predict_all(images)
     if not np.isfinite(probabilities).all():
         raise UserError(
             "The weights give outputs that are not finite numbers; they cannot be exported."
         )
-    return Probe(images, probabilities)
+    return Probe(images, probabilities, None if examples is None else examples.labels)

@@ -16,10 +16,14 @@ class Comparison:
     Attributes:
       difference: Largest difference of two probabilities, 0 to 1.
       agreement: Fraction of images that have the same most likely class, 0 to 1.
+      accuracy: Accuracy of the file on labeled images, 0 to 1; None without such.
+      checkpoint_accuracy: Accuracy of the checkpoint on the same images.
     """
 
     difference: float
     agreement: float
+    accuracy: float | None = None
+    checkpoint_accuracy: float | None = None
 
 
 def compare(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
@@ -30,9 +34,14 @@ def compare(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
     """
     with each.open(path) as predictor:
         probabilities = predictor.predict_all(probe.images)
-    same = probabilities.argmax(axis=1) == probe.probabilities.argmax(axis=1)
+    predicted, expected = probabilities.argmax(axis=1), probe.probabilities.argmax(axis=1)
     comparison = Comparison(
-        float(np.abs(probabilities - probe.probabilities).max()), float(same.mean())
+        float(np.abs(probabilities - probe.probabilities).max()),
+        float(np.mean(predicted == expected)),
+        *(
+            None if probe.labels is None else float(np.mean(probe.labels == classes))
+            for classes in (predicted, expected)
+        ),
     )
     within = each.tolerance is None or comparison.difference <= each.tolerance
     if not within or comparison.agreement < each.agreement:  # A NaN is not within.

@@ -6,12 +6,12 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from deployment import sessions
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
-from slim_internal.parts.inference import describe, description
+from slim_internal.parts.inference import calibration, describe, description
 from slim_internal.parts.inference.formats import table
 from slim_internal.parts.inference.formats.format import Format, Frozen
 from slim_internal.parts.inference.freeze import freeze
@@ -74,6 +74,7 @@ def export(config: export_config.Export) -> Exported:
         batch_size=config.batch_size,
         is_training=config.is_training,
         as_text=config.write_text_graphdef,
+        examples=_examples(config, model, paths),
     )
     path = paths[next(iter(paths))]
     return Exported(
@@ -82,6 +83,21 @@ def export(config: export_config.Export) -> Exported:
         model=model,
         checkpoint_path=network.checkpoint_path,
         comparisons=_write(network, paths),
+    )
+
+
+def _examples(
+    config: export_config.Export, model: description.ModelDescription, formats: Iterable[str]
+) -> calibration.Examples | None:
+    """Returns examples of the dataset if a format needs them."""
+    if not any(table.FORMATS[name].needs_examples for name in formats):
+        return None
+    return calibration.read(
+        model,
+        config.dataset_name,
+        config.calibration_split,
+        config.dataset_dir,
+        config.labels_offset,
     )
 
 
@@ -156,8 +172,11 @@ def _require_usable(config: export_config.Export, each: Format, path: pathlib.Pa
         raise UserError(f"--format={each.name} cannot hold a graph for training; leave it out.")
     if path.is_dir() and not each.recognizes(path):
         raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
+    if each.needs_examples and not config.dataset_dir:
+        raise UserError(f"--format={each.name} needs images to calibrate with: give --dataset_dir.")
+    # A name may be that of several formats: `net_int8.tflite` ends as all of TensorFlow Lite do.
     others = [other for other in table.FORMATS.values() if path.name.endswith(other.suffix)]
-    if others and each not in others:
+    if others and not any(each.suffix.endswith(other.suffix) for other in others):
         stem = path.name.removesuffix(others[0].suffix)
         raise UserError(
             f"--output_file={path} is the name of a file for --format={others[0].name}; for"

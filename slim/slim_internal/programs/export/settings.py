@@ -18,7 +18,8 @@ class Export(GraphSettings, subject="Graph"):
     )
     format: str = setting(
         "frozen",
-        "Format to write, such as frozen or saved_model; several are separated by commas.",
+        "Format to write: frozen, saved_model, tflite, tflite_float16, tflite_int8, ...; several"
+        " are separated by commas.",
         common=True,
     )
     checkpoint_path: str | None = setting(
@@ -26,6 +27,9 @@ class Export(GraphSettings, subject="Graph"):
         "Weights to freeze into the graph: checkpoint, or folder whose newest checkpoint is used."
         " Without it the graph is written with uninitialized variables.",
         common=True,
+    )
+    calibration_split: str = setting(
+        "train", "Split whose images choose the ranges of 8 bits, for tflite_int8."
     )
     batch_size: int | None = setting(
         None, "Fixed batch size of the graph; any number of images unless given.", at_least=1

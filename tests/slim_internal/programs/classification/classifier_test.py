@@ -270,3 +270,23 @@ def test_the_exit_code_tells_of_images_that_cannot_be_used(tmp_path, graph, pict
     *_, first, last = result.stderr.splitlines()
     assert "bad.png cannot be used: it is not a JPEG" in first
     assert last == "error: 1 of 2 images cannot be used; all others are done."
+
+
+@pytest.mark.parametrize("name", ["saved_model", "tflite"])
+def test_other_formats_say_the_same(tmp_path, checkpoint, graph, pictures, name):
+    exported = inference_graph.export(
+        Export(
+            output_file=str(tmp_path / "lenet.pb"),
+            model_name="lenet",
+            dataset_name="digits",
+            checkpoint_path=checkpoint,
+            format=f"frozen,{name}",
+        )
+    )
+    expected = _classify(pictures, graph=graph)
+    answers = _classify(pictures, graph=str(exported.paths[1]))
+    for (path, guesses), (same_path, same_guesses) in zip(answers, expected, strict=True):
+        assert path == same_path
+        assert [guess.index for guess in guesses] == [guess.index for guess in same_guesses]
+        probabilities = [guess.probability for guess in same_guesses]
+        assert [guess.probability for guess in guesses] == pytest.approx(probabilities, abs=1e-5)

@@ -186,6 +186,8 @@ def test_a_file_that_has_the_name_of_the_description_is_not_overwritten(tmp_path
         ({"is_video_model": True}, "--num_frames"),
         ({"quantize": True}, "--quantize"),
         ({"format": "savedmodel"}, "Did you mean 'saved_model'"),
+        ({"format": "tflite_int8", "output_file": "a.tflite"}, "give --dataset_dir"),
+        ({"format": "tflite"}, r"use .*lenet\.tflite"),
         ({"format": "saved_model"}, "use .*lenet_saved_model"),
         ({"format": "saved_model", "checkpoint_path": None}, "needs weights"),
         ({"format": "frozen,saved_model", "is_training": True}, "graph for training"),
@@ -236,3 +238,34 @@ def test_weights_that_are_not_finite_are_not_exported(tmp_path):
     with pytest.raises(UserError, match="outputs that are not finite"):
         inference_graph.export(_config(tmp_path / "out", checkpoint_path=saved))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return small_models.convert_digits(tmp_path_factory.mktemp("digits"))
+
+
+def test_tflite_in_all_precisions(tmp_path, checkpoint, digits):
+    config = _config(
+        tmp_path,
+        checkpoint_path=checkpoint,
+        dataset_dir=digits,
+        calibration_split="validation",
+        format="tflite,tflite_float16,tflite_int8",
+    )
+    exported = inference_graph.export(config)
+    assert [path.name for path in exported.paths] == [
+        "lenet.tflite",
+        "lenet_float16.tflite",
+        "lenet_int8.tflite",
+    ]
+    full, half, quarter = (path.stat().st_size for path in exported.paths)
+    assert half < 0.51 * full
+    assert quarter < 0.26 * full
+    comparisons = exported.comparisons
+    assert comparisons["tflite"].difference < 1e-5
+    assert comparisons["tflite_float16"].agreement >= 0.98
+    assert comparisons["tflite_int8"].agreement > 0.9
+    for comparison in comparisons.values():
+        assert comparison.accuracy == pytest.approx(comparison.checkpoint_accuracy, abs=0.05)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [p.name for p in exported.paths]

@@ -20,10 +20,12 @@ class Probe:
     Attributes:
       images: Preprocessed, float32 [images, *model.example_shape].
       probabilities: float32 [images, num_classes].
+      labels: int64 [images], their classes; None if they are of no dataset.
     """
 
     images: np.ndarray
     probabilities: np.ndarray
+    labels: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,7 @@ class Format(abc.ABC):
       name: Value of `--format`.
       suffix: End of the file's name.
       needs_weights: Whether it cannot be written without a checkpoint.
+      needs_examples: Whether it cannot be written without examples of a dataset.
       tolerance: How far probabilities may be from those of the checkpoint; None if only most
         likely classes are compared.
       agreement: Fraction of images that must have the same most likely class, 0 to 1.
@@ -122,6 +125,7 @@ class Format(abc.ABC):
     name: str
     suffix: str
     needs_weights: bool = True
+    needs_examples: bool = False
     tolerance: float | None = 1e-4
     agreement: float = 0.0
 

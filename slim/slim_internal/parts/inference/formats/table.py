@@ -10,6 +10,7 @@ from slim_internal.ground.errors import UserError, unknown
 from slim_internal.parts.inference.formats import (  # noqa: F401 - the table: modules with formats
     frozen,
     saved_model,
+    tflite,
 )
 from slim_internal.parts.inference.formats.format import Format, Predictor
 

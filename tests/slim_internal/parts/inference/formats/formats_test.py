@@ -4,11 +4,13 @@ import dataclasses
 import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference.formats import table
@@ -176,3 +178,53 @@ def test_two_graphs_of_versions_keep_their_names(network, tmp_path):
         assert predictor.model.class_name(0) == "a"
     with table.open_network(str(tmp_path / "net_1.4")) as predictor:
         assert predictor.model.class_name(0) == "A"
+
+
+@pytest.fixture(scope="module")
+def tflite(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tflite")
+    table.get_format("tflite").write(network, folder, "lenet.tflite")
+    return folder / "lenet.tflite"
+
+
+def test_a_tflite_file_is_an_archive_with_labels(network, tflite):
+    with zipfile.ZipFile(tflite) as archive:
+        assert archive.read("labels.txt").decode().split() == list(network.model.class_names)
+        model = description.decode(tflite, archive.read("model.json"))
+    assert model == network.model
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[: len(content) // 2], "holds no description"),
+        (lambda content: content[:8] + b"\xff" * 99 + content[107:], "cannot be used"),
+    ],
+    ids=["cut", "overwritten"],
+)
+def test_a_damaged_tflite_file_is_one_line(tflite, tmp_path, damage, message):
+    (tmp_path / "lenet.tflite").write_bytes(damage(tflite.read_bytes()))
+    _refuses(tmp_path / "lenet.tflite", message)
+
+
+def test_the_description_of_a_tflite_file_has_to_fit(network, tmp_path):
+    model = dataclasses.replace(network.model, num_classes=9, class_names=())
+    path = tmp_path / "lenet.tflite"
+    with pytest.MonkeyPatch.context() as patch:
+        content = description.encode_description(model)
+        patch.setattr(description, "encode_description", lambda *_: content)
+        table.get_format("tflite").write(network, tmp_path, path.name)
+    _refuses(path, r"predictions of shape \[9\] are described, the file has \[10\]")
+
+
+def test_what_cannot_be_converted_is_one_line(network, tmp_path, monkeypatch):
+    def fail(_):
+        raise ValueError("Some ops:\n'tf.MaxPool3D' op is neither a custom op nor a flex op\nmore")
+
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "convert", fail)
+    with pytest.raises(
+        UserError, match=r"lenet cannot be written as --format=tflite: 'tf\.Max"
+    ) as e:
+        table.get_format("tflite").write(network, tmp_path, "lenet.tflite")
+    assert "\n" not in str(e.value)
+    assert not list(tmp_path.iterdir())

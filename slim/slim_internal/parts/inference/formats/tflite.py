@@ -1,0 +1,153 @@
+"""TensorFlow Lite: one file for phones and small computers, with its description inside.
+
+The output are logits, not probabilities: in 8 bits a softmax of many classes is zero nearly
+everywhere. The file is a zip archive at the same time, with `labels.txt` and `model.json`.
+"""
+
+import contextlib
+import io
+import pathlib
+import warnings
+import zipfile
+from collections.abc import Iterator
+
+import numpy as np
+
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
+from slim_internal.parts.inference import description
+from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
+
+_DESCRIPTION = "model.json"
+_LABELS = "labels.txt"  # Where tools for TensorFlow Lite look for the names of classes.
+_MAGIC = b"TFL3"  # After the first four bytes.
+_MAX_CALIBRATION = 100  # Images that the ranges of 8 bits are taken from.
+
+
+class TFLite(Format):
+    """Weights of 32 bits; takes one image at a time."""
+
+    name = "tflite"
+    suffix = ".tflite"
+
+    def write(self, network: Frozen, folder: pathlib.Path, name: str) -> None:
+        """Writes the file; the description is in it."""
+        model = network.model
+        content = io.BytesIO(self._converted(network))
+        with zipfile.ZipFile(content, "a") as archive:  # Readers of either kind ignore the other.
+            for entry, text in (
+                (_DESCRIPTION, description.encode_description(model)),
+                (_LABELS, _labels(model)),
+            ):
+                archive.writestr(zipfile.ZipInfo(entry), text)
+        atomic.write(folder / name, content.getvalue())
+
+    def prepare(self, converter: tf.lite.TFLiteConverter, network: Frozen) -> None:
+        """Chooses how weights and arithmetic are stored."""
+
+    def recognizes(self, path: pathlib.Path) -> bool:
+        """Returns whether it is a file that begins as this format does."""
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            return file.read(8)[4:] == _MAGIC
+
+    @contextlib.contextmanager
+    def open(self, path: pathlib.Path) -> Iterator[Predictor]:
+        """Opens the file in an interpreter of its own."""
+        content = path.read_bytes()
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                model = description.decode(path / _DESCRIPTION, archive.read(_DESCRIPTION))
+        except (KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+            raise UserError(
+                f"{path} holds no description: it is damaged, or export_inference_graph did not"
+                " write it."
+            ) from error
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # It names the distribution that will replace it.
+                interpreter = tf.lite.Interpreter(model_content=content)
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            problem = str(error).splitlines()[0]
+            raise UserError(f"{path} cannot be used: {problem}") from error
+        (images,), (logits,) = interpreter.get_input_details(), interpreter.get_output_details()
+        require_fit(model, images["shape"].tolist(), logits["shape"].tolist())
+
+        def predict(batch: np.ndarray) -> np.ndarray:
+            interpreter.set_tensor(images["index"], batch.astype(np.float32, copy=False))
+            interpreter.invoke()
+            return _softmax(interpreter.get_tensor(logits["index"]))
+
+        yield Predictor(model, 1, predict)
+
+    def _converted(self, network: Frozen) -> bytes:
+        model = network.model
+        with tf.Graph().as_default(), tf.Session() as session:
+            images = tf.placeholder(tf.float32, (1, *model.example_shape), model.input_name)
+            # A name of its own: that of an end point may differ from it by its case alone.
+            (logits,) = tf.import_graph_def(
+                tf.graph_util.extract_sub_graph(network.graph_def, [network.logits_name]),
+                {f"{model.input_name}:0": images},
+                [f"{network.logits_name}:0"],
+                name="network",
+            )
+            converter = tf.lite.TFLiteConverter.from_session(session, [images], [logits])
+            self.prepare(converter, network)
+            try:
+                return converter.convert()
+            except Exception as error:  # The converter has no class of errors of its own.
+                raise UserError(
+                    f"{model.model_name} cannot be written as --format={self.name}: {_cause(error)}"
+                ) from error
+
+
+class TFLiteFloat16(TFLite):
+    """Weights of 16 bits: half the size."""
+
+    name = "tflite_float16"
+    suffix = "_float16.tflite"
+    tolerance = None
+    agreement = 0.98
+
+    def prepare(self, converter: tf.lite.TFLiteConverter, network: Frozen) -> None:
+        """Stores weights in 16 bits."""
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+
+
+class TFLiteInt8(TFLite):
+    """Weights and arithmetic of 8 bits; input and output stay float32."""
+
+    name = "tflite_int8"
+    suffix = "_int8.tflite"
+    tolerance = None
+    needs_examples = True
+
+    def prepare(self, converter: tf.lite.TFLiteConverter, network: Frozen) -> None:
+        """Takes the ranges of all layers from images of the dataset."""
+        images = network.probe.images[:_MAX_CALIBRATION]
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[np.newaxis]] for image in images)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+
+FORMATS = (TFLite(), TFLiteFloat16(), TFLiteInt8())
+
+
+def _labels(model: description.ModelDescription) -> bytes:
+    names = [model.class_name(index) for index in range(model.num_classes)]
+    return "".join(f"{name}\n" for name in names).encode(errors="surrogateescape")
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _cause(error: Exception) -> str:
+    """Returns the line of a converter's message that names the operation, else the first."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((line for line in lines if "op is neither" in line), lines[0])[:300]
