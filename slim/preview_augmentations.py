@@ -9,7 +9,10 @@ from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.programs.preview.settings import Preview
 
+FLAGS = cli.FLAGS
 
+
+@cli.entry(max_arguments=100)
 def main(paths):
     """Writes the sheet that the flags describe."""
     from slim_internal.programs.preview import contact_sheet
@@ -20,4 +23,4 @@ def main(paths):
 config_flags.define(Preview)
 
 if __name__ == "__main__":
-    cli.run(main, max_arguments=100)
+    cli.run(main)

@@ -8,6 +8,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from absl.logging import converter
 
+from slim_internal.ground.cli import terminals
 from slim_internal.ground.errors import UserError, require_writable_folder
 
 FLAGS = flags.FLAGS
@@ -55,6 +56,7 @@ def start_logging(program: str, terminal: logging.Handler) -> None:
         require_writable_folder("log_dir", FLAGS.log_dir)
         handler = _FileHandler(terminal)
         handler.start_logging_to_file(program, FLAGS.log_dir)
+        terminals.tolerate(handler.stream)  # Names of files need not be UTF-8.
     level = logging.INFO
     if not FLAGS["verbosity"].using_default_value:
         level = converter.absl_to_standard(min(FLAGS.verbosity, converter.ABSL_DEBUG))

@@ -190,6 +190,12 @@ def test_log_dir_gets_the_messages(run, tmp_path, flags, terminal, in_file):
         assert lines[-1].endswith("] careful")
 
 
+def test_log_file_takes_any_name(run, tmp_path):
+    result = run(r"logging.info('a\udcff')", "--log_dir=logs")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "logs/multiply.INFO").read_bytes().endswith(b"] a\xff\n")
+
+
 def test_log_dir_that_cannot_be_written_to(run, tmp_path):
     (tmp_path / "logs").write_text("")
     result = run("pass", "--log_dir=logs")
