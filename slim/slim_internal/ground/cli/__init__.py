@@ -35,7 +35,7 @@ from absl import flags
 from slim_internal.ground.cli import absl_flags, help_text, terminals
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.errors.escaping import escaped_lines
-from slim_internal.ground.files import space
+from slim_internal.ground.files import paths, space
 
 FLAGS = flags.FLAGS
 
@@ -122,6 +122,9 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
             print(shown)
             sys.exit(0)
         arguments = _arguments(argv, max_arguments)
+        for name, value in FLAGS.flag_values_dict().items():  # Before TensorFlow takes seconds.
+            if isinstance(value, str):
+                paths.local(value, f"--{name}")
         absl_flags.start_logging(pathlib.Path(argv[0]).stem, terminal)
         if tensorflow and not FLAGS.only_check_args:
             _load_tensorflow(verbose=FLAGS.verbose)
@@ -130,7 +133,7 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
 
 def _arguments(argv: Sequence[str], max_arguments: int) -> Sequence[str]:
     """Returns what follows the name of the program and the flags."""
-    arguments = argv[1:]
+    arguments = [paths.local(argument, f"argument {n}") for n, argument in enumerate(argv[1:], 1)]
     if len(arguments) > max_arguments:
         raise UserError(
             f"Unexpected argument {arguments[max_arguments]!r}. A flag is written --name=value;"

@@ -4,11 +4,11 @@ The fields of the class give names, types, defaults and help. A library takes th
 never sees a flag.
 """
 
-import os
 import typing
 
 from absl import flags
 
+from slim_internal.ground.files import paths
 from slim_internal.ground.settings import Described, Settings, described, wrong_type
 
 flags.disclaim_key_flags()  # Flags defined here belong to the script that calls `define`.
@@ -77,11 +77,15 @@ def read(settings_class: type[_SETTINGS], flag_values: flags.FlagValues = flags.
     """Returns the settings with the values that the user gave.
 
     A shell leaves the `~` in `--dataset_dir=~/data` to the program.
+
+    Raises:
+      UserError: A value is not allowed, or is an address where only local paths are.
     """
     values = {}
     for setting in described(settings_class):
         value = _value(flag_values[setting.name], setting)
-        values[setting.name] = os.path.expanduser(value) if isinstance(value, str) else value
+        what = f"--{setting.name}"
+        values[setting.name] = paths.local(value, what) if isinstance(value, str) else value
     return settings_class(**values)
 
 

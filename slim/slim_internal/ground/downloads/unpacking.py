@@ -226,7 +226,7 @@ def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> Non
         with tarfile.open(fileobj=source, mode="r:", tarinfo=_Header) as archive:
             while member := archive.next():
                 guarded.expect_data()
-                archive.members = []  # They would be kept with all that their headers hold.
+                archive.members = []  # type: ignore[attr-defined]  # They would be kept with all that their headers hold.
                 if member.type not in _TAR_KINDS or member.issparse() or member.size < 0:
                     raise _RefusedError(f"its member {member.name!r} is no regular file or folder")
                 name = limits.admit(member.name, member.size, member.isdir())

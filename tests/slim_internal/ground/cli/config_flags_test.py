@@ -116,3 +116,9 @@ def test_other_values_of_such_a_flag_are_mistakes():
     flag_values(["program", "--verify=decod"])
     with pytest.raises(UserError, match="must be one of files, decode; got 'decod'"):
         config_flags.read(Check, flag_values)
+
+
+def test_addresses_are_refused_and_file_addresses_are_paths():
+    assert config_flags.read(Recipe, _values("--flour=file:///a%20b")).flour == "/a b"
+    with pytest.raises(UserError, match=r"^--flour=gs://b/x: gs:// is not supported"):
+        config_flags.read(Recipe, _values("--flour=gs://b/x"))
