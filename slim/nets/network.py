@@ -1,7 +1,7 @@
 """The record that declares a network: everything the library knows of it, said once.
 
-Each network file ends with its records (`NETWORKS`); the factory, the command line, the README's
-table, the list of Bazel tests and the tests themselves read them. Numbers that follow from the
+Each network file ends with its records (`NETWORKS`); the factory, the command line, the table in
+docs/, the list of Bazel tests and the tests themselves read them. Numbers that follow from the
 graph (parameters, multiply-adds) are computed from it and do not stand here.
 """
 
