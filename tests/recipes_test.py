@@ -1,0 +1,114 @@
+"""The flag files in slim/scripts are commands that run: programs, flags, networks and scopes."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+import slim_internal
+from datasets import dataset_factory
+from nets import nets_factory
+from slim_internal.ground.cli import config_flags
+from slim_internal.parts.checkpoints import published, restore
+from slim_internal.programs.evaluation.settings import Evaluation
+from slim_internal.programs.export.settings import Export
+from slim_internal.programs.training.settings import TrainConfig
+from tests.datasets import fake_data
+
+_SLIM = pathlib.Path(slim_internal.__file__).parents[1]
+_RECIPES = {path.stem: path for path in sorted(_SLIM.glob("scripts/*.flags"))}
+_SETTINGS = {
+    "eval_image_classifier": Evaluation,
+    "export_inference_graph": Export,
+    "train_image_classifier": TrainConfig,
+}
+
+
+def _read(name: str):
+    """Returns the settings that the command in the comment of a recipe gives."""
+    path = _RECIPES[name]
+    commands = re.findall(r"^#     python (\w+)\.py (\S+)$", path.read_text(), re.MULTILINE)
+    ((program, flag),) = commands
+    assert flag == f"--flagfile=scripts/{path.name}"
+    values = flags.FlagValues()
+    config_flags.define(_SETTINGS[program], values)
+    assert values([program, f"--flagfile={path}"]) == [program]
+    return config_flags.read(_SETTINGS[program], values)
+
+
+def test_recipes_of_the_original_are_there():
+    networks = ("inception_v1", "inception_v3", "inception_resnet_v2", "resnet_v1_50")
+    assert set(_RECIPES) == {
+        "export_mobilenet",
+        *(f"{verb}_lenet_on_mnist" for verb in ("train", "eval")),
+        *(f"{verb}_cifarnet_on_cifar10" for verb in ("train", "eval")),
+        *(f"eval_{network}_on_flowers" for network in networks),
+        *(f"finetune_{network}_on_flowers" for network in networks),
+        *(f"finetune_{network}_on_flowers_all" for network in networks),
+    }
+
+
+@pytest.mark.parametrize("name", _RECIPES)
+def test_recipe_names_what_there_is(name):
+    settings = _read(name)
+    nets_factory.get_network(settings.model_name)
+    splits = dataset_factory.get_record(settings.dataset_name).splits
+    if name != "export_mobilenet":
+        assert settings.dataset_split_name in splits
+
+
+@pytest.mark.parametrize("name", [name for name in _RECIPES if name.endswith("_all")])
+def test_stages_of_fine_tuning_follow_each_other(name):
+    first, second = _read(name.removesuffix("_all")), _read(name)
+    last = _read(name.removesuffix("_all").replace("finetune", "eval"))
+    network = nets_factory.get_network(first.model_name)
+    scopes = first.checkpoint_exclude_scopes.split(",")
+    assert all(restore.in_scopes(scope, scopes) for scope in network.classifier_scopes)
+    assert set(scopes) <= {*network.classifier_scopes, *network.aux_scopes}
+    assert first.trainable_scopes == first.checkpoint_exclude_scopes
+    assert published.get(first.checkpoint_path).network.name == first.model_name
+    assert second.checkpoint_path == first.train_dir
+    assert last.checkpoint_path == second.train_dir
+    assert second.trainable_scopes is None
+
+
+def test_lenet_on_mnist_runs_with_the_flags_of_the_original(tmp_path):
+    source = fake_data.make("mnist", tmp_path / "source")
+    data, train = f"--dataset_dir={tmp_path}/mnist", f"{tmp_path}/train"
+    steps = [
+        (
+            "download_and_convert_data",
+            "--dataset_name=mnist",
+            f"--source={source.folder}",
+            "--archive_checksums=off",
+        ),
+        (
+            "train_image_classifier",
+            "--flagfile=scripts/train_lenet_on_mnist.flags",
+            f"--train_dir={train}",
+            "--max_number_of_steps=1",
+            "--alsologtostderr",
+        ),
+        (
+            "eval_image_classifier",
+            "--flagfile=scripts/eval_lenet_on_mnist.flags",
+            f"--checkpoint_path={train}",
+            f"--eval_dir={train}",
+            "--alsologtostderr",
+        ),
+    ]
+    for program, *arguments in steps:
+        result = subprocess.run(
+            [sys.executable, f"{program}.py", *arguments, data],
+            cwd=_SLIM,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+    assert "Examples    20\n" in result.stdout
