@@ -23,6 +23,7 @@ from slim_internal.ground.downloads import download, receipts, unpacking
 from slim_internal.ground.files import atomic, locks, space
 from slim_internal.ground.progress import reporting
 from slim_internal.parts.checkpoints import contents
+from slim_internal.parts.checkpoints.converters import keras, timm
 
 _LOG = logging.getLogger(__name__)
 
@@ -365,6 +366,7 @@ def _digest(path: str) -> str:
 
 def _other_ways(weights: Weights) -> str:
     """Returns a sentence on where else the weights of the network may come from."""
+    network = weights.network.name
     here = [
         other.name
         for other in available()
@@ -373,4 +375,10 @@ def _other_ways(weights: Weights) -> str:
     ways = ["--source=FOLDER_OR_URL names a folder or mirror that has it"]
     if here:
         ways.append(f"in the cache already: {', '.join(here)}")
+    elsewhere = [
+        *([f"timm's {timm.MODELS[network]}"] if network in timm.MODELS else []),
+        *(["Keras applications"] if network in keras.NETWORKS else []),
+    ]
+    if elsewhere:
+        ways.append(f"convert_checkpoint takes the weights of {' or '.join(elsewhere)}")
     return f"Other ways: {'; '.join(ways)}."

@@ -115,6 +115,7 @@ def test_dead_links_say_so_and_what_else_there_is(tmp_path, good, fault, message
         with pytest.raises(UserError, match=message) as caught:
             _fetch(weights)
         assert "--source=FOLDER_OR_URL" in str(caught.value)
+        assert "convert_checkpoint takes the weights of Keras applications" in str(caught.value)
         assert server.url(ARCHIVE) in str(caught.value)
         assert "\n" not in str(caught.value)
         assert os.listdir(placed.parent) == []
