@@ -169,7 +169,9 @@ class Copy:
             **os.environ,
             "HOME": str(self._folder),
             "PATH": os.pathsep.join([str(self._bin), os.environ.get("PATH", os.defpath)]),
-            "PYTHONPATH": os.pathsep.join(self._import_path()),
+            "PYTHONPATH": os.pathsep.join(
+                [str(self._folder / "slim"), str(self._folder), *other_paths()]
+            ),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         environment.pop("BUILD_WORKSPACE_DIRECTORY", None)
@@ -185,23 +187,21 @@ class Copy:
         assert result.returncode == 0, f"{script}\n{result.stdout}"
         return result.stdout
 
-    def _import_path(self) -> list[str]:
-        """Returns the folders of the copy, then those of other distributions: none of ours."""
-        others = [
-            path
-            for path in sys.path
-            if path and not (pathlib.Path(path) / "slim_internal").exists()
-        ]
-        others = [
-            path for path in others if not (pathlib.Path(path) / "slim/slim_internal").exists()
-        ]
-        return [str(self._folder / "slim"), str(self._folder), *others]
-
     @staticmethod
     def _script(path: pathlib.Path, command: str) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
         path.chmod(0o755)
+
+
+def other_paths() -> list[str]:
+    """Returns the folders from which this Python imports other people's modules, not ours."""
+    ours = ("slim_internal", "slim/slim_internal")
+    return [
+        path
+        for path in sys.path
+        if path and not any((pathlib.Path(path) / place).exists() for place in ours)
+    ]
 
 
 def _line(edit: Edit, lines: Sequence[str]) -> int:

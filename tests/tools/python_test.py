@@ -24,12 +24,20 @@ def _run(*arguments, folder, stdin=""):
     ("arguments", "stdin"),
     [
         (["-c", "from nets import cifarnet; mynet = cifarnet.cifarnet; print('done')"], ""),
+        (
+            [
+                "-c",
+                "import tensorflow.contrib.slim as slim; eval = slim.evaluation.evaluate_once;"
+                " print('done')",
+            ],
+            "",
+        ),
         (["script.py"], ""),
         (["-m", "script"], ""),
         (["-c", "import train_image_classifier, quickstart; print('done')"], ""),
         (["-"], "from slim_internal.ground import errors; import script"),
     ],
-    ids=["command", "script", "module", "programs", "interactive"],
+    ids=["command", "line of 2017", "script", "module", "programs", "interactive"],
 )
 def test_runs(tmp_path, arguments, stdin):
     (tmp_path / "script.py").write_text("from slim_internal.ground import errors\nprint('done')\n")

@@ -1,0 +1,88 @@
+"""A wheel of the project, installed into a fresh virtual environment, does what the README says.
+
+Nothing is downloaded: the distributions that the wheel needs come from those of this Python.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from tests import worked_examples
+
+_NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "bazel-*", "shared", "tests", "build")
+_SITE = worked_examples.other_paths()
+_LINE_OF_2017 = "import tensorflow.contrib.slim as slim; eval = slim.evaluation.evaluate_once"
+
+
+def _run(*command, cwd, **environment):
+    result = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={"PATH": os.defpath, "HOME": str(cwd), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    source = tmp_path_factory.mktemp("source") / "slim"
+    shutil.copytree(worked_examples.ROOT, source, ignore=_NOT_COPIED)
+    build = "import setuptools.build_meta as b, sys; print(b.build_wheel(sys.argv[1]))"
+    paths = os.pathsep.join(_SITE)
+    _run(sys.executable, "-c", build, source.parent, cwd=source, PYTHONPATH=paths)
+    (path,) = source.parent.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """A virtual environment with the wheel; returns its folder of programs."""
+    folder = tmp_path_factory.mktemp("venv")
+    _run(sys.executable, "-m", "venv", folder, cwd=folder)
+    (site,) = folder.glob("lib/python*/site-packages")
+    pip = [folder / "bin/python", "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    _run(*pip, wheel, cwd=folder)
+    (site / "third_party.pth").write_text("".join(f"{path}\n" for path in _SITE))
+    return folder / "bin"
+
+
+def test_contents(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    packages = {name for name in tops if "." not in name}
+    assert packages == {"datasets", "deployment", "nets", "preprocessing", "slim_internal"}
+    modules = {path.name for path in (worked_examples.ROOT / "slim").glob("*.py")}
+    assert tops - packages == modules - {"__init__.py"} | {"slim_contrib.pth"}
+    assert "datasets/imagenet_classes.tsv" in names
+    assert any(name.endswith(".css") for name in names)
+
+
+def test_line_of_2017(environment, tmp_path):
+    _run(environment / "python", "-c", _LINE_OF_2017, cwd=tmp_path)
+
+
+def test_published_packages(environment, tmp_path):
+    code = "from nets import vgg; import train_image_classifier; print(vgg.__file__)"
+    assert str(environment.parent) in _run(environment / "python", "-c", code, cwd=tmp_path)
+
+
+def test_starting_python_loads_no_tensorflow(environment, tmp_path):
+    code = "import sys; print('tensorflow' in sys.modules, 'slim_internal.contrib' in sys.modules)"
+    assert _run(environment / "python", "-c", code, cwd=tmp_path) == "False True\n"
+
+
+def test_every_script_is_a_command(environment, tmp_path):
+    for path in sorted((worked_examples.ROOT / "slim").glob("*.py")):
+        if path.stem != "__init__":
+            assert (environment / path.stem).exists(), path.stem
+    assert "--model_name" in _run(environment / "train_image_classifier", "--help", cwd=tmp_path)
+    assert "lenet" in _run(environment / "list_networks", "lenet", cwd=tmp_path)
