@@ -119,12 +119,29 @@ def _write(network: Frozen, paths: Mapping[str, pathlib.Path]) -> dict[str, chec
 
 @contextlib.contextmanager
 def _scratch(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields an empty folder beside a path; at the end it is gone."""
-    folder = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    """Yields an empty folder beside a path; at the end it is gone, with those of killed exports."""
+    start = f".{path.name}."
+    for other in path.parent.iterdir():
+        process = other.name.removeprefix(start).partition(".")[0]
+        if other.name.startswith(start) and other.suffix == atomic.SUFFIX and _has_ended(process):
+            shutil.rmtree(other, ignore_errors=True)
+    folder = tempfile.mkdtemp(
+        prefix=f"{start}{os.getpid()}.", suffix=atomic.SUFFIX, dir=path.parent
+    )
     try:
         yield pathlib.Path(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_ended(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except (OSError, ValueError):  # It runs as another user; or that is no process at all.
+        return False
+    return False
 
 
 def _publish(scratch: pathlib.Path, folder: pathlib.Path, last: set[str]) -> None:

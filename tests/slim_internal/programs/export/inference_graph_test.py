@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -269,3 +271,47 @@ def test_tflite_in_all_precisions(tmp_path, checkpoint, digits):
     for comparison in comparisons.values():
         assert comparison.accuracy == pytest.approx(comparison.checkpoint_accuracy, abs=0.05)
     assert sorted(path.name for path in tmp_path.iterdir()) == [p.name for p in exported.paths]
+
+
+# Kills itself once all is written, before anything has its final name.
+_KILLED = """
+import os, signal, sys
+from slim_internal.programs.export import check, inference_graph
+from slim_internal.programs.export.settings import Export
+check.compare = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+output, checkpoint = sys.argv[1:]
+inference_graph.export(
+    Export(output_file=output, checkpoint_path=checkpoint, model_name="lenet", dataset_name="mnist")
+)
+"""
+
+
+def test_a_killed_export_leaves_no_file_and_the_next_one_tidies_up(tmp_path, checkpoint):
+    command = [sys.executable, "-c", _KILLED, str(tmp_path / "lenet.pb"), checkpoint]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".lenet.pb.")
+    assert sorted(path.name for path in left.iterdir()) == ["lenet.json", "lenet.pb"]
+    inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lenet.json", "lenet.pb"]
+
+
+def test_damaged_calibration_images_are_one_line(tmp_path, checkpoint, digits):
+    folder = tmp_path / "digits"
+    shutil.copytree(digits, folder)
+    shard = folder / "digits_validation.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    config = _config(
+        tmp_path,
+        checkpoint_path=checkpoint,
+        dataset_dir=str(folder),
+        calibration_split="validation",
+        format="tflite_int8",
+        output_file=str(tmp_path / "lenet_int8.tflite"),
+    )
+    with pytest.raises(UserError, match=r"digits_validation\.tfrecord"):
+        inference_graph.export(config)
+    assert [path.name for path in tmp_path.iterdir()] == ["digits"]
