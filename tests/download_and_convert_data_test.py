@@ -34,7 +34,7 @@ def env() -> dict[str, str]:
 def test_digits_in_the_folder_where_the_user_stands(tmp_path):
     result = run("--dataset_name=digits", "--dataset_dir=digits", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "digits holds digits: 1,437 train, 360 validation pictures" in result.stderr
+    assert "digits holds digits: 1,437 train, 360 validation images" in result.stderr
     assert manifest.read(tmp_path / "digits").splits == {"train": 1437, "validation": 360}
     again = run("--dataset_name=digits", "--dataset_dir=digits", cwd=tmp_path)
     assert again.returncode == 0
@@ -71,7 +71,7 @@ def test_mnist_from_a_server(tmp_path):
             "--archive_checksums=off",
         )
     assert result.returncode == 0, result.stderr
-    assert "60 train, 20 test pictures of 10 classes" in result.stderr
+    assert "60 train, 20 test images of 10 classes" in result.stderr
 
 
 def test_archive_that_is_not_the_published_one_is_refused(tmp_path):

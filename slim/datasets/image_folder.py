@@ -27,7 +27,7 @@ RECORD = DatasetRecord(
     converter="datasets.converters.image_folder",
     options=(
         *("source", "labels_csv", "seed", "num_shards", "validation_fraction"),
-        *("on_bad_image", "max_bad_images"),
+        *("splits", "folders_are_classes", "on_bad_image", "max_bad_images"),
     ),
 )
 

@@ -20,7 +20,7 @@ from slim_internal.ground.progress import reporting
 _COMMON = {"dataset_name", "dataset_dir", "archive_checksums", "num_workers"}
 # Fields that choose what is read or tolerated; the written files tell the rest.
 _NOT_IN_MANIFEST = {
-    *("source", "labels_csv", "max_bad_images"),
+    *("source", "labels_csv", "splits", "folders_are_classes", "max_bad_images"),
     *("coco_dirname", "coco_annotations_url", "coco_train_url", "coco_validation_url"),
 }
 

@@ -53,6 +53,16 @@ class Conversion(Settings, subject="Conversion"):
         below=1,
         subject="Own images (image_folder)",
     )
+    splits: str | None = setting(
+        None,
+        "Folders of the splits, where their names do not tell: train:FOLDER,test:FOLDER.",
+        subject="Own images (image_folder)",
+    )
+    folders_are_classes: bool = setting(
+        False,
+        "Take each folder for a class, even one that looks like a split.",
+        subject="Own images (image_folder)",
+    )
     labels_csv: str | None = setting(
         None,
         "File of `path,label,split` lines that replaces the class folders.",

@@ -1,11 +1,12 @@
-"""Converts anybody's pictures: `<class>/.../<picture>`, optionally below one folder per split.
+"""Converts anybody's images: `<class>/.../<image>`, optionally below one folder per split.
 
 A CSV of `path,label,split` lines can take the place of the folders' meaning; its last column may
-be empty or missing. Pictures to which nothing assigns a split are divided class by class.
+be empty or missing. Images to which nothing assigns a split are divided class by class.
 """
 
 import collections
 import csv
+import itertools
 import logging
 import os
 import pathlib
@@ -13,38 +14,30 @@ from collections.abc import Iterable
 
 from datasets.conversion.plan import Fetch, Plan
 from datasets.conversion.settings import Conversion
-from datasets.converters import labelled_files
+from datasets.converters import labelled_files, split_folders
 from datasets.converters.labelled_files import LabelledFile
 from datasets.record import DatasetRecord
 from slim_internal.ground.errors import UserError, unknown
 
-# Names that people give their splits -> the names they get.
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
-_PICTURES_PER_SHARD = 1000
+_IMAGES_PER_SHARD = 1000
 
-# A picture as found: path, class name, split or "" for one that is to be chosen.
+# An image as found: path, class name, split or "" for one that is to be chosen.
 _Found = tuple[str, str, str]
 
 _LOG = logging.getLogger(__name__)
 
 
 def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
-    """Plans shards of about a thousand pictures for every split."""
-    del fetch  # The pictures are here already.
+    """Plans shards of about a thousand images for every split."""
+    del fetch  # The images are here already.
     if not config.source or not os.path.isdir(config.source):
         raise UserError(
-            "image_folder needs --source, the folder that holds one folder of pictures per class. "
+            "image_folder needs --source, the folder that holds one folder of images per class. "
             f"Received: {config.source!r}."
         )
     found = _from_csv(config) if config.labels_csv else _from_folders(config)
     class_names = _class_names(found, config)
+    _warn_of_odd_classes(class_names, found)
     digests = labelled_files.digests(config.source, [path for path, _, _ in found])
     labels = {name: label for label, name in enumerate(class_names)}
     members: dict[str, list[tuple[LabelledFile, str]]] = {name: [] for name in class_names}
@@ -63,7 +56,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
             config,
             split=split,
             pattern=record.file_pattern,
-            num_shards=config.num_shards or -(-len(files) // _PICTURES_PER_SHARD),
+            num_shards=config.num_shards or -(-len(files) // _IMAGES_PER_SHARD),
             own_images=True,
         )
     ]
@@ -92,47 +85,54 @@ def _size(root: str, path: str) -> int:
 
 
 def _from_folders(config: Conversion) -> list[_Found]:
-    """Takes classes, and splits if there are folders for them, from the paths of the pictures."""
+    """Takes classes, and splits if there are folders for them, from the paths of the images."""
     # The folder of the dataset may lie among those of the classes; it is none.
     paths = sorted(labelled_files.walk(config.source, leave_out=[config.dataset_dir]))
-    pictures = list(filter(labelled_files.is_image, paths))
-    # Split folders have class folders with pictures in them; without, "train" is a class.
-    tops = {path.split("/")[0].lower() for path in pictures if "/" in path}
-    by_split = tops <= _SPLITS.keys() and any(path.count("/") > 1 for path in pictures)
-    depth = 2 if by_split else 1  # Of the folders that hold pictures.
+    images = list(filter(labelled_files.is_image, paths))
+    roots = split_folders.roots(images, config)
     found = []
-    for path in pictures:
-        names = path.split("/")
-        if len(names) > depth:
-            split = _SPLITS[names[0].lower()] if by_split else ""
-            found.append((path, names[depth - 1], split))
-    _warn_of_the_rest(config, paths, pictures, found, depth)
+    for path in images:
+        root = next((root for root in roots if not root or path.startswith(f"{root}/")), None)
+        if root is None:
+            continue
+        name, *deeper = path.removeprefix(f"{root}/" if root else "").split("/")
+        if deeper:
+            found.append((path, name, roots[root]))
+    _warn_of_the_rest(config, paths, found, roots)
     return found
 
 
 def _warn_of_the_rest(
-    config: Conversion, paths: list[str], pictures: list[str], found: list[_Found], depth: int
+    config: Conversion, paths: list[str], found: list[_Found], roots: split_folders.Roots
 ) -> None:
-    """Says what is left out: pictures outside of classes, files of other kinds, empty classes."""
-    loose = [path for path in pictures if path.count("/") < depth]
+    """Says what is left out: images outside of classes, files of other kinds, empty classes."""
+    taken = {path for path, _, _ in found}
+    loose = [path for path in paths if labelled_files.is_image(path) and path not in taken]
     others = [path for path in paths if not labelled_files.is_image(path)]
     suffixes = ", ".join(labelled_files.IMAGE_SUFFIXES)
-    filled = {"/".join(path.split("/")[:depth]) for path, _, _ in found}
-    folders = {
-        path.relative_to(config.source).as_posix()
-        for path in pathlib.Path(config.source).glob("/".join("*" * depth))
-        if path.is_dir() and labelled_files.is_visible(path.name)
-        if path.resolve() != pathlib.Path(config.dataset_dir).resolve()
-    }
     for left_out, what in (
-        (loose, "stand in no class folder"),
-        (others, f"are no pictures by their names ({suffixes})"),
-        (sorted(folders - filled), "are folders without a picture"),
+        (loose, "images in no class folder"),
+        (others, f"files without an image extension ({suffixes})"),
+        (_empty_folders(config, taken, roots), "folders without an image"),
     ):
         if left_out:
-            _LOG.warning(
-                "Left out, for they %s: %d; the first is %r.", what, len(left_out), left_out[0]
-            )
+            _LOG.warning("Skipped %d %s; the first is %r.", len(left_out), what, left_out[0])
+
+
+def _empty_folders(
+    config: Conversion, taken: Iterable[str], roots: split_folders.Roots
+) -> list[str]:
+    """Returns the folders where those of classes stand that nothing was taken from."""
+    filled = {parent.as_posix() for path in taken for parent in pathlib.PurePath(path).parents}
+    source = pathlib.Path(config.source)
+    return sorted(
+        name
+        for root in roots
+        for path in source.joinpath(root).glob("*")
+        if path.is_dir() and labelled_files.is_visible(path.name)
+        if path.resolve() != pathlib.Path(config.dataset_dir).resolve()
+        if (name := path.relative_to(source).as_posix()) not in filled
+    )
 
 
 def _from_csv(config: Conversion) -> list[_Found]:
@@ -147,8 +147,7 @@ def _from_csv(config: Conversion) -> list[_Found]:
                 entry = _from_row(row, f"{config.labels_csv}, line {number}", config.source)
                 if entry[0] in found:
                     raise UserError(
-                        f"{config.labels_csv}, line {number}: {entry[0]!r} stands there a second "
-                        "time."
+                        f"{config.labels_csv}, line {number}: {entry[0]!r} is listed twice."
                     )
                 found[entry[0]] = entry
     except (UnicodeDecodeError, csv.Error) as error:
@@ -161,13 +160,13 @@ def _from_row(row: list[str], place: str, root: str) -> _Found:
         raise UserError(f"{place}: expected path,label,split. Found: {','.join(row)}.")
     path, label, split = (*row, "")[:3]
     split = split.strip().lower()
-    if split and split not in _SPLITS:
-        raise unknown("split", split, _SPLITS, f"It stands in {place}.")
-    picture = pathlib.Path(root, path)
-    if not picture.is_file():
-        raise UserError(f"{place}: there is no file {os.fspath(picture)!r}.")
+    if split and split not in split_folders.SPLITS:
+        raise unknown("split", split, split_folders.SPLITS, f"It stands in {place}.")
+    image = pathlib.Path(root, path)
+    if "\0" in path or not image.is_file():
+        raise UserError(f"{place}: there is no file {os.fspath(image)!r}.")
     path = pathlib.PurePath(path).as_posix()
-    return path, label.strip(), _SPLITS.get(split, "")
+    return path, label.strip(), split_folders.SPLITS.get(split, "")
 
 
 def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]:
@@ -176,7 +175,7 @@ def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]
     names = tuple(sorted({class_name for _, class_name, _ in found}))
     if not names:
         suffixes = ", ".join(labelled_files.IMAGE_SUFFIXES)
-        raise UserError(f"{where} holds no pictures in class folders ({suffixes}).")
+        raise UserError(f"{where} holds no images in class folders ({suffixes}).")
     if len(names) == 1:
         raise UserError(
             f"{where} holds only one class, {names[0]!r}; a classifier needs at least two. Is "
@@ -188,10 +187,46 @@ def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]
     return names
 
 
+def _warn_of_odd_classes(class_names: tuple[str, ...], found: list[_Found]) -> None:
+    """Says what of the classes is hardly meant: numbers in the order of text, gaps in a split."""
+    numbers = [name for name in class_names if name.isascii() and name.isdigit()]
+    if numbers != sorted(numbers, key=int):
+        pairs = itertools.pairwise(numbers)
+        late, after = next((one, other) for one, other in pairs if int(one) > int(other))
+        _LOG.warning(
+            "Class names are numbers, but labels follow their order as text: %r comes before %r. "
+            "Names of equal length (%r) keep their order.",
+            late,
+            after,
+            after.zfill(len(late)),
+        )
+    splits: dict[str, set[str]] = {}
+    for _, name, split in found:
+        splits.setdefault(split, set()).add(name)
+    divided = splits.pop("", set())  # Its classes are seen in training.
+    for split, names in sorted(splits.items()):
+        unseen = names - splits.get("train", set()) - divided
+        if split != "train" and unseen:
+            _LOG.warning(
+                "Classes of the %s split without an image for training: %d; the first is %r.",
+                split,
+                len(unseen),
+                min(unseen),
+            )
+        absent = set(class_names) - names - divided
+        if absent:
+            _LOG.warning(
+                "Classes without an image in the %s split: %d; the first is %r.",
+                split,
+                len(absent),
+                min(absent),
+            )
+
+
 def _divided(
     members: list[tuple[LabelledFile, str]], config: Conversion
 ) -> Iterable[tuple[str, LabelledFile]]:
-    """Yields each picture of one class with its split."""
+    """Yields each image of one class with its split."""
     undecided = []
     for file, split in members:
         if split:

@@ -6,43 +6,14 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from datasets import dataset_factory
 from datasets.conversion import convert as conversion
 from datasets.conversion.settings import Conversion
-from datasets.storage import manifest, tfrecords
-from slim_internal.ground.compat import tf
+from datasets.storage import manifest
 from slim_internal.ground.errors import UserError
-from tests.datasets import fake_data
-
-PICTURE = fake_data.encoded(fake_data.picture(np.random.RandomState(0), 8, 8))
-
-
-def put(folder: pathlib.Path, *paths: str) -> pathlib.Path:
-    """Puts the same picture at each path."""
-    for path in paths:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(PICTURE)
-    return folder
-
-
-def convert(folder: pathlib.Path, **options):
-    given = {"source": os.fspath(folder / "source"), "dataset_dir": os.fspath(folder / "set")}
-    return conversion.convert(Conversion(dataset_name="image_folder", **(given | options)))
-
-
-def assignments(folder: pathlib.Path) -> dict[str, tuple[str, int]]:
-    """Returns path -> (split, label) of every record."""
-    found = {}
-    for path in sorted((folder / "set").glob("*.tfrecord")):
-        for record in tfrecords.read_records(path):
-            features = tf.train.Example.FromString(record).features.feature
-            name = os.fsdecode(features["image/filename"].bytes_list.value[0])
-            label = features["image/class/label"].int64_list.value[0]
-            found[name] = (path.name.split("_")[2], label)
-    return found
+from tests.datasets.converters.folders import PICTURE, assignments, convert, put
 
 
 def many(count: int, *classes: str) -> list[str]:
@@ -159,11 +130,11 @@ def test_csv_says_label_and_split(header, tmp_path):
     ("lines", "message"),
     [
         ("x/9.jpg,dog,train\n", "line 1: there is no file '.*x/9.jpg'"),
-        ("x/1.jpg,dog\nx/1.jpg,cat\n", "line 2: 'x/1.jpg' stands there a second time"),
+        ("x/1.jpg,dog\nx/1.jpg,cat\n", "line 2: 'x/1.jpg' is listed twice"),
         ("x/1.jpg\n", "line 1: expected path,label,split. Found: x/1.jpg"),
         ("x/1.jpg,dog,trian\n", "Unknown split 'trian'. Did you mean 'train'"),
         ("x/1.jpg,dog\nx/2.jpg,dog\n", "holds only one class, 'dog'"),
-        ("", "holds no pictures"),
+        ("", "holds no images"),
     ],
 )
 def test_csv_with_a_mistake(lines, message, tmp_path):
@@ -216,8 +187,8 @@ def test_set_carries_its_own_names_and_counts(tmp_path):
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ([], "holds no pictures in class folders"),
-        (["1.jpg", "2.jpg"], "holds no pictures in class folders"),
+        ([], "holds no images in class folders"),
+        (["1.jpg", "2.jpg"], "holds no images in class folders"),
         (["photos/1.jpg", "photos/b/2.jpg"], "only one class, 'photos'.*the folder above"),
         (["a\nb/1.jpg", "c/2.jpg"], "has a line break"),
     ],
@@ -286,14 +257,17 @@ LEFT_OUT = {
     # Paths beside a/1.jpg and b/2.jpg -> what is said of them.
     "outside the class folders": (
         ["z.jpg", "loose.jpg"],
-        "they stand in no class folder: 2; the first is 'loose.jpg'",
+        "Skipped 2 images in no class folder; the first is 'loose.jpg'",
     ),
     "of another kind": (
         ["a/3.heic", "c/without_suffix"],
-        "no pictures by their names (.jpg, .jpeg, .png, .gif, .bmp, .webp): 2; the first is "
-        "'a/3.heic'",
+        "Skipped 2 files without an image extension (.jpg, .jpeg, .png, .gif, .bmp, .webp); the "
+        "first is 'a/3.heic'",
     ),
-    "a class without pictures": (["c/notes.txt"], "folders without a picture: 1; the first is 'c'"),
+    "a class without pictures": (
+        ["c/notes.txt"],
+        "Skipped 1 folders without an image; the first is 'c'",
+    ),
 }
 
 
