@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -173,6 +174,23 @@ def test_disk_that_gets_full_is_said_and_a_rerun_completes_the_set(
     assert not (tmp_path / manifest.FILENAME).exists()
     assert not atomic.unfinished(tmp_path)
     assert write.build(tmp_path, make_plan()).written == (plan.shards[-1].name,)
+    assert digests(tmp_path) == reference
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_file_size_limit_is_said_and_a_rerun_completes_the_set(reference, tmp_path, num_workers):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))  # The workers inherit it.
+    try:
+        with pytest.raises(
+            UserError, match=r"larger than a file may become here \(see ulimit -f\)"
+        ):
+            write.build(tmp_path, make_plan(examples_per_worker=1), num_workers=num_workers)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / manifest.FILENAME).exists()
+    assert not list(tmp_path.glob("train-*"))
+    write.build(tmp_path, make_plan())
     assert digests(tmp_path) == reference
 
 

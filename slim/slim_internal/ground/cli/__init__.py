@@ -32,7 +32,7 @@ from typing import TextIO, cast
 
 from absl import flags
 
-from slim_internal.ground.cli import absl_flags, help_text, terminals
+from slim_internal.ground.cli import absl_flags, help_text, limits, terminals
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.errors.escaping import escaped_lines
 from slim_internal.ground.files import paths, space
@@ -127,7 +127,9 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
                 paths.local(value, f"--{name}")
         absl_flags.start_logging(pathlib.Path(argv[0]).stem, terminal)
         if tensorflow and not FLAGS.only_check_args:
-            _load_tensorflow(verbose=FLAGS.verbose)
+            limits.require_room_for_tensorflow()
+            with limits.loading_explained():
+                _load_tensorflow(verbose=FLAGS.verbose)
         sys.exit(absl_flags.call(inspect.unwrap(main), arguments))
 
 

@@ -1,0 +1,51 @@
+"""Limits of the shell under which TensorFlow cannot be loaded, in words."""
+
+import contextlib
+import errno
+import os
+import resource
+from collections.abc import Iterator
+
+from slim_internal.ground.errors import UserError
+from slim_internal.ground.progress import human_bytes
+
+# Below it, loading fails in changing ways, or never ends; measured on Linux.
+_TENSORFLOW = 1536 << 20
+_OUT_OF_MEMORY = ("cannot allocate memory", "failed to map segment", "returned null without")
+
+
+def require_room_for_tensorflow() -> None:
+    """Requires that TensorFlow's libraries may be mapped into memory.
+
+    Raises:
+      UserError: `ulimit -v` allows too little.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _TENSORFLOW:
+        raise UserError(
+            f"TensorFlow needs at least {human_bytes(_TENSORFLOW)} of address space; ulimit -v"
+            f" allows {human_bytes(limit)}. Raise it: ulimit -v unlimited."
+        )
+
+
+@contextlib.contextmanager
+def loading_explained() -> Iterator[None]:
+    """Turns an import that fails for want of memory or descriptors into one line.
+
+    Raises:
+      UserError: Instead of that failure.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = str(error)
+        if isinstance(error, MemoryError) or any(text in said.lower() for text in _OUT_OF_MEMORY):
+            raise UserError(
+                "Too little memory to load TensorFlow. End other programs, or raise ulimit -v."
+            ) from error
+        if os.strerror(errno.EMFILE) in said:
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            raise UserError(
+                f"Too many open files: ulimit -n allows {files}. Raise it: ulimit -n 1024."
+            ) from error
+        raise
