@@ -208,7 +208,11 @@ def locate(name: str) -> str:
     weights = get(name)
     cached = in_cache(weights)
     if cached is None:
-        _LOG.info("Published weights %s go to %s.", weights.name, cache_folder())
+        _LOG.info(
+            "Published weights %s: getting and checking them; cache: %s.",
+            weights.name,
+            cache_folder(),
+        )
         cached = fetch(weights, progress=reporting.StatusLine())
     return cached.checkpoint_path
 
