@@ -92,8 +92,8 @@ def entry(*, max_arguments: int = 0, tensorflow: bool = True) -> Callable[[Main]
             with _one_line():
                 return main(_arguments(argv, max_arguments))
 
-        entered.max_arguments = max_arguments
-        entered.tensorflow = tensorflow
+        entered.max_arguments = max_arguments  # type: ignore[attr-defined]
+        entered.tensorflow = tensorflow  # type: ignore[attr-defined]
         return entered
 
     return decorate

@@ -68,7 +68,7 @@ def define(settings_class: type[Settings], flag_values: flags.FlagValues = flags
       settings_class: A class whose fields are bool, int, float or str, or one of these | None.
       flag_values: Where to define them.
     """
-    for setting in described(settings_class):
+    for setting in described(settings_class):  # type: ignore[arg-type]
         if setting.name not in flag_values:  # Two classes of one program may share a setting.
             flags.DEFINE_flag(SettingFlag(setting), flag_values)
 
@@ -82,7 +82,7 @@ def read(settings_class: type[_SETTINGS], flag_values: flags.FlagValues = flags.
       UserError: A value is not allowed, or is an address where only local paths are.
     """
     values = {}
-    for setting in described(settings_class):
+    for setting in described(settings_class):  # type: ignore[arg-type]
         value = _value(flag_values[setting.name], setting)
         what = f"--{setting.name}"
         values[setting.name] = paths.local(value, what) if isinstance(value, str) else value
