@@ -9,46 +9,32 @@
 tensor has its place and its shape, or nothing is written and the reason is said.
 """
 
-from absl import flags
-
 from slim_internal.ground import cli
+from slim_internal.ground.cli import config_flags
 from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints.settings import ConverterSettings
 
-_MODEL_NAME = flags.DEFINE_string("model_name", None, "Name of slim's network. Required.")
-_WEIGHTS_FILE = flags.DEFINE_string(
-    "weights_file", None, "Weights of another library, to become a slim checkpoint."
-)
-_CHECKPOINT_PATH = flags.DEFINE_string(
-    "checkpoint_path",
-    None,
-    "Checkpoint of slim, a folder of them or the name of published weights, to become weights of"
-    " another library.",
-)
-_OUTPUT_FILE = flags.DEFINE_string(
-    "output_file",
-    None,
-    "What to write: NAME.ckpt from --weights_file; from --checkpoint_path NAME.safetensors for timm"
-    " or NAME.weights.h5 for Keras 3. Required.",
-)
+FLAGS = cli.FLAGS
 
 
+@cli.entry()
 def main(_):
     """Converts what the flags name and says what came of it."""
     from slim_internal.parts.checkpoints.converters import convert
 
-    for name in ("model_name", "output_file"):
-        if not flags.FLAGS[name].value:
-            raise UserError(f"--{name} is required.")
-    if bool(_WEIGHTS_FILE.value) == bool(_CHECKPOINT_PATH.value):
+    settings = config_flags.read(ConverterSettings)
+    if bool(settings.weights_file) == bool(settings.checkpoint_path):
         raise UserError("Give either --weights_file or --checkpoint_path.")
-    output = cli.user_path(_OUTPUT_FILE.value)
-    if _WEIGHTS_FILE.value:
-        source = cli.user_path(_WEIGHTS_FILE.value)
-        done = convert.to_slim(_MODEL_NAME.value, source, output)
+    output = cli.user_path(settings.output_file)
+    if settings.weights_file:
+        source = cli.user_path(settings.weights_file)
+        done = convert.to_slim(settings.model_name, source, output)
     else:
-        done = convert.from_slim(_MODEL_NAME.value, _CHECKPOINT_PATH.value, output)
+        done = convert.from_slim(settings.model_name, settings.checkpoint_path, output)
     print(done.summary())
 
+
+config_flags.define(ConverterSettings)
 
 if __name__ == "__main__":
     cli.run(main)

@@ -38,8 +38,8 @@ def test_there_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--output_file=x.ckpt"], "error: --model_name is required."),
-        (["--model_name=vgg_16"], "error: --output_file is required."),
+        (["--output_file=x.ckpt"], "error: --model_name is required: name of the network."),
+        (["--model_name=vgg_16"], "error: --output_file is required: file to write."),
         (
             ["--model_name=vgg_16", "--output_file=x.ckpt"],
             "error: Give either --weights_file or --checkpoint_path.",

@@ -60,3 +60,27 @@ class DownloadSettings(Settings, subject="Weights"):
         None,
         "Folder of the cache; programs find it there if SLIM_CHECKPOINT_CACHE names the same.",
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConverterSettings(Settings, subject="Weights"):
+    """Which weights to convert, and the file to write."""
+
+    model_name: str | None = setting(
+        None, "Name of the network; list_networks prints all names.", required=True
+    )
+    weights_file: str | None = setting(
+        None, "Weights of another library, to become a slim checkpoint.", common=True
+    )
+    checkpoint_path: str | None = setting(
+        None,
+        "Checkpoint, a folder of them or the name of published weights, to become weights of"
+        " another library.",
+        common=True,
+    )
+    output_file: str | None = setting(
+        None,
+        "File to write. From --weights_file NAME.ckpt; from --checkpoint_path NAME.safetensors for"
+        " timm or NAME.weights.h5 for Keras 3.",
+        required=True,
+    )
