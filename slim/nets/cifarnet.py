@@ -46,7 +46,7 @@ def cifarnet(
       images: Tensor [batch, height, width, channels], 32 x 32 x 3 for CIFAR-10.
       num_classes: Number of classes; None or 0 leaves the classifier out.
       is_training: Whether dropout is on.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       prediction_fn: Turns logits into predictions.
       scope: Name of the variable scope.
 

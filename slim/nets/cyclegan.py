@@ -1,4 +1,4 @@
-"""CycleGAN's generator, which turns pictures of one kind into another: J.-Y. Zhu et al.
+"""CycleGAN's generator, which turns images of one kind into another: J.-Y. Zhu et al.
 
 arXiv:1703.10593; the generator with residual blocks is that of J. Johnson et al.,
 arXiv:1603.08155.
@@ -89,7 +89,7 @@ def cyclegan_generator_resnet(
     tanh_linear_slope=0.0,
     is_training=False,
 ):
-    """Turns pictures into pictures of the same size.
+    """Turns images into images of the same size.
 
     Args:
       images: Tensor [batch, height, width, channels], -1 to 1; height and width are multiples of
@@ -99,11 +99,12 @@ def cyclegan_generator_resnet(
       num_filters: Number of channels of the outermost layers.
       upsample_fn: Function of (net, num_outputs, stride) that enlarges a map.
       kernel_size: Height and width of all kernels but the outermost.
-      tanh_linear_slope: Share of the logits to add to their tanh, so that gradients do not vanish.
+      tanh_linear_slope: Fraction of the logits to add to their tanh, so that gradients do not
+        vanish.
       is_training: Makes no difference here.
 
     Returns:
-      Pictures [batch, height, width, channels], -1 to 1 if `tanh_linear_slope` is 0; and a dict
+      Images [batch, height, width, channels], -1 to 1 if `tanh_linear_slope` is 0; and a dict
       from names of layers to outputs.
 
     Raises:

@@ -1,4 +1,4 @@
-"""DCGAN, a generator and a discriminator of pictures: A. Radford et al., arXiv:1511.06434."""
+"""DCGAN, a generator and a discriminator of images: A. Radford et al., arXiv:1511.06434."""
 
 from nets import checks
 from slim_internal.ground import errors
@@ -8,12 +8,12 @@ from slim_internal.ground.compat import slim, tf
 def discriminator(
     inputs, depth=64, is_training=True, reuse=None, scope="Discriminator", fused_batch_norm=False
 ):
-    """Tells real pictures from made ones.
+    """Tells real images from made ones.
 
-    Halves the picture until one position is left, and doubles the number of channels each time.
+    Halves the image until one position is left, and doubles the number of channels each time.
 
     Args:
-      inputs: Square pictures [batch, size, size, channels]; the size is a power of two.
+      inputs: Square images [batch, size, size, channels]; the size is a power of two.
       depth: Number of channels after the first convolution.
       is_training: Whether batch normalization uses the statistics of the batch.
       reuse: Whether to use the variables of an earlier call with the same scope.
@@ -21,7 +21,7 @@ def discriminator(
       fused_batch_norm: Whether to use the faster fused implementation.
 
     Returns:
-      Logits [batch, 1], large for real pictures; and a dict from names of layers to outputs.
+      Logits [batch, 1], large for real images; and a dict from names of layers to outputs.
 
     Raises:
       errors.UserError: for another rank, or a size that is not a power of two.
@@ -29,7 +29,7 @@ def discriminator(
     checks.images(inputs)
     height, width = inputs.shape.as_list()[1:3]
     if height != width:
-        raise errors.UserError(f"Pictures have to be square; received {height}x{width} pixels.")
+        raise errors.UserError(f"Images have to be square; received {height}x{width} pixels.")
     end_points = {}
     with (
         tf.variable_scope(scope, values=[inputs], reuse=reuse),
@@ -37,7 +37,7 @@ def discriminator(
         slim.arg_scope([slim.conv2d], stride=2, kernel_size=4, activation_fn=tf.nn.leaky_relu),
     ):
         net = inputs
-        for i in range(_log2("the size of the pictures", height)):
+        for i in range(_log2("the size of the images", height)):
             net = end_points[f"conv{i + 1}"] = slim.conv2d(
                 net,
                 depth * 2**i,
@@ -61,26 +61,26 @@ def generator(
     scope="Generator",
     fused_batch_norm=False,
 ):
-    """Makes pictures of noise.
+    """Makes images of noise.
 
     Begins with 4 x 4 positions, and doubles the size and halves the number of channels each time.
 
     Args:
       inputs: Noise [batch, length].
       depth: Number of channels of the last transposed convolution.
-      final_size: Height and width of the pictures in pixels, a power of two from 8 on.
-      num_outputs: Number of channels of the pictures.
+      final_size: Height and width of the images in pixels, a power of two from 8 on.
+      num_outputs: Number of channels of the images.
       is_training: Whether batch normalization uses the statistics of the batch.
       reuse: Whether to use the variables of an earlier call with the same scope.
       scope: Name of the variable scope.
       fused_batch_norm: Whether to use the faster fused implementation.
 
     Returns:
-      Pictures [batch, final_size, final_size, num_outputs] before any last activation; and a dict
+      Images [batch, final_size, final_size, num_outputs] before any last activation; and a dict
       from names of layers to outputs.
 
     Raises:
-      errors.UserError: for inputs that are not of rank 2, or another size of pictures.
+      errors.UserError: for inputs that are not of rank 2, or another size of images.
     """
     if inputs.shape.rank != 2:
         raise errors.UserError(

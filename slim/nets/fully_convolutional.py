@@ -28,7 +28,7 @@ def fully_convolutional(
       layers: The rows of the network up to the last features, see `end_points`.
       num_classes: Number of classes; None or 0 leaves the classifier out.
       is_training: Whether dropout is on.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       spatial_squeeze: Whether to drop the height and width, both 1, of the logits.
       global_pool: Whether to average the features over all positions.
       scope: The variable scope of the network.

@@ -10,7 +10,7 @@ _CONVOLUTIONS = ("Conv2D", "Conv3D")
 
 
 def of_network(network: Network, **kwargs) -> tuple[int, int]:
-    """Returns the parameters and multiply-adds of classifying one picture or clip.
+    """Returns the parameters and multiply-adds of classifying one image or clip.
 
     Auxiliary heads, which only training needs, do not count; nor do the moving averages of batch
     normalization.
@@ -41,7 +41,7 @@ def multiply_adds(graph: tf.Graph, without_scopes: tuple[str, ...] = ()) -> int:
     """Returns how often convolutions and matrix products multiply and add.
 
     Args:
-      graph: A graph whose shapes are known, for one picture.
+      graph: A graph whose shapes are known, for one image.
       without_scopes: Scopes that do not count.
     """
     operations = (op for op in graph.get_operations() if not _is_in(op.name, without_scopes))

@@ -33,7 +33,7 @@ def i3d_arg_scope(
 
     Args:
       weight_decay: Factor of the l2 penalty on all weights.
-      batch_norm_decay: Share of the moving averages that one step keeps.
+      batch_norm_decay: Fraction of the moving averages that one step keeps.
       batch_norm_epsilon: What is added to the variance before dividing by its root.
       use_renorm: Whether batch normalization is corrected towards the moving averages.
       separable_conv3d: Whether convolutions over time and space, all but the first, are split into
@@ -85,7 +85,7 @@ def i3d(
     Args:
       inputs: Clips [batch, frames, height, width, channels], 64 x 224 x 224 x 3 in the paper.
       num_classes: Number of classes; None or 0 leaves the classifier out.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       is_training: Whether batch normalization and dropout behave as in training.
       prediction_fn: Turns logits into predictions.
       spatial_squeeze: Whether to give one prediction for each input, the mean of all positions,

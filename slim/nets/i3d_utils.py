@@ -4,7 +4,7 @@ J. Carreira, A. Zisserman: Quo vadis, action recognition? A new model and the Ki
 arXiv:1705.07750. S. Xie, C. Sun, J. Huang, Z. Tu, K. Murphy: Rethinking spatiotemporal feature
 learning: speed-accuracy trade-offs in video classification, arXiv:1712.04851.
 
-Names of layers are those of the network for pictures; "3x3" may have any extent in time.
+Names of layers are those of the network for images; "3x3" may have any extent in time.
 """
 
 import functools
@@ -126,9 +126,9 @@ def inception_block_v1_3d(
       inputs: Feature map [batch, frames, height, width, channels].
       num_outputs_0_0a: Channels of the 1x1 convolution that is a branch of its own.
       num_outputs_1_0a: Channels of the reduction in the second branch.
-      num_outputs_1_0b: Channels of the 3x3 convolution behind it.
+      num_outputs_1_0b: Channels of the 3x3 convolution after it.
       num_outputs_2_0a: Channels of the reduction in the third branch.
-      num_outputs_2_0b: Channels of the 3x3 convolution behind it.
+      num_outputs_2_0b: Channels of the 3x3 convolution after it.
       num_outputs_3_0b: Channels of the projection of the pooled input.
       temporal_kernel_size: Frames that the 3x3 convolutions look at.
       self_gating_fn: What the output of each branch goes through, as (net, scope=, data_format=).
@@ -261,8 +261,8 @@ def clip_classifier(
     Args:
       net: Feature map [batch, frames, height, width, channels].
       end_points: Gets "Logits" and "Predictions".
-      num_classes: Number of classes; None or 0 stops behind the pooling.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      num_classes: Number of classes; None or 0 stops after the pooling.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       prediction_fn: Turns logits into predictions.
       spatial_squeeze: Whether to give one prediction for each input, the mean of all positions,
         instead of keeping the axes of height and width.
@@ -293,7 +293,7 @@ def clip_arg_scope(weight_decay, batch_norm_decay, batch_norm_epsilon, separable
 
     Args:
       weight_decay: Factor of the l2 penalty on all weights.
-      batch_norm_decay: Share of the moving averages that one step keeps.
+      batch_norm_decay: Fraction of the moving averages that one step keeps.
       batch_norm_epsilon: What is added to the variance before dividing by its root.
       separable: Whether convolutions over time and space are split into two steps.
       use_renorm: Whether batch normalization is corrected towards the moving averages.

@@ -1,4 +1,4 @@
-"""All Inception networks for pictures under one name."""
+"""All Inception networks for images under one name."""
 
 from nets.inception_resnet_v2 import (
     inception_resnet_v2,

@@ -126,11 +126,11 @@ def _scaled(kwargs: Mapping, depth: Callable[[int], int]) -> dict:
 
 
 def smallest_input(layers: Iterable[Layer], output: int = 1, until: str | None = None) -> int:
-    """Returns the least height and width that leave `output` pixels behind the layers.
+    """Returns the minimum height and width that leave `output` pixels after the layers.
 
     Args:
       layers: Rows of this module, or others that keep the size.
-      output: Height and width wanted behind the last layer.
+      output: Height and width wanted after the last layer.
       until: Name of the last layer to count; None counts all.
     """
     size = output

@@ -108,7 +108,7 @@ def _layers(padding="VALID", reduction_a=2, activation_fn=tf.nn.relu):
 
     Args:
       padding: That of the layers which lose the border in the paper.
-      reduction_a: Stride of "Mixed_6a", 2 or 1; with 1 the stage behind it keeps the resolution
+      reduction_a: Stride of "Mixed_6a", 2 or 1; with 1 the stage after it keeps the resolution
         and dilates its convolutions instead.
       activation_fn: What follows the sum of each residual module.
     """
@@ -202,7 +202,7 @@ def inception_resnet_v2_base(
         "Conv2d_2b_3x3", "MaxPool_3a_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "MaxPool_5a_3x3",
         "Mixed_5b", "Mixed_6a", "PreAuxLogits", "Mixed_7a" or "Conv2d_7b_1x1".
       output_stride: How many times smaller than the image the map at "PreAuxLogits" is: 8 or 16.
-        With 8 there is nothing behind "PreAuxLogits".
+        With 8 there is nothing after "PreAuxLogits".
       align_feature_maps: Whether to pad where the paper does not, so that positions in the feature
         maps are multiples of the stride in the image.
       scope: Name of the variable scope.
@@ -243,7 +243,7 @@ def inception_resnet_v2(
       inputs: Images [batch, height, width, 3], 299 x 299 in the paper.
       num_classes: Number of classes; None or 0 leaves the classifiers out.
       is_training: Whether batch normalization and dropout behave as in training.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       reuse: Whether to reuse the variables of an earlier call; needs `scope`.
       scope: Name of the variable scope.
       create_aux_logits: Whether to add the auxiliary classifier, in evaluation too.
@@ -295,7 +295,7 @@ def inception_resnet_v2_arg_scope(
 
     Args:
       weight_decay: Factor of the l2 penalty on the weights and biases of all layers.
-      batch_norm_decay: Share of the moving averages that one step keeps.
+      batch_norm_decay: Fraction of the moving averages that one step keeps.
       batch_norm_epsilon: What is added to the variance before dividing by its root.
       activation_fn: What follows each convolution outside the sums.
       batch_norm_updates_collections: Collection for the updates of the moving averages; None

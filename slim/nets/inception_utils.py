@@ -19,7 +19,7 @@ def inception_arg_scope(
     Args:
       weight_decay: Factor of the l2 penalty on the weights of all layers.
       use_batch_norm: Whether convolutions are followed by batch normalization instead of biases.
-      batch_norm_decay: Share of the moving averages that one step keeps.
+      batch_norm_decay: Fraction of the moving averages that one step keeps.
       batch_norm_epsilon: What is added to the variance before dividing by its root.
       activation_fn: What follows each convolution.
       batch_norm_updates_collections: Collection for the updates of the moving averages; None
@@ -135,9 +135,9 @@ def pooled_classifier(
     Args:
       net: Feature map [batch, height, width, channels].
       end_points: Gets "AvgPool_1a" or "global_pool", "PreLogits", "Logits" and "Predictions".
-      num_classes: Number of classes; None or 0 stops behind the pooling.
+      num_classes: Number of classes; None or 0 stops after the pooling.
       window: Height and width to average over; a smaller map is averaged as a whole.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       prediction_fn: Turns logits into predictions.
       spatial_squeeze: Whether to give one prediction for each input, the mean of all positions,
         instead of keeping the axes of height and width.
@@ -173,8 +173,8 @@ def dense_classifier(net, end_points, num_classes, *, dropout_keep_prob, pool_sc
     Args:
       net: Feature map [batch, height, width, channels].
       end_points: Gets "global_pool", "PreLogitsFlatten", "Logits" and "Predictions".
-      num_classes: Number of classes; None or 0 stops behind the mean.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      num_classes: Number of classes; None or 0 stops after the mean.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       pool_scope: Name of the pooling layer.
       dropout_scope: Name of the dropout layer.
 

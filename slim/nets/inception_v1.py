@@ -120,7 +120,7 @@ def inception_v1_base(
     Args:
       inputs: Images [batch, height, width, 3]; or a feature map, without the root block.
       final_endpoint: Name of the last layer to build, one of those in `_ROOT` or `_MODULES`.
-      include_root_block: Whether to build the layers in front of the first module.
+      include_root_block: Whether to build the layers before the first module.
       scope: Name of the variable scope.
 
     Returns:
@@ -155,7 +155,7 @@ def inception_v1(
       inputs: Images [batch, height, width, 3], 224 x 224 in the paper.
       num_classes: Number of classes; None or 0 leaves the classifier out.
       is_training: Whether batch normalization and dropout behave as in training.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       prediction_fn: Turns logits into predictions.
       spatial_squeeze: Whether to give one prediction for each input, the mean of all positions,
         instead of keeping the axes of height and width.

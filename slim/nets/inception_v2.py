@@ -199,12 +199,12 @@ def inception_v2_base(
         map, without the root block.
       final_endpoint: Name of the last layer to build, "Conv2d_1a_7x7" or one of those in `_ROOT`
         or `_MODULES`.
-      min_depth: Least number of channels of any convolution.
+      min_depth: Minimum number of channels of any convolution.
       depth_multiplier: Factor for the number of channels of all convolutions.
       use_separable_conv: Whether the first convolution is separable, as in the published weights;
         only for "NHWC".
       data_format: Order of the axes of all feature maps, "NHWC" or "NCHW".
-      include_root_block: Whether to build the layers in front of the first module.
+      include_root_block: Whether to build the layers before the first module.
       scope: Name of the variable scope.
 
     Returns:
@@ -256,8 +256,8 @@ def inception_v2(
       inputs: Images [batch, height, width, 3], 224 x 224 in the paper.
       num_classes: Number of classes; None or 0 leaves the classifier out.
       is_training: Whether batch normalization and dropout behave as in training.
-      dropout_keep_prob: Share of activations that dropout keeps.
-      min_depth: Least number of channels of any convolution.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
+      min_depth: Minimum number of channels of any convolution.
       depth_multiplier: Factor for the number of channels of all convolutions.
       prediction_fn: Turns logits into predictions.
       spatial_squeeze: Whether to give one prediction for each input, the mean of all positions,

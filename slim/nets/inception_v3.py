@@ -147,7 +147,7 @@ def inception_v3_base(
     Args:
       inputs: Images [batch, height, width, 3].
       final_endpoint: Name of the last layer to build, one of those in `_LAYERS`.
-      min_depth: Least number of channels of any convolution.
+      min_depth: Minimum number of channels of any convolution.
       depth_multiplier: Factor for the number of channels of all convolutions.
       scope: Name of the variable scope.
 
@@ -184,8 +184,8 @@ def inception_v3(
       inputs: Images [batch, height, width, 3], 299 x 299 in the paper.
       num_classes: Number of classes; None or 0 leaves the classifiers out.
       is_training: Whether batch normalization and dropout behave as in training.
-      dropout_keep_prob: Share of activations that dropout keeps.
-      min_depth: Least number of channels of any convolution.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
+      min_depth: Minimum number of channels of any convolution.
       depth_multiplier: Factor for the number of channels of all convolutions.
       prediction_fn: Turns logits into predictions.
       spatial_squeeze: Whether to give one prediction for each input, the mean of all positions,

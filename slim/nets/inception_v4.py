@@ -226,7 +226,7 @@ def inception_v4(
       inputs: Images [batch, height, width, 3], 299 x 299 in the paper.
       num_classes: Number of classes; None or 0 leaves the classifiers out.
       is_training: Whether batch normalization and dropout behave as in training.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       reuse: Whether to reuse the variables of an earlier call; needs `scope`.
       scope: Name of the variable scope.
       create_aux_logits: Whether to add the auxiliary classifier, in evaluation too.

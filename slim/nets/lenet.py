@@ -36,7 +36,7 @@ def lenet(
       images: Tensor [batch, height, width, channels], 28 x 28 x 1 for MNIST.
       num_classes: Number of classes; None or 0 leaves the classifier out.
       is_training: Whether dropout is on.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       prediction_fn: Turns logits into predictions.
       scope: Name of the variable scope.
 

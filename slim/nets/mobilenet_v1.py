@@ -49,7 +49,7 @@ def mobilenet_v1_base(
       min_depth: Fewest channels that a layer may have.
       depth_multiplier: Factor on the channels of every layer, greater than 0.
       conv_defs: Rows of `Conv` and `DepthSepConv`; None means `MOBILENETV1_CONV_DEFS`.
-      output_stride: Ratio of image size to the size of the last feature map; layers behind it
+      output_stride: Ratio of image size to the size of the last feature map; layers after it
         are dilated instead of strided. None keeps the strides of the table, 32 in total.
       use_explicit_padding: Whether to pad by the kernel size and convolve with 'VALID', so that
         features are aligned alike for every image size.
@@ -119,7 +119,7 @@ def mobilenet_v1(
       inputs: Images `[batch, height, width, channels]`; the published weights expect values in
         -1..1.
       num_classes: Number of classes; 0 or None leaves the classifier out.
-      dropout_keep_prob: Share of the features that dropout keeps while training.
+      dropout_keep_prob: Fraction of the features that dropout keeps while training.
       is_training: Whether batch norm and dropout work as in training.
       min_depth: Fewest channels that a layer may have.
       depth_multiplier: Factor on the channels of every layer, greater than 0.
@@ -207,7 +207,7 @@ def mobilenet_v1_arg_scope(
       weight_decay: Factor of the L2 loss on weights.
       stddev: Standard deviation of the truncated normal that weights start from.
       regularize_depthwise: Whether depthwise weights, few and wide-ranging, decay as well.
-      batch_norm_decay: Share of the old moving average that an update keeps.
+      batch_norm_decay: Fraction of the old moving average that an update keeps.
       batch_norm_epsilon: Added to variances before dividing.
       batch_norm_updates_collections: Collection of the updates of the moving averages.
       normalizer_fn: Normalization behind each convolution.

@@ -17,9 +17,9 @@ class Checkpoint:
 
     Attributes:
       url: The archive that holds the checkpoint.
-      image_size: Height and width in pixels of the pictures it was measured on.
+      image_size: Height and width in pixels of the images it was measured on.
       num_classes: Width of its last layer: 1001 with a background class, 1000 without.
-      top1: Share of the validation pictures whose best guess was right, in percent, one crop.
+      top1: Fraction of the validation images whose best guess was right, in percent, one crop.
       top5: The same for the best five guesses.
       depth_multiplier: Width multiplier the network has to be built with.
       finegrain_classification_mode: Whether it has to be built with this argument: its last layer
@@ -65,17 +65,17 @@ class Network:
       classifier_scopes: Scopes of the variables whose shape depends on the number of classes; a
         checkpoint restored into another number of classes must leave out exactly these.
       aux_scopes: Scopes of auxiliary heads, which only training needs.
-      first_conv: Name of the kernel that reads the picture, the one whose shape depends on the
+      first_conv: Name of the kernel that reads the image, the one whose shape depends on the
         number of channels.
       num_classes: Classes of the published weights or of the usual data set; 1000 means that they
         have no background class, see `labels_offset`.
-      channels: Channels of the pictures that the published weights expect.
+      channels: Channels of the images that the published weights expect.
       min_image_size: Smallest height and width in pixels that the network accepts with a
         classifier on top.
       fixed_image_size: Whether the classifier accepts only the default size (a fully connected
         layer follows the feature map directly).
       num_frames: Frames of a clip for a network that reads [batch, frames, height, width,
-        channels]; None for a network that reads pictures.
+        channels]; None for a network that reads images.
       checkpoints: The published weights.
     """
 
@@ -96,7 +96,7 @@ class Network:
 
     @property
     def default_image_size(self) -> int:
-        """Height and width in pixels of the pictures that the network was designed for."""
+        """Height and width in pixels of the images that the network was designed for."""
         size = getattr(self.builder, "default_image_size", None)
         if size is None:
             raise errors.UserError(

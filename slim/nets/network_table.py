@@ -24,7 +24,7 @@ _NUMBERS = ("size", "classes", "parameters", "multiply-adds", "top-1", "top-5")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A network and what it costs to classify one picture or clip of its default size."""
+    """A network and what it costs to classify one image or clip of its default size."""
 
     network: Network
     parameters: int

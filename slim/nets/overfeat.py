@@ -45,7 +45,7 @@ def overfeat(
       inputs: Images [batch, height, width, channels], 231 x 231 x 3 for ImageNet.
       num_classes: Number of classes; None or 0 leaves the classifier out.
       is_training: Whether dropout is on.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       spatial_squeeze: Whether to drop the height and width, both 1, of the logits.
       scope: Name of the variable scope.
       global_pool: Whether to average the features over all positions; then images of any size

@@ -1,4 +1,4 @@
-"""Pix2Pix, which turns pictures into pictures by example: P. Isola et al., arXiv:1611.07004."""
+"""Pix2Pix, which turns images into images by example: P. Isola et al., arXiv:1611.07004."""
 
 import collections
 
@@ -11,7 +11,7 @@ class Block(collections.namedtuple("Block", ["num_filters", "decoder_keep_prob"]
 
     Attributes:
       num_filters: Number of channels of both.
-      decoder_keep_prob: Share of activations that dropout keeps in the decoder; 0 for no dropout.
+      decoder_keep_prob: Fraction of activations that dropout keeps in the decoder; 0: no dropout.
     """
 
 
@@ -72,14 +72,14 @@ def upsample(net, num_outputs, kernel_size, method="nn_upsample_conv"):
 def pix2pix_generator(
     net, num_outputs, blocks=None, upsample_method="nn_upsample_conv", is_training=False
 ):
-    """Turns pictures into pictures of the same size.
+    """Turns images into images of the same size.
 
     Each decoder also sees what the encoder of the same size saw (U-Net, arXiv:1505.04597).
 
     Args:
-      net: Pictures [batch, height, width, channels], -1 to 1; every block halves the size.
+      net: Images [batch, height, width, channels], -1 to 1; every block halves the size.
       num_outputs: Number of channels of the result.
-      blocks: List of `Block` from the outside in; None for the seven of the paper, for pictures
+      blocks: List of `Block` from the outside in; None for the seven of the paper, for images
         of 256 x 256.
       upsample_method: The method of `upsample`.
       is_training: Makes no difference here: dropout is the only noise that the generator has, and
@@ -87,7 +87,7 @@ def pix2pix_generator(
 
     Returns:
       Logits [batch, height, width, num_outputs]; and a dict from names of layers to outputs, of
-      which "predictions" are the pictures, -1 to 1.
+      which "predictions" are the images, -1 to 1.
 
     Raises:
       errors.UserError: for another rank or an unknown method.
@@ -135,10 +135,10 @@ def pix2pix_discriminator(
     activation_fn=tf.nn.leaky_relu,
     is_training=False,
 ):
-    """Tells real pictures from made ones, patch by patch.
+    """Tells real images from made ones, patch by patch.
 
     Args:
-      net: Pictures [batch, height, width, channels].
+      net: Images [batch, height, width, channels].
       num_filters: Numbers of channels of the convolutions; all but the last halve the map.
       padding: Pixels to add on each side before each convolution.
       pad_mode: How `tf.pad` fills them.

@@ -22,7 +22,7 @@ def s3dg_arg_scope(weight_decay=1e-7, batch_norm_decay=0.999, batch_norm_epsilon
 
     Args:
       weight_decay: Factor of the l2 penalty on all weights.
-      batch_norm_decay: Share of the moving averages that one step keeps.
+      batch_norm_decay: Fraction of the moving averages that one step keeps.
       batch_norm_epsilon: What is added to the variance before dividing by its root.
     """
     return i3d_utils.clip_arg_scope(
@@ -100,7 +100,7 @@ def s3dg_base(
       gating_startat: First layer whose channels are gated, "Conv2d_2c_3x3" or a module. None gates
         none.
       final_endpoint: Name of the last layer to build, one of those in `i3d_utils.clip_layers`.
-      min_depth: Least number of channels of any convolution.
+      min_depth: Minimum number of channels of any convolution.
       depth_multiplier: Factor for the number of channels of all convolutions.
       data_format: Order of the axes of all feature maps, "NDHWC" or "NCDHW".
       scope: Name of the variable scope.
@@ -160,9 +160,9 @@ def s3dg(
       temporal_conv_startat: First layer that looks at several frames, see `s3dg_base`.
       gating_startat: First layer whose channels are gated, see `s3dg_base`.
       final_endpoint: Name of the layer that the classifier reads.
-      min_depth: Least number of channels of any convolution.
+      min_depth: Minimum number of channels of any convolution.
       depth_multiplier: Factor for the number of channels of all convolutions.
-      dropout_keep_prob: Share of activations that dropout keeps.
+      dropout_keep_prob: Fraction of activations that dropout keeps.
       is_training: Whether batch normalization and dropout behave as in training.
       prediction_fn: Turns logits into predictions.
       spatial_squeeze: Whether to give one prediction for each input, the mean of all positions,

@@ -53,7 +53,7 @@ def _variant(name):
           inputs: Images [batch, height, width, channels], 224 x 224 x 3 for ImageNet.
           num_classes: Number of classes; None or 0 leaves the classifier out.
           is_training: Whether dropout is on.
-          dropout_keep_prob: Share of activations that dropout keeps.
+          dropout_keep_prob: Fraction of activations that dropout keeps.
           spatial_squeeze: Whether to drop the height and width, both 1, of the logits.
           reuse: Whether to use the variables of an earlier call with the same scope.
           scope: Name of the variable scope.

@@ -1,1 +1,1 @@
-"""Turns decoded pictures into what a network reads, for training and for evaluation."""
+"""Turns decoded images into what a network reads, for training and for evaluation."""

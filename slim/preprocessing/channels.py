@@ -1,13 +1,13 @@
-"""Pictures in colour and in grey."""
+"""Images in color and in grayscale."""
 
 from slim_internal.ground.compat import tf
 
 
 def to_grayscale(image):
-    """Returns [height, width, 1] of a picture in colour or in grey."""
+    """Returns [height, width, 1] of a image in color or in grayscale."""
     return image if image.shape[-1] == 1 else tf.image.rgb_to_grayscale(image)
 
 
 def to_rgb(image):
-    """Returns [height, width, 3] of a picture in colour or in grey."""
+    """Returns [height, width, 3] of a image in color or in grayscale."""
     return tf.image.grayscale_to_rgb(tf.convert_to_tensor(image)) if image.shape[-1] == 1 else image

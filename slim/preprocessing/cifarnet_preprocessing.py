@@ -1,6 +1,6 @@
-"""Preprocessing of CifarNet: each picture standardized to mean 0 and deviation 1.
+"""Preprocessing of CifarNet: each image standardized to mean 0 and deviation 1.
 
-Training shifts, mirrors, brightens and contrasts the pictures at random, after the example of
+Training shifts, mirrors, brightens and contrasts the images at random, after the example of
 A. Krizhevsky's cuda-convnet.
 """
 
@@ -18,16 +18,16 @@ def preprocess_for_train(
     add_image_summaries=True,
     use_grayscale=False,
 ):
-    """Returns a random variation of the picture.
+    """Returns a random variation of the image.
 
     Args:
       image: Tensor [height, width, channels], 0 to 255.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
-      padding: Black pixels to add on each side before the random crop; more where the picture
+      padding: Black pixels to add on each side before the random crop; more where the image
         would still be smaller than the result.
-      add_image_summaries: Whether to show the picture, before and after, in TensorBoard.
-      use_grayscale: Whether to turn colour into grey.
+      add_image_summaries: Whether to show the image, before and after, in TensorBoard.
+      use_grayscale: Whether to convert images to grayscale.
 
     Returns:
       A float32 tensor [output_height, output_width, channels] of mean 0 and deviation 1.
@@ -49,7 +49,7 @@ def preprocess_for_train(
 
 
 def _at_least(image, height, width):
-    """Pads a picture with black on all sides where it is smaller than that."""
+    """Pads a image with black on all sides where it is smaller than that."""
     missing = tf.maximum([height, width] - tf.shape(image)[:2], 0)
     before = missing // 2
     sides = tf.pad(tf.stack([before, missing - before], axis=1), [[0, 1], [0, 0]])
@@ -62,14 +62,14 @@ def _at_least(image, height, width):
 def preprocess_for_eval(
     image, output_height, output_width, add_image_summaries=True, use_grayscale=False
 ):
-    """Returns the middle of the picture, padded with black where it is too small.
+    """Returns the middle of the image, padded with black where it is too small.
 
     Args:
       image: Tensor [height, width, channels], 0 to 255.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
-      add_image_summaries: Whether to show the picture, before and after, in TensorBoard.
-      use_grayscale: Whether to turn colour into grey.
+      add_image_summaries: Whether to show the image, before and after, in TensorBoard.
+      use_grayscale: Whether to convert images to grayscale.
 
     Returns:
       A float32 tensor [output_height, output_width, channels] of mean 0 and deviation 1.
@@ -91,7 +91,7 @@ def preprocess_image(
     add_image_summaries=True,
     use_grayscale=False,
 ):
-    """Returns the picture as CifarNet reads it; see the two functions above."""
+    """Returns the image as CifarNet reads it; see the two functions above."""
     preprocess = preprocess_for_train if is_training else preprocess_for_eval
     return preprocess(
         image,

@@ -1,6 +1,6 @@
 """Preprocessing of Inception, MobileNet and NASNet: resized, scaled to -1..1.
 
-Training takes random parts of all sizes and ratios and distorts their colours: C. Szegedy et al.,
+Training takes random parts of all sizes and ratios and distorts their colors: C. Szegedy et al.,
 arXiv:1409.4842, section 6, and A. G. Howard, arXiv:1312.5402.
 """
 
@@ -66,15 +66,15 @@ def distorted_bounding_box_crop(
     max_attempts=100,
     scope=None,
 ):
-    """Returns a random part of the picture that shows some of an object.
+    """Returns a random part of the image that shows some of an object.
 
     Args:
       image: Tensor [height, width, channels].
-      bbox: Boxes of the objects, [1, boxes, 4]: top, left, bottom, right as shares of the picture.
-      min_object_covered: Least share of an object to show.
-      aspect_ratio_range: Least and greatest width / height.
-      area_range: Least and greatest share of the picture.
-      max_attempts: Number of trials after which the whole picture is taken.
+      bbox: Boxes of the objects, [1, boxes, 4]: top, left, bottom, right as fractions of the image.
+      min_object_covered: Minimum fraction of an object to show.
+      aspect_ratio_range: Minimum and maximum width / height.
+      area_range: Minimum and maximum fraction of the image.
+      max_attempts: Number of trials after which the whole image is taken.
       scope: Name of the operations.
 
     Returns:
@@ -104,19 +104,19 @@ def preprocess_for_train(
     random_crop=True,
     use_grayscale=False,
 ):
-    """Returns a random variation of the picture.
+    """Returns a random variation of the image.
 
     Args:
       image: Tensor [height, width, channels]; integers of the full range of their type, or floats
         0 to 1.
       height: Height of the result in pixels.
       width: Width of the result in pixels.
-      bbox: Boxes of the objects, see `distorted_bounding_box_crop`; None for the whole picture.
+      bbox: Boxes of the objects, see `distorted_bounding_box_crop`; None for the whole image.
       fast_mode: Whether to leave out the slow distortions.
       scope: Name of the operations.
-      add_image_summaries: Whether to show the picture at several steps in TensorBoard.
-      random_crop: Whether to take a part of the picture.
-      use_grayscale: Whether to turn colour into grey.
+      add_image_summaries: Whether to show the image at several steps in TensorBoard.
+      random_crop: Whether to take a part of the image.
+      use_grayscale: Whether to convert images to grayscale.
 
     Returns:
       A float32 tensor [height, width, channels], -1 to 1.
@@ -169,17 +169,17 @@ def preprocess_for_eval(
     central_crop=True,
     use_grayscale=False,
 ):
-    """Returns the middle of the picture, resized without regard to its ratio.
+    """Returns the middle of the image, resized without regard to its ratio.
 
     Args:
       image: Tensor [height, width, channels]; integers of the full range of their type, or floats
         0 to 1.
       height: Height of the result in pixels; None keeps that of the middle.
       width: Width of the result in pixels; None keeps that of the middle.
-      central_fraction: Share of the height and of the width to take.
+      central_fraction: Fraction of the height and of the width to take.
       scope: Name of the operations.
-      central_crop: Whether to take the middle; otherwise the whole picture is resized.
-      use_grayscale: Whether to turn colour into grey.
+      central_crop: Whether to take the middle; otherwise the whole image is resized.
+      use_grayscale: Whether to convert images to grayscale.
 
     Returns:
       A float32 tensor [height, width, channels], -1 to 1.
@@ -206,9 +206,9 @@ def preprocess_image(
     crop_image=True,
     use_grayscale=False,
 ):
-    """Returns the picture as Inception reads it; see the two functions above.
+    """Returns the image as Inception reads it; see the two functions above.
 
-    `crop_image` says whether training and evaluation take a part of the picture.
+    `crop_image` says whether training and evaluation take a part of the image.
     """
     if is_training:
         return preprocess_for_train(

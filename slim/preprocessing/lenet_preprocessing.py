@@ -1,6 +1,6 @@
 """Preprocessing of LeNet: cropped or padded to size, scaled to -1..1.
 
-Training sees the same pictures as evaluation: a mirrored or turned digit may be another digit.
+Training sees the same images as evaluation: a mirrored or turned digit may be another digit.
 """
 
 from preprocessing import augmentations, channels
@@ -8,14 +8,14 @@ from slim_internal.ground.compat import tf
 
 
 def preprocess_image(image, output_height, output_width, is_training, use_grayscale=False):
-    """Returns the picture as LeNet reads it.
+    """Returns the image as LeNet reads it.
 
     Args:
       image: Tensor [height, width, channels], 0 to 255.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
       is_training: Makes a difference to augmentations only.
-      use_grayscale: Whether to turn colour into grey.
+      use_grayscale: Whether to convert images to grayscale.
 
     Returns:
       A float32 tensor [output_height, output_width, channels], -1 to 1.

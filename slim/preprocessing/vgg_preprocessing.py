@@ -1,4 +1,4 @@
-"""Preprocessing of VGG and of residual networks: a crop of the resized picture, minus the mean.
+"""Preprocessing of VGG and of residual networks: a crop of the resized image, minus the mean.
 
 K. Simonyan and A. Zisserman, arXiv:1409.1556, section 3.1: the smaller side is resized to 256
 pixels, in training to a random number of pixels, so that objects appear at several scales.
@@ -23,15 +23,15 @@ def preprocess_for_train(
     resize_side_max=_RESIZE_SIDE_MAX,
     use_grayscale=False,
 ):
-    """Returns a random part of the picture at a random scale, mirrored or not.
+    """Returns a random part of the image at a random scale, mirrored or not.
 
     Args:
       image: Tensor [height, width, channels], 0 to 255.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
-      resize_side_min: Least length of the smaller side in pixels; never less than the result's.
-      resize_side_max: Greatest length of the smaller side in pixels; never less than the least.
-      use_grayscale: Whether to turn colour into grey.
+      resize_side_min: Minimum length of the smaller side in pixels; never less than the result's.
+      resize_side_max: Maximum length of the smaller side in pixels; never less than the minimum.
+      use_grayscale: Whether to convert images to grayscale.
 
     Returns:
       A float32 tensor [output_height, output_width, channels] around zero.
@@ -47,7 +47,7 @@ def preprocess_for_train(
 
 
 def preprocess_for_eval(image, output_height, output_width, resize_side, use_grayscale=False):
-    """Returns the middle of the picture at a fixed scale.
+    """Returns the middle of the image at a fixed scale.
 
     Args:
       image: Tensor [height, width, channels], 0 to 255.
@@ -55,7 +55,7 @@ def preprocess_for_eval(image, output_height, output_width, resize_side, use_gra
       output_width: Width of the result in pixels.
       resize_side: Length of the smaller side in pixels before the crop; never less than the
         result's.
-      use_grayscale: Whether to turn colour into grey.
+      use_grayscale: Whether to convert images to grayscale.
 
     Returns:
       A float32 tensor [output_height, output_width, channels] around zero.
@@ -79,7 +79,7 @@ def preprocess_image(
     resize_side_max=_RESIZE_SIDE_MAX,
     use_grayscale=False,
 ):
-    """Returns the picture as VGG reads it; see the two functions above.
+    """Returns the image as VGG reads it; see the two functions above.
 
     Evaluation resizes the smaller side to `resize_side_min`.
     """
@@ -104,7 +104,7 @@ def _resize_smaller_side(image, smallest_side):
 
 
 def _subtract_mean(image, use_grayscale):
-    """Subtracts the mean colour of ImageNet; grey follows from it, so that its mean is zero too."""
+    """Subtracts the mean color of ImageNet; grayscale follows from it, so its mean is zero too."""
     image -= [_R_MEAN, _G_MEAN, _B_MEAN]
     return channels.to_grayscale(image) if use_grayscale else image
 

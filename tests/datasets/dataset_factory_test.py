@@ -272,3 +272,23 @@ def test_image_reader_of_flowers():
         encoded = session.run(tf.image.encode_jpeg(image))
         assert tuple(reader.read_image_dims(session, encoded)) == (5, 7)
         np.testing.assert_array_equal(reader.decode_jpeg(session, encoded), image)
+
+
+@pytest.mark.parametrize("name", ["birds[1]", "birds*", "birds?", "back\\slash"])
+def test_a_folder_is_no_pattern(tmp_path, name):
+    for folder in (name, "birds1", "birdsX"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "mnist_train.tfrecord").touch()
+        (tmp_path / folder / "flowers_train_00000-of-00001.tfrecord").touch()
+    for record, file in (
+        ("mnist", "mnist_train.tfrecord"),
+        ("flowers", "flowers_train_00000-of-00001.tfrecord"),
+    ):
+        dataset = dataset_factory.get_dataset(record, "train", str(tmp_path / name))
+        assert descriptor.data_files(dataset) == [str(tmp_path / name / file)]
+
+
+def test_a_folder_with_brackets_that_holds_nothing_is_named_as_given(tmp_path):
+    dataset = dataset_factory.get_dataset("mnist", "train", str(tmp_path / "a[1]"))
+    with pytest.raises(UserError, match=r"a\[1\] does not exist"):
+        descriptor.data_files(dataset)

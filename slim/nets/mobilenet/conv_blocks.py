@@ -125,8 +125,8 @@ def expanded_conv(
       split_divisible_by: What the channels of a group are a multiple of.
       expansion_transform: Function of (expansion_tensor, input_tensor) applied before the
         projection, such as squeeze and excite.
-      depthwise_location: Where to filter: before the expansion ("input"), behind it
-        ("expansion"), behind the projection ("output") or nowhere (None).
+      depthwise_location: Where to filter: before the expansion ("input"), after it
+        ("expansion"), after the projection ("output") or nowhere (None).
       depthwise_channel_multiplier: Filters per channel.
       endpoints: A dict that takes up the outputs of the stages, or None.
       use_explicit_padding: Whether to pad by the kernel size and filter with 'VALID'.

@@ -112,7 +112,7 @@ def mobilenet_base(
       multiplier: Factor on the channels of every operation, greater than 0.
       final_endpoint: Name of the last operation to build, `layer_<i>`, counted from 1; None
         builds all of them.
-      output_stride: Ratio of image size to the size of the last feature map; operations behind it
+      output_stride: Ratio of image size to the size of the last feature map; operations after it
         are dilated instead of strided. None keeps the strides of the table.
       use_explicit_padding: Whether to pad by the kernel size and convolve with 'VALID', so that
         features are aligned alike for every image size.
@@ -283,8 +283,8 @@ def training_scope(
       weight_decay: Factor of the L2 loss on weights; depthwise weights are exempt.
       stddev: Standard deviation of the truncated normal that weights start from; a negative one
         means Xavier's initializer.
-      dropout_keep_prob: Share of the features that dropout keeps while training.
-      bn_decay: Share of the old moving average that an update keeps.
+      dropout_keep_prob: Fraction of the features that dropout keeps while training.
+      bn_decay: Fraction of the old moving average that an update keeps.
     """
     initializer: Callable = (
         slim.initializers.xavier_initializer()

@@ -130,7 +130,7 @@ def _conv(n, k, s=1, **kwargs):
 
 
 def _head(features, last):
-    """Returns the rows behind the blocks: features, their average, and the last layer."""
+    """Returns the rows after the blocks: features, their average, and the last layer."""
     return [
         _conv(n=features, k=1, activation_fn=hard_swish),
         op(reduce_to_1x1, default_size=7, stride=1, padding="VALID"),

@@ -30,12 +30,12 @@ class Config:
       drop_path_keep_prob: Probability that an example keeps a path of the last cell at the end of
         training; 1 switches drop path off.
       num_cells: Number of cells that keep the size of the feature map (NASNet), or of all cells
-        behind the stem (PNASNet).
+        after the stem (PNASNet).
       use_aux_head: Whether training gets an auxiliary classifier, two thirds up the network.
       num_conv_filters: Channels of the states of the first cell.
-      dense_dropout_keep_prob: Share of the features that dropout keeps in front of the classifier.
+      dense_dropout_keep_prob: Fraction of the features that dropout keeps before the classifier.
       filter_scaling_rate: Factor on the channels where the feature map is halved.
-      num_reduction_layers: How often it is halved behind the stem.
+      num_reduction_layers: How often it is halved after the stem.
       data_format: "NHWC" or "NCHW"; images are given as "NHWC" in either case.
       skip_reduction_layer_input: Where cells take their second input around a reduction. NASNet:
         whether the cell after it passes over the reduction cell. PNASNet: whether the cell that
@@ -80,7 +80,7 @@ def cells_arg_scope(
 
     Args:
       weight_decay: Factor of the L2 loss on weights, depthwise ones included.
-      batch_norm_decay: Share of the old moving average that an update keeps.
+      batch_norm_decay: Fraction of the old moving average that an update keeps.
       batch_norm_epsilon: Added to variances before dividing.
     """
     with (
@@ -236,7 +236,7 @@ class _Trunk:
         self._normal_cell, self._reduction_cell = normal_cell, reduction_cell
 
     def layers(self, aux_classes: int | None) -> Iterator[Layer]:
-        """Yields the layers, and the auxiliary classifier in front of the second reduction."""
+        """Yields the layers, and the auxiliary classifier before the second reduction."""
         config = self._config
         yield from self._stem()
         aux_cell = self._reductions[1] - 1 if aux_classes and len(self._reductions) > 1 else None

@@ -21,7 +21,7 @@ _POOLING = re.compile(r"(?P<kind>avg|max)_pool_(?P<side>\d+)x\d+$")
 
 
 def calc_reduction_layers(num_cells, num_reduction_layers):
-    """Returns the indices of the cells in front of which the feature map is halved."""
+    """Returns the indices of the cells before which the feature map is halved."""
     parts = num_reduction_layers + 1
     return [num_cells * part // parts for part in range(1, parts)]
 
@@ -258,7 +258,7 @@ class NasNetABaseCell:
         return net
 
     def _keep_prob(self, cell_num, current_step):
-        """Returns the share of examples that keep a path: less in later cells, less over time."""
+        """Returns the fraction of examples that keep a path: less in later cells and over time."""
         step = tf.train.get_or_create_global_step() if current_step is None else current_step
         drop = (1.0 - self._drop_path_keep_prob) * (cell_num + 1) / self._total_num_cells
         progress = tf.cast(step, tf.float32) / self._total_training_steps
