@@ -203,6 +203,13 @@ class Saving(Hook):
             raise UserError(
                 f"Step {step} cannot be saved: {first_cause(error)}. {self._last_good()}"
             ) from error
+        except ValueError as error:  # TensorFlow's, for a folder that is not there.
+            folder = os.path.dirname(self._path)
+            if os.path.isdir(folder):
+                raise
+            raise UserError(
+                f"Step {step} cannot be saved: {folder} was removed while training ran there."
+            ) from error
         self.checkpoint = f"{self._path}-{step}"
         self._saved_step = step
         _LOG.info("Saved %s", self.checkpoint)

@@ -123,3 +123,19 @@ def test_labels(labels, message):
     else:
         with pytest.raises(UserError, match=message):
             check.after_step(_step(1, label_range=labels))
+
+
+def test_a_folder_that_was_removed_while_training_is_one_line(tmp_path):
+    class Saver:
+        def save(self, session, path, **arguments):
+            raise ValueError(f"Parent directory of {path} doesn't exist, can't save.")
+
+    gone = tmp_path / "gone"
+    saving = hooks.Saving(
+        _Session(), Saver(), str(gone), None, every_secs=2.0, checkpoint=None, first_step=0
+    )
+    with pytest.raises(UserError, match=r"Step 3 cannot be saved: .*gone was removed while train"):
+        saving.at_end(3)
+    gone.mkdir()
+    with pytest.raises(ValueError, match="Parent directory"):
+        saving.at_end(3)
