@@ -55,6 +55,12 @@ def from_archives(settings: ArchiveSettings) -> int:
 
 
 def _carried_out(task: convert.Task, settings: FolderSettings, fetch: Fetch | None = None) -> int:
+    vouched_for = task.whole and not task.folders
+    if task.options.verify_images == "header" and not vouched_for:
+        _LOG.warning(
+            "No checksum vouches for these images, and only their headers and end markers are "
+            "looked at: --verify_images=decode finds damage between them."
+        )
     outcome = write.build(
         task.options.output_directory,
         convert.plan(archives.DATASET, task, fetch),
