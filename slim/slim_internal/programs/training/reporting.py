@@ -22,8 +22,16 @@ _MAX_SILENCE = 10.0  # Seconds without a line.
 
 
 @contextlib.contextmanager
-def announced(what: str, every_secs: float = _MAX_SILENCE) -> Iterator[None]:
-    """Logs what is being done, and again from time to time while it lasts."""
+def announced(
+    what: str, every_secs: float = _MAX_SILENCE, *, at_once: bool = True
+) -> Iterator[None]:
+    """Logs what is being done, and again from time to time while it lasts.
+
+    Args:
+      what: In words.
+      every_secs: Seconds between two lines.
+      at_once: Whether it is worth a line even if it is soon done.
+    """
     start = time.monotonic()
     done = threading.Event()
 
@@ -31,7 +39,8 @@ def announced(what: str, every_secs: float = _MAX_SILENCE) -> Iterator[None]:
         while not done.wait(every_secs):
             _LOG.info("%s: %s", what, duration(time.monotonic() - start))
 
-    _LOG.info("%s ...", what)
+    if at_once:
+        _LOG.info("%s ...", what)
     thread = threading.Thread(target=remind, daemon=True)
     thread.start()
     try:

@@ -69,11 +69,36 @@ class BatchNormSettings(Settings, subject="Batch normalization"):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidationSettings(Settings, subject="Validation during training"):
+    """When a run evaluates itself, and what follows from it."""
+
+    eval_every_steps: int | None = setting(
+        None, "Steps between two evaluations during training.", at_least=1
+    )
+    eval_every_secs: float | None = setting(
+        None, "Seconds between two evaluations during training.", above=0
+    )
+    eval_every_epochs: float | None = setting(
+        None, "Epochs between two evaluations during training.", above=0, at_most=1_000_000_000
+    )
+    eval_split_name: str = setting("validation", "Split that a run evaluates itself on.")
+    best_metric: str = setting(
+        "accuracy",
+        "Metric by which the best checkpoint is chosen, which is kept in best/ of --train_dir.",
+        choices=("accuracy", "recall_at_5", "loss"),
+    )
+    early_stopping_patience: int = setting(
+        0, "Evaluations without a better one after which training stops; 0 never.", at_least=0
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(
     ClusterSettings,
     DeviceSettings,
     SavingSettings,
     StartSettings,
+    ValidationSettings,
     BatchNormSettings,
     UpdateSettings,
     OptimizerSettings,

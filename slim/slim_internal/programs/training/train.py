@@ -24,6 +24,7 @@ from slim_internal.programs.training import (
     start,
     statistics,
     training_page,
+    validation,
 )
 from slim_internal.programs.training.settings import TrainConfig
 from slim_internal.programs.training.stop_request import StopRequest
@@ -66,26 +67,45 @@ def train(config: TrainConfig) -> Result:
     dataset = dataset_factory.get_dataset(
         config.dataset_name, config.dataset_split_name, config.dataset_dir
     )
-    return train_on(dataset, network, config)
+    held_out = None
+    if validation.is_asked_for(config):
+        held_out = dataset_factory.get_dataset(
+            config.dataset_name, config.eval_split_name, config.dataset_dir
+        )
+    return train_on(dataset, network, config, held_out)
 
 
-def train_on(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
-    """Does what `train` does, with a dataset that need not have a name."""
+def train_on(
+    dataset: slim.dataset.Dataset,
+    network: Network,
+    config: TrainConfig,
+    held_out: slim.dataset.Dataset | None = None,
+) -> Result:
+    """Does what `train` does, with datasets that need not have a name.
+
+    Args:
+      dataset: What to train on.
+      network: Record of the network.
+      config: The settings.
+      held_out: What to evaluate on during training; None to evaluate nothing.
+    """
     require_writable_folder("train_dir", config.train_dir)
     with _alone_in(config.train_dir):
         if config.reestimate_batch_norm:
             checkpoint = reestimation.reestimate(dataset, network, config)
             return Result(latest.step_of(checkpoint), None, checkpoint, 0)
-        return _train_alone(dataset, network, config)
+        return _train_alone(dataset, network, config, held_out)
 
 
-def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -> Result:
+def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
     begin = start.find(config)
     extent = _extent(config, dataset.num_samples, begin.step)
     schedule = schedules.build(config, dataset.num_samples, extent.last_step)
     with tf.Graph().as_default(), damage.damage_named(dataset):
-        with reporting.announced("Building the graph"):
+        # A mistake that is found there is told in one line.
+        with reporting.announced("Building the graph", at_once=False):
             graph = model.build(config, network, dataset, begin.step)
+            tower = held_out and validation.build(config, network, held_out, graph.num_classes)
         restoring = start.plan(begin, config, network)
         saver = _saver(config)
         initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
@@ -94,7 +114,7 @@ def _train_alone(dataset: slim.dataset.Dataset, network: Network, config: TrainC
             if restoring:
                 restoring.restore(session)
             with StopRequest() as stop:
-                return _run(config, session, graph, saver, begin, stop, schedule, extent)
+                return _run(config, session, graph, saver, begin, stop, schedule, extent, tower)
 
 
 def _saver(config: TrainConfig) -> tf.train.Saver:
@@ -104,7 +124,8 @@ def _saver(config: TrainConfig) -> tf.train.Saver:
     return saver
 
 
-def _run(config, session, graph, saver, begin, stop, schedule, extent) -> Result:
+def _run(config, session, graph, saver, begin, stop, schedule, extent, tower) -> Result:
+    _LOG.info("Devices: %s. Precision: float32.", _devices(session))
     _LOG.info(
         "Batch: %d images (%d x %d clones). The learning rate is not scaled by it.",
         extent.images_per_step,
@@ -120,18 +141,28 @@ def _run(config, session, graph, saver, begin, stop, schedule, extent) -> Result
         checkpoint=begin.checkpoint,
         first_step=begin.step,
     )
+    run_hooks = _hooks(config, session, graph, saving, extent, tower)
+    validations = [hook for hook in run_hooks if isinstance(hook, validation.Validation)]
     training = loop.Loop(
         session,
         graph,
         schedule,
-        _hooks(config, session, graph, saving, extent),
+        run_hooks,
         step=begin.step,
         last_step=extent.last_step,
-        must_stop=lambda: stop.signal_number is not None,
+        must_stop=lambda: (
+            stop.signal_number is not None or any(hook.must_stop for hook in validations)
+        ),
     )
     training.run()
     _LOG.info("Stopped at step %d; newest checkpoint: %s", training.step, saving.checkpoint)
     return Result(training.step, training.loss, saving.checkpoint, stop.exit_code)
+
+
+def _devices(session: tf.Session) -> str:
+    """Returns the devices that a session can use: "CPU:0, GPU:0, GPU:1"."""
+    names = (device.name.rpartition("device:")[2] for device in session.list_devices())
+    return ", ".join(sorted(name for name in names if not name.startswith("XLA")))
 
 
 def _extent(config: TrainConfig, num_samples: int, first_step: int) -> reporting.Extent:
@@ -148,24 +179,31 @@ def _hooks(
     graph: model.TrainingGraph,
     saving: hooks.Saving,
     extent: reporting.Extent,
+    tower: validation.Tower | None,
 ) -> list[hooks.Hook]:
-    """Returns what the run does beside its steps: first what may end it, saving last."""
+    """Returns what the run does beside its steps: first what may end it, the longest last."""
     events = tf.summary.FileWriter(config.train_dir)
     tensors = {"accuracy": graph.accuracy, "input_seconds": graph.input_seconds}
     num_batches = 0 if config.moving_average_decay else config.final_statistics_batches
-    return [
+    report = reporting.Reporting(
+        config.train_dir, events, tensors, extent, every_steps=config.log_every_n_steps
+    )
+    run_hooks = [
         hooks.LabelCheck(graph.label_range, graph.num_classes, config.labels_offset),
         hooks.DivergenceWatch(saving),
         hooks.Summaries(graph.summaries, events, config.save_summaries_secs),
-        reporting.Reporting(
-            config.train_dir, events, tensors, extent, every_steps=config.log_every_n_steps
-        ),
+        report,
         statistics.Estimation(session, graph.statistics_updates, num_batches, extent.last_step),
         training_page.Page(
             config.train_dir, config, f"{config.model_name} on {config.dataset_name}"
         ),
         saving,
     ]
+    if tower is not None:
+        run_hooks.append(
+            validation.Validation(session, tower, config, events, extent, report.leave_out)
+        )
+    return run_hooks
 
 
 def _alone_in(train_dir: str) -> contextlib.AbstractContextManager:

@@ -20,6 +20,13 @@ def test_announces_at_once_and_while_it_lasts(caplog):
     assert len(caplog.messages) == lines
 
 
+def test_what_is_soon_done_needs_no_line(caplog):
+    caplog.set_level(logging.INFO)
+    with reporting.announced("Waiting", at_once=False):
+        pass
+    assert caplog.messages == []
+
+
 def test_epoch():
     extent = reporting.Extent(0, None, images_per_step=32, num_samples=128)
     assert extent.epoch(6) == 1.5

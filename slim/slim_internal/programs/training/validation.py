@@ -1,0 +1,257 @@
+"""Evaluates a network while it trains, keeps the best checkpoint, and knows when to stop.
+
+The tower shares the variables of the training graph (or follows their moving averages, where these
+are kept) and runs in the same session: it adds no variable and changes nothing that training does.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from nets import nets_factory
+from nets.network import Network
+from preprocessing import preprocessing_factory
+from slim_internal.ground.compat import paths, slim, tf
+from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
+from slim_internal.parts.checkpoints import restore
+from slim_internal.parts.input_pipeline import batches as input_pipeline
+from slim_internal.parts.input_pipeline import damage
+from slim_internal.parts.metrics.measurement import Measurement
+from slim_internal.programs.training import reporting
+from slim_internal.programs.training.hooks import Hook, Timer
+from slim_internal.programs.training.settings import TrainConfig
+
+_LOG = logging.getLogger(__name__)
+
+FOLDER = "best"
+_STATE_FILENAME = "best.json"
+_LOWER_IS_BETTER = ("loss",)
+_METRICS = ("accuracy", "recall_at_5", "loss")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tower:
+    """The network as it is evaluated.
+
+    Attributes:
+      dataset: What it is evaluated on.
+      initializer: Starts with the first example.
+      logits: Logits of the next batch.
+      labels: Its labels, after the offset.
+    """
+
+    dataset: slim.dataset.Dataset
+    initializer: tf.Operation
+    logits: tf.Tensor
+    labels: tf.Tensor
+
+
+def is_asked_for(config: TrainConfig) -> bool:
+    """Returns whether the settings ask for an evaluation during training.
+
+    Raises:
+      UserError: If they ask for what needs one, and for none.
+    """
+    asked = any((config.eval_every_steps, config.eval_every_secs, config.eval_every_epochs))
+    if config.early_stopping_patience and not asked:
+        raise UserError(
+            "--early_stopping_patience needs evaluations: --eval_every_epochs=1, for example, or"
+            " --eval_every_steps or --eval_every_secs."
+        )
+    return asked
+
+
+def build(
+    config: TrainConfig, network: Network, dataset: slim.dataset.Dataset, num_classes: int
+) -> Tower:
+    """Adds the tower to the default graph, which trains the network already."""
+    size = config.train_image_size or network.default_image_size
+    prepare = preprocessing_factory.get_preprocessing(
+        config.preprocessing_name or network.preprocessing, use_grayscale=config.use_grayscale
+    )
+    with tf.device("/device:CPU:0"):
+        batches = input_pipeline.evaluation_batches(
+            dataset,
+            lambda image: prepare(image, size, size),
+            batch_size=config.batch_size,
+            num_readers=config.num_readers,
+            num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,
+        )
+        iterator = tf.data.make_initializable_iterator(batches)
+        batch = iterator.get_next()
+    network_fn = nets_factory.get_network_fn(network.name, num_classes)
+    getter = _averages if config.moving_average_decay else None
+    scope = tf.get_variable_scope()
+    with tf.name_scope("validation"):
+        with tf.variable_scope(scope, reuse=True, custom_getter=getter, auxiliary_name_scope=False):
+            logits, _ = network_fn(batch["image"])
+    return Tower(dataset, iterator.initializer, logits, batch["label"] - config.labels_offset)
+
+
+def _averages(getter, name, *args, **kwargs):
+    """Returns the moving average of a variable instead of itself."""
+    variable = getter(name, *args, **kwargs)
+    (average_name,) = restore.moving_averages([variable])
+    for candidate in tf.global_variables():
+        if candidate.op.name == average_name:
+            return candidate
+    return variable
+
+
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """The best evaluation of a run.
+
+    Attributes:
+      metric: Name of the metric.
+      value: Its value.
+      step: Step after which it was measured; -1 before the first evaluation.
+      since: Evaluations since then, none of them better.
+    """
+
+    metric: str
+    value: float
+    step: int = -1
+    since: int = 0
+
+    def follow(self, value: float, step: int) -> "Best":
+        """Returns the best after one more evaluation."""
+        better = value < self.value if self.metric in _LOWER_IS_BETTER else value > self.value
+        if self.step < 0 or better:
+            return Best(self.metric, value, step)
+        return dataclasses.replace(self, since=self.since + 1)
+
+
+class Validation(Hook):
+    """Evaluates from time to time and after the last step.
+
+    Args:
+      session: The session that trains.
+      tower: The network as it is evaluated.
+      config: The settings.
+      events: Writes for TensorBoard.
+      extent: How much there is to train.
+      leave_out: Told how many seconds an evaluation took.
+    """
+
+    def __init__(
+        self,
+        session: tf.Session,
+        tower: Tower,
+        config: TrainConfig,
+        events: tf.summary.FileWriter,
+        extent: reporting.Extent,
+        leave_out: Callable[[float], None],
+    ):
+        self._session = session
+        self._tower = tower
+        self._events = events
+        self._leave_out = leave_out
+        self._patience = config.early_stopping_patience
+        self._path = os.path.join(config.train_dir, reporting.METRICS_FILENAME)
+        self._folder = os.path.join(config.train_dir, FOLDER)
+        self._extent = extent
+        self._timers = [
+            Timer(every_steps=config.eval_every_steps, every_secs=config.eval_every_secs),
+            Timer(every_steps=_steps(config.eval_every_epochs, extent)),
+        ]
+        self._saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
+        self._best = _read_best(self._folder, config.best_metric, extent.first_step)
+        self._evaluated = -1
+
+    @property
+    def must_stop(self) -> bool:
+        """Whether the evaluations have not become better for too long."""
+        return 0 < self._patience <= self._best.since
+
+    def after_step(self, step):
+        """Evaluates if it is time; what the run ends with comes later."""
+        if not step.is_last and any(timer.due(step.number) for timer in self._timers):
+            self._evaluate(step.number)
+            if self.must_stop:
+                _LOG.info(
+                    "No better %s in %d evaluations: stopping early. The best is of step %d.",
+                    *(self._best.metric, self._best.since, self._best.step),
+                )
+
+    def at_end(self, step):
+        """Evaluates what the run ends with, if it has made its last step."""
+        if step == self._extent.last_step and step > self._extent.first_step:
+            self._evaluate(step)
+
+    def _evaluate(self, step: int) -> None:
+        if step == self._evaluated:
+            return
+        self._evaluated = step
+        start = time.monotonic()
+        with damage.damage_named(self._tower.dataset):
+            values = self._measure(step)
+        _LOG.info(
+            "validation at step %d  %s",
+            step,
+            "  ".join(f"{name} {value:.4f}" for name, value in values.items()),
+        )
+        named = {f"validation/{name}": value for name, value in values.items()}
+        reporting.write_metrics(self._path, step, named)
+        reporting.write_scalars(self._events, step, values, "validation")
+        self._best = self._best.follow(values[self._best.metric], step)
+        if self._best.step == step:
+            self._save(step)
+        atomic.write_json(os.path.join(self._folder, _STATE_FILENAME), vars(self._best))
+        for timer in self._timers:
+            timer.restart()
+        self._leave_out(time.monotonic() - start)
+
+    def _measure(self, step: int) -> dict[str, float]:
+        """Returns the metrics over the whole split."""
+        num_classes = self._tower.logits.shape[-1]
+        measured = Measurement([str(label) for label in range(num_classes)])
+        self._session.run(self._tower.initializer)
+        while True:
+            try:
+                measured.add(*self._session.run([self._tower.logits, self._tower.labels]))
+            except tf.errors.OutOfRangeError:
+                break
+        if measured.unknown_labels:
+            raise UserError(
+                f"{measured.unknown_labels} of {measured.num_examples} labels of the validation"
+                " split are outside the classes of the network."
+            )
+        if measured.not_finite:
+            raise UserError(f"Validation at step {step}: the network's outputs are not finite.")
+        values = {value.name: value.value for value in measured.values()}
+        return {name: float(values[name]) for name in _METRICS}
+
+    def _save(self, step: int) -> None:
+        os.makedirs(self._folder, exist_ok=True)
+        self._saver.recover_last_checkpoints(
+            [paths.literal_checkpoint(os.path.join(self._folder, f"model.ckpt-{old}"))
+             for old in _steps_saved(self._folder)]
+        )  # fmt: skip
+        path = paths.literal_checkpoint(os.path.join(self._folder, "model.ckpt"))
+        self._saver.save(self._session, path, global_step=step, write_meta_graph=False)
+
+
+def _steps(epochs: float | None, extent: reporting.Extent) -> int | None:
+    if not epochs:
+        return None
+    return max(1, round(epochs * extent.num_samples / extent.images_per_step))
+
+
+def _steps_saved(folder: str) -> list[int]:
+    names = (name for name in os.listdir(folder) if name.endswith(".index"))
+    return sorted(int(name.removesuffix(".index").rpartition("-")[2]) for name in names)
+
+
+def _read_best(folder: str, metric: str, first_step: int) -> Best:
+    """Returns the best evaluation of the steps that were made before, as far as it is known."""
+    try:
+        with open(os.path.join(folder, _STATE_FILENAME), encoding="utf-8") as state:
+            best = Best(**json.load(state))
+    except (FileNotFoundError, TypeError, ValueError):
+        return Best(metric, 0.0)
+    return best if best.metric == metric and best.step <= first_step else Best(metric, 0.0)
