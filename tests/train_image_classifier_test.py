@@ -182,7 +182,7 @@ def _newest_step(train_dir):
             {"dataset_split_name": "trian"},
             "Unknown split of digits 'trian'. Did you mean 'train'? Allowed: train, validation.\n",
         ),
-        ({"dataset_dir": ""}, "Name the folder of the converted data set: --dataset_dir=...\n"),
+        ({"dataset_dir": ""}, "--dataset_dir is required: folder with the converted dataset.\n"),
         ({"dataset_dir": "absent"}, "No data to read: absent/digits_train.tfrecord: "),
         (
             {"preprocessing_name": "lenett"},

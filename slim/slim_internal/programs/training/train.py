@@ -60,7 +60,6 @@ def train(config: TrainConfig) -> Result:
       UserError: If the settings do not fit each other or what they name.
       DivergedError: If the loss or the weights become NaN or infinite; nothing is written then.
     """
-    sessions.announce()
     network = nets_factory.get_network(config.model_name)
     if network.num_frames:
         raise UserError(f"Network {network.name} reads clips; only images can be trained on.")
@@ -125,7 +124,7 @@ def _saver(config: TrainConfig) -> tf.train.Saver:
 
 
 def _run(config, session, graph, saver, begin, stop, schedule, extent, tower) -> Result:
-    _LOG.info("Devices: %s. Precision: float32.", _devices(session))
+    sessions.announce()  # Here, and not before: a mistake in the settings is told in one line.
     _LOG.info(
         "Batch: %d images (%d x %d clones). The learning rate is not scaled by it.",
         extent.images_per_step,
@@ -157,12 +156,6 @@ def _run(config, session, graph, saver, begin, stop, schedule, extent, tower) ->
     training.run()
     _LOG.info("Stopped at step %d; newest checkpoint: %s", training.step, saving.checkpoint)
     return Result(training.step, training.loss, saving.checkpoint, stop.exit_code)
-
-
-def _devices(session: tf.Session) -> str:
-    """Returns the devices that a session can use: "CPU:0, GPU:0, GPU:1"."""
-    names = (device.name.rpartition("device:")[2] for device in session.list_devices())
-    return ", ".join(sorted(name for name in names if not name.startswith("XLA")))
 
 
 def _extent(config: TrainConfig, num_samples: int, first_step: int) -> reporting.Extent:

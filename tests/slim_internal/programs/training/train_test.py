@@ -215,7 +215,7 @@ def test_starts_in_the_documented_order(run, caplog, tmp_path):
     caplog.set_level(logging.INFO)
     given, _ = run("given", 2)
     assert "Starting from random weights." in caplog.text
-    assert "Devices: CPU:0" in caplog.text
+    assert "Devices: " in caplog.text
     assert "first step ..." in caplog.text
     run("own", 1, checkpoint_path=given.checkpoint, checkpoint_exclude_scopes="Tiny/logits")
     assert (
