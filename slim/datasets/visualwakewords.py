@@ -3,8 +3,7 @@
 Chowdhery, Warden, Shlens, Howard, Rhodes: Visual Wake Words Dataset. arXiv:1906.05721
 """
 
-from datasets import dataset_utils, descriptor
-from datasets.conversion.settings import Conversion
+from datasets import coco_urls, dataset_utils, descriptor
 from datasets.record import DatasetRecord
 from slim_internal.ground.compat import slim
 from slim_internal.ground.downloads.remote_file import RemoteFile
@@ -37,9 +36,9 @@ RECORD = DatasetRecord(
     splits={"train": 82783, "val": 40504},
     num_classes=2,
     sources=(
-        _source(Conversion.coco_annotations_url),
-        _source(Conversion.coco_train_url),
-        _source(Conversion.coco_validation_url),
+        _source(coco_urls.ANNOTATIONS),
+        _source(coco_urls.TRAIN),
+        _source(coco_urls.VALIDATION),
     ),
     converter="datasets.converters.visualwakewords",
     options=(

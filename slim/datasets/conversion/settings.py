@@ -1,8 +1,11 @@
 """The settings of a conversion; imports no TensorFlow, so that `--help` answers at once."""
 
 import dataclasses
+import importlib
 import os
+from collections.abc import Iterable
 
+from datasets import coco_urls
 from slim_internal.ground.settings import Settings, setting
 
 # Folder inside `dataset_dir` that archives wait in until the dataset is complete.
@@ -11,8 +14,13 @@ DOWNLOADS = ".downloads"
 VERIFY = ("files", "decode")
 ON_BAD_IMAGE = ("error", "skip", "repair")
 
-_COCO = "http://images.cocodataset.org"
 _WAKE_WORDS = "Visual Wake Words"
+
+
+def _dataset_names() -> Iterable[str]:
+    # By name, for the factory knows the converters, and these their settings; and only to complain,
+    # for TensorFlow takes seconds to load.
+    return importlib.import_module("datasets.dataset_factory").records
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,6 +31,7 @@ class Conversion(Settings, subject="Conversion"):
         None,
         "Name of the dataset, such as flowers, mnist or image_folder.",
         required=True,
+        choices=_dataset_names,
     )
     dataset_dir: str | None = setting(None, "Folder with the converted dataset.", required=True)
     source: str | None = setting(
@@ -91,15 +100,15 @@ class Conversion(Settings, subject="Conversion"):
         "coco_dataset", "Folder inside --dataset_dir for the COCO archives.", subject=_WAKE_WORDS
     )
     coco_annotations_url: str = setting(
-        f"{_COCO}/annotations/annotations_trainval2014.zip",
+        coco_urls.ANNOTATIONS,
         "URL of the COCO annotations.",
         subject=_WAKE_WORDS,
     )
     coco_train_url: str = setting(
-        f"{_COCO}/zips/train2014.zip", "URL of the COCO training images.", subject=_WAKE_WORDS
+        coco_urls.TRAIN, "URL of the COCO training images.", subject=_WAKE_WORDS
     )
     coco_validation_url: str = setting(
-        f"{_COCO}/zips/val2014.zip", "URL of the COCO validation images.", subject=_WAKE_WORDS
+        coco_urls.VALIDATION, "URL of the COCO validation images.", subject=_WAKE_WORDS
     )
 
     @property

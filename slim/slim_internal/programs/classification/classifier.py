@@ -135,7 +135,6 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
             "Name what classifies: either --graph=model.pb, as export_inference_graph wrote it, "
             "or --model_name=... --checkpoint_path=...; not both."
         )
-    sessions.announce()
     if config.graph:
         opened = table.open_network(config.graph)
     else:
@@ -143,6 +142,7 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
             _describe(config), config.checkpoint_path, config.moving_average_decay
         )
     with opened as predictor:
+        sessions.announce()
         model = predictor.model
         if model.num_frames:
             raise UserError(f"{model.model_name} reads clips; images cannot be given to it.")

@@ -81,7 +81,6 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
         the split does not hold as many examples as it should.
     """
-    sessions.announce()
     dataset = dataset_factory.get_dataset(
         config.dataset_name, config.dataset_split_name, config.dataset_dir
     )
@@ -99,6 +98,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
         outputs = _outputs(config, dataset, model)
         checkpoint_path = latest.find(config.checkpoint_path)
         plan = inference_graph.plan(outputs["logits"], checkpoint_path, config.moving_average_decay)
+        sessions.announce()
         _LOG.info("Evaluating %s", checkpoint_path)
         session = tf.Session(config=sessions.config())
         with session, damage.damage_named(dataset):

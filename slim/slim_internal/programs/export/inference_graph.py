@@ -54,8 +54,6 @@ def export(config: export_config.Export) -> Exported:
     paths = _output_paths(config)
     if config.is_video_model and not config.num_frames:
         raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")
-    if config.checkpoint_path:
-        sessions.announce()
     model = describe.describe(
         config.model_name,
         config.dataset_name,
@@ -67,6 +65,8 @@ def export(config: export_config.Export) -> Exported:
         use_grayscale=config.use_grayscale,
         num_frames=config.num_frames,
     )
+    if config.checkpoint_path:
+        sessions.announce()
     network = freeze(
         model,
         config.checkpoint_path,

@@ -34,9 +34,11 @@ class Start:
 
 
 def find(config: TrainConfig) -> Start:
-    """Looks for a checkpoint in `train_dir`."""
+    """Looks for a checkpoint in `train_dir`, or else whether `checkpoint_path` has one."""
     checkpoint = latest.newest_good(config.train_dir)
     if checkpoint is None:
+        if config.checkpoint_path:  # A wrong name is told before the graph is built.
+            latest.find(config.checkpoint_path)
         return Start(None, 0)
     reader = latest.reader(checkpoint)
     if not reader.has_tensor("global_step"):

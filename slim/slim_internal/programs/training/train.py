@@ -5,10 +5,11 @@ import dataclasses
 import logging
 import math
 
-from datasets import dataset_factory
+from datasets import dataset_factory, descriptor
 from deployment import sessions
 from nets import nets_factory
 from nets.network import Network
+from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import locks
@@ -98,6 +99,10 @@ def train_on(
 
 def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
     begin = start.find(config)
+    # Wrong names are told before anything else, and before what takes time.
+    preprocessing_factory.get_preprocessing(config.preprocessing_name or network.preprocessing)
+    descriptor.data_files(dataset)
+    sessions.announce()
     extent = _extent(config, dataset.num_samples, begin.step)
     schedule = schedules.build(config, dataset.num_samples, extent.last_step)
     with tf.Graph().as_default(), damage.damage_named(dataset):

@@ -19,8 +19,13 @@ def make_fifo(path):
 
 
 def make_socket(path):
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.fspath(path))
+    before = os.getcwd()
+    os.chdir(path.parent)  # The path of a socket may have a hundred characters.
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+    finally:
+        os.chdir(before)
 
 
 OTHERS = {
