@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 MAX_FILE_LINES = 450
+# Tables of cases are longer, and read one case at a time.
+MAX_TEST_FILE_LINES = 520
 # Of the body alone: a docstring or a published signature may take its room.
 MAX_FUNCTION_LINES = 70
 
@@ -19,8 +21,9 @@ def problems(root: pathlib.Path, files: Sequence[pathlib.Path]) -> Iterator[str]
     for file in sorted(file for file in files if file.suffix == ".py"):
         text = (root / file).read_text(encoding="utf-8")
         lines = text.count("\n")
-        if lines > MAX_FILE_LINES:
-            yield f"{file}: {lines} lines; at most {MAX_FILE_LINES}"
+        most = MAX_TEST_FILE_LINES if file.name.endswith("_test.py") else MAX_FILE_LINES
+        if lines > most:
+            yield f"{file}: {lines} lines; at most {most}"
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef) and (length := _length(node)) > MAX_FUNCTION_LINES:
                 yield (

@@ -18,6 +18,8 @@ def _function(lines, docstring=""):
         ("a.py", _function(code_size.MAX_FUNCTION_LINES + 1), ["a.py:1: the body of long has 71"]),
         ("a.py", "a = 1\n" * code_size.MAX_FILE_LINES, []),
         ("a.py", "a = 1\n" * (code_size.MAX_FILE_LINES + 1), ["a.py: 451 lines; at most 450"]),
+        ("a_test.py", "a = 1\n" * code_size.MAX_TEST_FILE_LINES, []),
+        ("a_test.py", "a = 1\n" * 521, ["a_test.py: 521 lines; at most 520"]),
         ("a.txt", "a\n" * 1000, []),
         ("a.py", 'def empty():\n    """Nothing."""\n', []),
     ],
