@@ -1,1 +1,1 @@
-"""Data sets: one record each, converters that write them, descriptors that read them."""
+"""Datasets: one record each, converters that write them, descriptors that read them."""

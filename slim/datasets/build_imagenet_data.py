@@ -1,4 +1,4 @@
-"""Converts ImageNet pictures that lie unpacked in folders to TFRecord files.
+"""Converts ImageNet images that lie unpacked in folders to TFRecord files.
 
     python -m datasets.build_imagenet_data --train_directory=/data/train \\
         --validation_directory=/data/validation --output_directory=/data/imagenet

@@ -1,4 +1,4 @@
-"""CIFAR-10: 32 x 32 colour pictures of ten kinds of things.
+"""CIFAR-10: 32 x 32 color images of ten kinds of things.
 
 Krizhevsky: Learning Multiple Layers of Features from Tiny Images (2009).
 """

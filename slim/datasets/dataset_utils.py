@@ -55,10 +55,10 @@ def bytes_list_feature(values: Sequence[bytes]) -> tf.train.Feature:
 def image_to_tfexample(
     image_data: bytes, image_format: bytes, height: int, width: int, class_id: int
 ) -> tf.train.Example:
-    """Returns the example of a labelled picture that every descriptor here can read.
+    """Returns the example of a labelled image that every descriptor here can read.
 
     Args:
-      image_data: The encoded picture.
+      image_data: The encoded image.
       image_format: b"png" or b"jpg".
       height: Height in pixels.
       width: Width in pixels.

@@ -1,4 +1,4 @@
-"""UCI handwritten digits: 1,797 pictures of 8 x 8 pixels, in grey, that ship with scikit-learn.
+"""UCI handwritten digits: 1,797 images of 8 x 8 pixels, in grayscale, that ship with scikit-learn.
 
 Alpaydin, Kaynak: Optical Recognition of Handwritten Digits (1998), its test set.
 """

@@ -1,4 +1,4 @@
-"""Anybody's own pictures: a folder with one folder per class, or a CSV of labels.
+"""Anybody's own images: a folder with one folder per class, or a CSV of labels.
 
 Splits, sizes and class names are those of the converted files (`manifest.json`, `labels.txt`).
 """
@@ -33,5 +33,5 @@ RECORD = DatasetRecord(
 
 
 def get_split(split_name, dataset_dir, file_pattern=None, reader=None):
-    """Describes a split of a converted folder of pictures; see `descriptor.get_split`."""
+    """Describes a split of a converted folder of images; see `descriptor.get_split`."""
     return descriptor.get_split(RECORD, split_name, dataset_dir, file_pattern, reader)

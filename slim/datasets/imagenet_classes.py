@@ -1,7 +1,7 @@
 """The thousand classes of the ImageNet challenge: number, WordNet id and names.
 
 The numbers are those of the published checkpoints: 1 to 1000 in the order of the WordNet ids; 0 is
-the background, which no picture shows. The table ships with the library, so that a checkpoint can
+the background, which no image shows. The table ships with the library, so that a checkpoint can
 name its classes without the challenge's development kit and without a network.
 """
 

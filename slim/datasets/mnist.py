@@ -1,4 +1,4 @@
-"""MNIST: 28 x 28 pictures of handwritten digits, in grey.
+"""MNIST: 28 x 28 images of handwritten digits, in grayscale.
 
 LeCun, Cortes, Burges: The MNIST database of handwritten digits (1998).
 """

@@ -1,4 +1,4 @@
-"""Sorts the validation pictures of ImageNet, which lie in one folder, into one folder per synset.
+"""Sorts the validation images of ImageNet, which lie in one folder, into one folder per synset.
 
     python -m datasets.preprocess_imagenet_validation_data VALIDATION_DIR LABELS_FILE
 
@@ -20,17 +20,17 @@ from slim_internal.ground.errors import UserError
 
 
 def sort_into_folders(directory: str | os.PathLike, synsets: Sequence[str]) -> int:
-    """Moves each picture into the folder of its synset, unless it is there already.
+    """Moves each image into the folder of its synset, unless it is there already.
 
     Args:
-      directory: Folder of the pictures.
-      synsets: The synset of each picture, in the order of their numbers.
+      directory: Folder of the images.
+      synsets: The synset of each image, in the order of their numbers.
 
     Returns:
-      The number of pictures that were moved.
+      The number of images that were moved.
 
     Raises:
-      UserError: if a picture is missing; then nothing has been moved.
+      UserError: if an image is missing; then nothing has been moved.
     """
     moves = []
     for number, synset in enumerate(synsets, start=1):

@@ -6,7 +6,7 @@ reads `DIRECTORY/<synset>/*.xml` and prints a line for every box:
 
     n00007846_64193.JPEG,0.0060,0.2620,0.7545,0.9940
 
-which is the picture's file, xmin, ymin, xmax and ymax, as shares of the picture's width and height.
+which is the image's file, xmin, ymin, xmax and ymax, as shares of the image's width and height.
 With a file of synsets, one a line, only the boxes of these are printed.
 """
 
@@ -33,11 +33,11 @@ class BoundingBox:
     """One annotated object.
 
     Attributes:
-      filename: The picture's, as the annotation gives it.
+      filename: The image's, as the annotation gives it.
       label: What the annotation calls the object: a WordNet id, or a name for some dogs.
-      width: Of the annotated picture, in pixels.
+      width: Of the annotated image, in pixels.
       height: The same.
-      xmin, ymin, xmax, ymax: Corners in pixels of the annotated picture.
+      xmin, ymin, xmax, ymax: Corners in pixels of the annotated image.
     """
 
     filename: str | None = None
@@ -51,14 +51,14 @@ class BoundingBox:
 
     @property
     def scaled(self) -> tuple[float, float, float, float]:
-        """Xmin, ymin, xmax, ymax put into order, as shares of the picture, clamped to 0..1."""
+        """Xmin, ymin, xmax, ymax put into order, as shares of the image, clamped to 0..1."""
         xmin, xmax = _scaled(self.xmin, self.xmax, self.width)
         ymin, ymax = _scaled(self.ymin, self.ymax, self.height)
         return xmin, ymin, xmax, ymax
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of the box lies inside the picture."""
+        """Whether nothing of the box lies inside the image."""
         xmin, ymin, xmax, ymax = self.scaled
         return xmin >= xmax or ymin >= ymax
 
@@ -111,7 +111,7 @@ def ProcessXMLAnnotation(xml_file):  # noqa: N802
       and every box has the name of its own object.
 
     Raises:
-      UserError: if the file is no XML, lacks the picture's size or a box lacks a corner.
+      UserError: if the file is no XML, lacks the image's size or a box lacks a corner.
     """
     try:
         tree = ElementTree.parse(xml_file)
@@ -197,7 +197,7 @@ def csv_lines(directory: str | os.PathLike, selection: Selection) -> Iterator[st
 
 
 def csv_line(stem: str, box: BoundingBox) -> str:
-    """Returns the line of a box; `stem` is the picture's file name without its extension."""
+    """Returns the line of a box; `stem` is the image's file name without its extension."""
     corners = ",".join(f"{corner:.4f}" for corner in box.scaled)
     return f"{stem}.JPEG,{corners}"
 
@@ -205,7 +205,7 @@ def csv_line(stem: str, box: BoundingBox) -> str:
 def parse_csv(
     lines: Iterable[str], name: str | os.PathLike = "bounding boxes"
 ) -> dict[str, tuple[tuple[float, float, float, float], ...]]:
-    """Returns {picture's file name: its boxes as (xmin, ymin, xmax, ymax)} of such a CSV file.
+    """Returns {image's file name: its boxes as (xmin, ymin, xmax, ymax)} of such a CSV file.
 
     Args:
       lines: The lines of the file.

@@ -12,7 +12,7 @@ LABELS_FILENAME = dataset_utils.LABELS_FILENAME
 
 
 def _source(url: str) -> RemoteFile:
-    # Nobody has published digests of these archives; zip keeps a CRC of each picture.
+    # Nobody has published digests of these archives; zip keeps a CRC of each image.
     return RemoteFile(name=url.rpartition("/")[2], urls=(url,))
 
 

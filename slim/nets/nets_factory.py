@@ -110,7 +110,7 @@ def get_network_fn(
 
 
 def classes_after_offset(num_classes: int, labels_offset: int) -> int:
-    """Returns how many of a data set's classes a network has that leaves out the first ones.
+    """Returns how many of a dataset's classes a network has that leaves out the first ones.
 
     Raises:
       errors.UserError: if it leaves out all; a network of 0 classes would be built without a

@@ -67,7 +67,7 @@ class Network:
       aux_scopes: Scopes of auxiliary heads, which only training needs.
       first_conv: Name of the kernel that reads the image, the one whose shape depends on the
         number of channels.
-      num_classes: Classes of the published weights or of the usual data set; 1000 means that they
+      num_classes: Classes of the published weights or of the usual dataset; 1000 means that they
         have no background class, see `labels_offset`.
       channels: Channels of the images that the published weights expect.
       min_image_size: Smallest height and width in pixels that the network accepts with a

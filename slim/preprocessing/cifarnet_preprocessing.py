@@ -49,7 +49,7 @@ def preprocess_for_train(
 
 
 def _at_least(image, height, width):
-    """Pads a image with black on all sides where it is smaller than that."""
+    """Pads an image with black on all sides where it is smaller than that."""
     missing = tf.maximum([height, width] - tf.shape(image)[:2], 0)
     before = missing // 2
     sides = tf.pad(tf.stack([before, missing - before], axis=1), [[0, 1], [0, 0]])

@@ -2,8 +2,8 @@
 
     bazel run //tools/benchmarks:imagenet_conversion_benchmark
 
-makes a tar archive of pictures of ImageNet's size (500 x 375 pixels, about 110 kB) and takes turns
-at converting it, copying it as it is, and decoding its pictures one by one as the original
+makes a tar archive of images of ImageNet's size (500 x 375 pixels, about 110 kB) and takes turns
+at converting it, copying it as it is, and decoding its images one by one as the original
 converter did; what the original did besides, writing records, does not count against it. Then come
 the memory of the workers and the time to index a large archive.
 """
@@ -57,7 +57,7 @@ class Conversion:
 
 
 def make_pictures() -> list[bytes]:
-    """Returns some JPEG pictures of the usual size in pixels and bytes."""
+    """Returns some JPEG images of the usual size in pixels and bytes."""
     random = np.random.RandomState(0)
     pictures = []
     for _ in range(_DIFFERENT_PICTURES):
@@ -65,7 +65,7 @@ def make_pictures() -> list[bytes]:
         smooth = np.asarray(Image.fromarray(coarse).resize((_WIDTH, _HEIGHT)), dtype=np.int16)
         grain = random.randint(-14, 15, smooth.shape)
         pixels = Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8))
-        # The quality that comes nearest to the size of ImageNet's pictures.
+        # The quality that comes nearest to the size of ImageNet's images.
         sizes = {}
         for quality in range(60, 100, 2):
             buffer = io.BytesIO()
@@ -86,7 +86,7 @@ def make_archive(path: pathlib.Path, contents: list[bytes], count: int) -> None:
 
 
 def list_sources(archive: str) -> list[Source]:
-    """Returns the pictures of an archive, with a label and a box each."""
+    """Returns the images of an archive, with a label and a box each."""
     shows = imagenet_classes.classes()[0]
     return [
         Source(archive, member.offset, member.size, member.name, shows, ((0.1, 0.2, 0.5, 0.75),))
@@ -146,7 +146,7 @@ def time_copy(archive: pathlib.Path) -> float:
 
 
 class Decoder:
-    """Decodes pictures as the original converter does: a session run for each, in threads."""
+    """Decodes images as the original converter does: a session run for each, in threads."""
 
     def __init__(self, sources: list[Source]):
         from slim_internal.ground.compat import tf
@@ -159,7 +159,7 @@ class Decoder:
         )
 
     def seconds(self) -> float:
-        """Returns the seconds that decoding all pictures takes, reading them included."""
+        """Returns the seconds that decoding all images takes, reading them included."""
         start = time.perf_counter()
         with concurrent.futures.ThreadPoolExecutor(FLAGS.workers) as threads:
             list(threads.map(self._decode, self._sources))
@@ -178,12 +178,12 @@ def verdict(what: str, value: float, bound: str, limit: float, unit: str) -> str
 def measure_rates(many: pathlib.Path, few: pathlib.Path) -> tuple[list, list, list]:
     """Takes turns at converting, copying and decoding.
 
-    The conversion's rate is that of the pictures by which the two archives differ: starting the
+    The conversion's rate is that of the images by which the two archives differ: starting the
     processes takes a second, which counts for nothing in the minutes that ImageNet takes.
 
     Returns:
-      [converted, copied, decoded] pictures per second of each round, and what each conversion of
-      many and of few pictures took.
+      [converted, copied, decoded] images per second of each round, and what each conversion of
+      many and of few images took.
     """
     decoder = Decoder(list_sources(os.fspath(few)))
     decoder.seconds()  # The first runs of a session are slow.

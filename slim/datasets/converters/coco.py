@@ -1,4 +1,4 @@
-"""What Visual Wake Words makes of COCO's annotations: one label and some boxes per picture."""
+"""What Visual Wake Words makes of COCO's annotations: one label and some boxes per image."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from slim_internal.ground.errors import unknown
 def filter_annotations(
     coco: Mapping[str, Any], small_object_area_threshold: float, foreground_class_of_interest: str
 ) -> dict[str, Any]:
-    """Labels each picture by whether an object of one category is large enough in it.
+    """Labels each image by whether an object of one category is large enough in it.
 
     Args:
       coco: Content of a COCO file of instances.
-      small_object_area_threshold: Share of the picture's area that an object must exceed, 0..1.
+      small_object_area_threshold: Share of the image's area that an object must exceed, 0..1.
       foreground_class_of_interest: Name of the category.
 
     Returns:
@@ -49,7 +49,7 @@ def filter_annotations(
 
 
 def example(image: Mapping[str, Any], labelled: Mapping[str, Any], data: bytes) -> bytes:
-    """Returns the serialized example of one picture.
+    """Returns the serialized example of one image.
 
     Args:
       image: Its entry among the annotations' `images`.

@@ -13,12 +13,12 @@ from datasets.record import DatasetRecord
 from datasets.storage import example
 from slim_internal.ground.images import pixels
 
-_MAX_VALUE = 16  # The pictures count ink in blocks of 4 x 4 bits.
+_MAX_VALUE = 16  # The images count ink in blocks of 4 x 4 bits.
 
 
 def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     """Plans one file per split; every class is in each split in the same proportion."""
-    del fetch  # The pictures are installed with scikit-learn.
+    del fetch  # The images are installed with scikit-learn.
     data = sklearn.datasets.load_digits()
     contents = hashlib.sha256(data.images.tobytes() + data.target.tobytes()).hexdigest()
     validation = _stratified(data.target, record.splits["validation"], config.seed)

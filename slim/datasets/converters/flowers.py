@@ -16,7 +16,7 @@ _NUM_SHARDS = 5
 
 
 def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
-    """Plans both splits: the seed picks 350 pictures for validation, the rest is for training."""
+    """Plans both splits: the seed picks 350 images for validation, the rest is for training."""
     (archive,) = (fetch(remote) for remote in record.sources)
     # What another archive left unpacked is not to be taken for this one.
     with open(archive, "rb") as file:

@@ -14,10 +14,10 @@ _MAX_BYTES = 1 << 20
 
 
 def archive_csv(path: str | os.PathLike, synsets: Collection[str]) -> str:
-    """Returns the CSV text of all boxes that show one of the synsets, sorted by picture.
+    """Returns the CSV text of all boxes that show one of the synsets, sorted by image.
 
     Args:
-      path: `ILSVRC2012_bbox_train_v2.tar.gz`, with annotations at `.../<synset>/<picture>.xml`.
+      path: `ILSVRC2012_bbox_train_v2.tar.gz`, with annotations at `.../<synset>/<image>.xml`.
       synsets: The WordNet ids of the challenge.
 
     Raises:
@@ -39,5 +39,5 @@ def archive_csv(path: str | os.PathLike, synsets: Collection[str]) -> str:
         pictures.append([process_bounding_boxes.csv_line(place.stem, box) for box in kept])
     if not selection.files:
         raise errors.UserError(f"{path} holds no annotations (.xml files).")
-    # Boxes of one picture keep their order.
+    # Boxes of one image keep their order.
     return "".join(f"{line}\n" for lines in sorted(filter(None, pictures)) for line in lines)

@@ -1,4 +1,4 @@
-"""Reads the development kit of the challenge: which class each validation picture shows.
+"""Reads the development kit of the challenge: which class each validation image shows.
 
 The kit numbers the classes in its own way (ILSVRC ids); `meta.mat` translates them to WordNet ids.
 """
@@ -18,7 +18,7 @@ _MAX_BYTES = 64 << 20
 
 
 def validation_synsets(path: str | os.PathLike) -> list[str]:
-    """Returns the WordNet id of each validation picture, in the order of their numbers.
+    """Returns the WordNet id of each validation image, in the order of their numbers.
 
     Args:
       path: The kit, `ILSVRC2012_devkit_t12.tar.gz`.

@@ -1,4 +1,4 @@
-"""Lists the pictures of both splits with their labels and boxes, from archives or from folders."""
+"""Lists the images of both splits with their labels and boxes, from archives or from folders."""
 
 import dataclasses
 import itertools
@@ -15,9 +15,9 @@ from datasets.converters.imagenet.source import Source, sampled
 from datasets.imagenet_classes import ImagenetClass
 from slim_internal.ground import errors
 
-# Pictures of the whole challenge.
+# Images of the whole challenge.
 OFFICIAL_SIZES = {"validation": 50_000, "train": 1_281_167}
-# Bounding boxes around what its training pictures show.
+# Bounding boxes around what its training images show.
 OFFICIAL_BOXES = 615_299
 
 _LOG = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Inventory:
     """All that a conversion is made from.
 
     Attributes:
-      splits: Split -> its pictures, sorted by file name. The order of the splits is the order
+      splits: Split -> its images, sorted by file name. The order of the splits is the order
         in which they are written.
       class_names: Name of each class by label.
       bounding_boxes: Text of the bounding-box CSV file to be written; None where the user has
@@ -49,7 +49,7 @@ def from_archives(archives: Archives, *, whole: bool = True) -> Inventory:
       whole: Whether they must hold the whole challenge.
 
     Raises:
-      UserError: if an archive cannot be read, the archives do not go together, or pictures are
+      UserError: if an archive cannot be read, the archives do not go together, or images are
         missing from the whole.
     """
     classes = imagenet_classes.by_wordnet_id()
@@ -109,7 +109,7 @@ def _class(classes: Mapping[str, ImagenetClass], synset: str, path: str) -> Imag
 
 
 def _sorted(sources: Iterable[Source]) -> list[Source]:
-    """Sorts by name, so that nothing depends on the order in which pictures were found."""
+    """Sorts by name, so that nothing depends on the order in which images were found."""
     ordered = sorted(sources, key=lambda source: (source.filename, source.path))
     for one, other in itertools.pairwise(ordered):
         if one.filename == other.filename:
@@ -140,11 +140,11 @@ def from_folders(
     imagenet_metadata_file: str,
     bounding_box_file: str = "",
 ) -> Inventory:
-    """Lists pictures that lie unpacked at `<directory>/<synset>/*.JPEG`.
+    """Lists images that lie unpacked at `<directory>/<synset>/*.JPEG`.
 
     Args:
-      train_directory: Folder of the training pictures.
-      validation_directory: Folder of the validation pictures.
+      train_directory: Folder of the training images.
+      validation_directory: Folder of the validation images.
       labels_file: The synsets, one a line, in the order of their labels, which start at 1.
       imagenet_metadata_file: Lines of `<synset>\\t<names>`.
       bounding_box_file: The CSV file of boxes; empty for none.

@@ -1,1 +1,1 @@
-"""Fetching files over HTTP and unpacking archives, safely; knows nothing of data sets."""
+"""Fetching files over HTTP and unpacking archives, safely; knows nothing of datasets."""

@@ -1,1 +1,1 @@
-"""How good a checkpoint is on a split of a data set."""
+"""How good a checkpoint is on a split of a dataset."""

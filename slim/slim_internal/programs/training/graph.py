@@ -96,7 +96,7 @@ def build(
 
 
 def _inputs(config, network, dataset, first_step):
-    """Returns the pictures and labels of each clone, and how long it took to get them."""
+    """Returns the images and labels of each clone, and how long it took to get them."""
     size = config.train_image_size or network.default_image_size
     prepare = preprocessing_factory.get_preprocessing(
         config.preprocessing_name or network.preprocessing,
