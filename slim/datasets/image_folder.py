@@ -22,7 +22,7 @@ RECORD = DatasetRecord(
     items_to_descriptions={
         "image": "A color image of varying size.",
         "label": "A single integer, the rank of the class name",
-        "filename": "Path of the picture in the folder it came from.",
+        "filename": "Path of the image in the folder it came from.",
     },
     converter="datasets.converters.image_folder",
     options=(

@@ -60,7 +60,7 @@ def main(arguments):
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return -1
-    print(f"Moved {moved} of {len(synsets)} pictures into {len(set(synsets))} folders.")
+    print(f"Moved {moved} of {len(synsets)} images into {len(set(synsets))} folders.")
     return 0
 
 

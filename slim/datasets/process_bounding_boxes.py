@@ -130,7 +130,7 @@ def ProcessXMLAnnotation(xml_file):  # noqa: N802
                 boxes.append(BoundingBox(filename, label, *size, *corners))
     except (TypeError, ValueError) as error:
         raise errors.UserError(
-            f"{_name_of(xml_file)} has a box without four corners in a picture of known size."
+            f"{_name_of(xml_file)} has a box without four corners in an image of known size."
         ) from error
     return boxes
 
@@ -216,15 +216,15 @@ def parse_csv(
     """
     boxes = collections.defaultdict(list)
     for number, line in enumerate(lines, start=1):
-        picture, *corners = line.strip().split(",")
+        image, *corners = line.strip().split(",")
         try:
             xmin, ymin, xmax, ymax = map(float, corners)
         except ValueError:
             raise errors.UserError(
                 f"Line {number} of {name} is not a file name and four numbers: {line.strip()!r}"
             ) from None
-        boxes[picture].append((xmin, ymin, xmax, ymax))
-    return {picture: tuple(found) for picture, found in boxes.items()}
+        boxes[image].append((xmin, ymin, xmax, ymax))
+    return {image: tuple(found) for image, found in boxes.items()}
 
 
 def main(arguments):

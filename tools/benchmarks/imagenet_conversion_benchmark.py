@@ -34,8 +34,8 @@ from datasets.converters.imagenet.source import Source
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_integer("pictures", 20_000, "Pictures to convert and to copy.")
-flags.DEFINE_integer("few_pictures", 1_000, "Pictures to decode, and to compare memory with.")
+flags.DEFINE_integer("images", 20_000, "Images to convert and to copy.")
+flags.DEFINE_integer("few_images", 1_000, "Images to decode, and to compare memory with.")
 flags.DEFINE_integer("members", 100_000, "Members of the archive to index.")
 flags.DEFINE_integer("rounds", 3, "Times to measure the rates; the median ratio counts.")
 flags.DEFINE_integer("workers", os.cpu_count(), "Worker processes, and threads that decode.")
@@ -43,8 +43,8 @@ flags.DEFINE_string("directory", None, "Where to work; decides the disk. Default
 
 _HEIGHT, _WIDTH = 375, 500
 _KILOBYTES = 110
-_DIFFERENT_PICTURES = 20
-_PICTURES_PER_SHARD = 1250  # About as many as in one of the 1,024 shards of ImageNet.
+_DIFFERENT_IMAGES = 20
+_IMAGES_PER_SHARD = 1250  # About as many as in one of the 1,024 shards of ImageNet.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Conversion:
     worker_mib: float
 
 
-def make_pictures() -> list[bytes]:
+def make_images() -> list[bytes]:
     """Returns some JPEG images of the usual size in pixels and bytes."""
     random = np.random.RandomState(0)
-    pictures = []
-    for _ in range(_DIFFERENT_PICTURES):
+    images = []
+    for _ in range(_DIFFERENT_IMAGES):
         coarse = random.randint(0, 256, (_HEIGHT // 8, _WIDTH // 8, 3)).astype(np.uint8)
         smooth = np.asarray(Image.fromarray(coarse).resize((_WIDTH, _HEIGHT)), dtype=np.int16)
         grain = random.randint(-14, 15, smooth.shape)
@@ -71,8 +71,8 @@ def make_pictures() -> list[bytes]:
             buffer = io.BytesIO()
             pixels.save(buffer, "JPEG", quality=quality)
             sizes[abs(buffer.tell() - 1000 * _KILOBYTES)] = buffer.getvalue()
-        pictures.append(sizes[min(sizes)])
-    return pictures
+        images.append(sizes[min(sizes)])
+    return images
 
 
 def make_archive(path: pathlib.Path, contents: list[bytes], count: int) -> None:
@@ -98,7 +98,7 @@ def measure_conversion(archive: str, output: str, workers: int) -> Conversion:
     """Indexes and converts an archive; run in a process of its own for the sake of its memory."""
     start = time.perf_counter()
     sources = list_sources(archive)
-    shards = max(4 * workers, len(sources) // _PICTURES_PER_SHARD)
+    shards = max(4 * workers, len(sources) // _IMAGES_PER_SHARD)
     found = inventory.Inventory(splits={"validation": sources}, class_names=("background", "tench"))
     options = Options(output_directory=output, validation_shards=shards)
     write.build(output, convert.plan_inventory(found, options), num_workers=workers)
@@ -195,9 +195,9 @@ def measure_rates(many: pathlib.Path, few: pathlib.Path) -> tuple[list, list, li
         more = larges[-1].seconds - smalls[-1].seconds
         rates.append(
             [
-                (FLAGS.pictures - FLAGS.few_pictures) / more,
-                FLAGS.pictures / copied,
-                FLAGS.few_pictures / decoder.seconds(),
+                (FLAGS.images - FLAGS.few_images) / more,
+                FLAGS.images / copied,
+                FLAGS.few_images / decoder.seconds(),
             ]
         )
         print("  converted {:8.0f}   copied {:8.0f}   decoded {:8.0f}".format(*rates[-1]))
@@ -216,12 +216,12 @@ def time_indexing(path: pathlib.Path) -> float:
 
 def run(folder: pathlib.Path) -> None:
     """Measures everything and prints the results."""
-    pictures = make_pictures()
+    images = make_images()
     many, few = folder / "many.tar", folder / "few.tar"
-    make_archive(many, pictures, FLAGS.pictures)
-    make_archive(few, pictures, FLAGS.few_pictures)
-    size = sum(map(len, pictures)) / len(pictures) / 1000
-    print(f"{FLAGS.pictures} pictures of {size:.0f} kB, {FLAGS.workers} workers; pictures/s:")
+    make_archive(many, images, FLAGS.images)
+    make_archive(few, images, FLAGS.few_images)
+    size = sum(map(len, images)) / len(images) / 1000
+    print(f"{FLAGS.images} images of {size:.0f} kB, {FLAGS.workers} workers; images/s:")
     rates, larges, smalls = measure_rates(many, few)
     many.unlink()
     index_seconds = time_indexing(folder / "members.tar")
@@ -229,7 +229,7 @@ def run(folder: pathlib.Path) -> None:
     ratios = np.median([[made / copied, made / decoded] for made, copied, decoded in rates], axis=0)
     whole = np.median(
         [
-            [FLAGS.pictures / large.seconds / copied, FLAGS.pictures / large.seconds / decoded]
+            [FLAGS.images / large.seconds / copied, FLAGS.images / large.seconds / decoded]
             for large, (_, copied, decoded) in zip(larges, rates, strict=True)
         ],
         axis=0,
@@ -238,8 +238,8 @@ def run(folder: pathlib.Path) -> None:
     growth = worker_mib - min(small.worker_mib for small in smalls)
     parent_mib = max(large.parent_mib for large in larges)
     parent_growth = parent_mib - min(small.parent_mib for small in smalls)
-    growing = f"its growth from {FLAGS.few_pictures} to {FLAGS.pictures} pictures"
-    print(verdict("as fast as decoding each picture", ratios[1], "at least", 8, "x"))
+    growing = f"its growth from {FLAGS.few_images} to {FLAGS.images} images"
+    print(verdict("as fast as decoding each image", ratios[1], "at least", 8, "x"))
     print(verdict("as fast as a plain copy", ratios[0], "at least", 0.5, "x"))
     print(f"  with the start of its processes: {whole[1]:.2f} x decoding, {whole[0]:.2f} x copying")
     print(verdict("peak memory of a worker", worker_mib, "under", 700, "MiB"))

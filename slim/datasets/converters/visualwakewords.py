@@ -38,9 +38,9 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
             strict=True,
         )
     ]
-    annotations, *pictures = map(fetch, remotes)
+    annotations, *archives_of_images = map(fetch, remotes)
     shards = []
-    for archive, (split, num_shards) in zip(pictures, _NUM_SHARDS.items(), strict=True):
+    for archive, (split, num_shards) in zip(archives_of_images, _NUM_SHARDS.items(), strict=True):
         labelled = _labelled(annotations, f"annotations/instances_{split}2014.json", config)
         checksums = _checksums(archive)
         names = shard_names(f"{split}.record-%05d-of-%05d", num_shards)
@@ -65,7 +65,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
         dataset="visualwakewords",
         class_names=("background", config.foreground_class_of_interest),
         shards=tuple(shards),
-        needed_bytes=sum(pathlib.Path(path).stat().st_size for path in pictures),
+        needed_bytes=sum(pathlib.Path(path).stat().st_size for path in archives_of_images),
         max_problems=config.max_bad_images,
     )
 

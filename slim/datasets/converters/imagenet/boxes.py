@@ -29,15 +29,15 @@ def archive_csv(path: str | os.PathLike, synsets: Collection[str]) -> str:
         place = pathlib.PurePosixPath(name)
         return place.suffix == ".xml" and selection.wants(place.parent.name)
 
-    pictures = []
+    images = []
     for name, text in compressed_tar.read(path, wanted, max_bytes=_MAX_BYTES):
         place = pathlib.PurePosixPath(name)
         annotation = io.BytesIO(text)
         annotation.name = f"{path}: {name}"  # For the message if it is faulty.
         found = process_bounding_boxes.ProcessXMLAnnotation(annotation)
         kept = selection.choose(place.parent.name, found)
-        pictures.append([process_bounding_boxes.csv_line(place.stem, box) for box in kept])
+        images.append([process_bounding_boxes.csv_line(place.stem, box) for box in kept])
     if not selection.files:
         raise errors.UserError(f"{path} holds no annotations (.xml files).")
     # Boxes of one image keep their order.
-    return "".join(f"{line}\n" for lines in sorted(filter(None, pictures)) for line in lines)
+    return "".join(f"{line}\n" for lines in sorted(filter(None, images)) for line in lines)

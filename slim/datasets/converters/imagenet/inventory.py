@@ -54,7 +54,7 @@ def from_archives(archives: Archives, *, whole: bool = True) -> Inventory:
     """
     classes = imagenet_classes.by_wordnet_id()
     csv = _boxes_csv(archives.boxes, classes, whole) if archives.boxes else None
-    _LOG.info("Listing the pictures of %s and %s.", archives.validation, archives.train)
+    _LOG.info("Listing the images of %s and %s.", archives.validation, archives.train)
     validation = _validation_sources(archives, classes)
     found_boxes = process_bounding_boxes.parse_csv((csv or "").splitlines())
     train = _train_sources(archives, classes, found_boxes)
@@ -85,7 +85,7 @@ def _validation_sources(archives: Archives, classes: Mapping) -> Iterator[Source
         if not match or not 1 <= int(match[1]) <= len(synsets):
             raise errors.UserError(
                 f"{archives.validation} holds {member.name!r}, which is none of the "
-                f"{len(synsets)} validation pictures that {archives.devkit} knows."
+                f"{len(synsets)} validation images that {archives.devkit} knows."
             )
         shows = _class(classes, synsets[int(match[1]) - 1], archives.devkit)
         sample = sampled(archives.validation, member.offset, member.size)
@@ -113,7 +113,7 @@ def _sorted(sources: Iterable[Source]) -> list[Source]:
     ordered = sorted(sources, key=lambda source: (source.filename, source.path))
     for one, other in itertools.pairwise(ordered):
         if one.filename == other.filename:
-            raise errors.UserError(f"{one.path} holds two pictures called {one.filename}.")
+            raise errors.UserError(f"{one.path} holds two images called {one.filename}.")
     return ordered
 
 
@@ -121,15 +121,15 @@ def _check(inventory: Inventory, whole: bool) -> None:
     sizes = {split: len(sources) for split, sources in inventory.splits.items()}
     classes = len({source.shows for source in inventory.splits["train"]})
     found = ", ".join(f"{size} of {split}" for split, size in sizes.items())
-    _LOG.info("Found pictures of %d classes: %s.", classes, found)
+    _LOG.info("Found images of %d classes: %s.", classes, found)
     if whole and (sizes != OFFICIAL_SIZES or classes != len(imagenet_classes.classes())):
         raise errors.UserError(
-            f"The archives do not hold the whole challenge but {found} pictures of {classes} "
+            f"The archives do not hold the whole challenge but {found} images of {classes} "
             f"classes. If a subset is meant, say --archive_checksums=off."
         )
     for split, size in sizes.items():
         if not size:
-            raise errors.UserError(f"There are no pictures of the {split} split.")
+            raise errors.UserError(f"There are no images of the {split} split.")
 
 
 def from_folders(
@@ -172,7 +172,7 @@ def from_folders(
         if not inventory.splits[split]:
             raise errors.UserError(
                 f"No {folder}/<synset>/*.JPEG for any synset of {labels_file}. "
-                "preprocess_imagenet_validation_data sorts the validation pictures into folders."
+                "preprocess_imagenet_validation_data sorts the validation images into folders."
             )
     return inventory
 

@@ -194,8 +194,8 @@ def _remedies_where_all_is_needed(
         return ["It holds no moving averages: leave out --moving_average_decay."]
     return [
         *_background_class_remedies(reshaped),
-        "Nothing can be left out here: give the --model_name, the data set, the --labels_offset and"
-        " the size of pictures that the checkpoint was trained with.",
+        "Nothing can be left out here: give the --model_name, the dataset, the --labels_offset and"
+        " the size of images that the checkpoint was trained with.",
     ]
 
 

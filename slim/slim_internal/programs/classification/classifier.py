@@ -105,10 +105,10 @@ class Classifier:
                 on_error(error)
 
     def _guesses(self, probabilities: np.ndarray, top_k: int) -> list[Guess]:
-        likeliest = np.argsort(-probabilities, kind="stable")[:top_k]
+        most_likely = np.argsort(-probabilities, kind="stable")[:top_k]
         return [
             Guess(int(index), self._model.class_name(index), float(probabilities[index]))
-            for index in likeliest
+            for index in most_likely
         ]
 
     def _read(self, path: str, content: bytes | None) -> np.ndarray:

@@ -494,6 +494,6 @@ def test_archives_and_inputs_may_lie_in_the_folder(source, tmp_path):
 
 def test_a_subset_does_not_pass_for_the_whole(source, caplog):
     request = archives.Request(data_dir="unused", source=str(source), checksums=False)
-    with pytest.raises(errors.UserError, match="40 of validation, 300 of train pictures of 20 cl"):
+    with pytest.raises(errors.UserError, match="40 of validation, 300 of train images of 20 cl"):
         inventory.from_archives(archives.obtain(request))
     assert "holds 26 bounding boxes instead of 615299" in caplog.text
