@@ -27,7 +27,8 @@ def listed_files(root: pathlib.Path) -> list[pathlib.Path]:
         check=True,
         cwd=root,
     )
-    files = [pathlib.Path(line) for line in listed.stdout.splitlines()]
+    # In the middle of a merge git names a file several times.
+    files = [pathlib.Path(line) for line in dict.fromkeys(listed.stdout.splitlines())]
     return [file for file in files if (root / file).exists()]
 
 
