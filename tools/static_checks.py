@@ -14,7 +14,7 @@ from collections.abc import Callable
 import packaging
 
 from third_party.python import lock
-from tools import build_deps, build_files, code_size
+from tools import build_deps, build_files, code_size, words
 
 
 def _run_module(*command: str) -> Callable[[], list[str]]:
@@ -44,6 +44,12 @@ def _sizes() -> list[str]:
     """Looks for files and functions that are too long."""
     root = pathlib.Path()
     return list(code_size.problems(root, build_files.listed_files(root)))
+
+
+def _words() -> list[str]:
+    """Looks for words that are not the field's."""
+    root = pathlib.Path()
+    return list(words.problems(root, build_files.listed_files(root)))
 
 
 def _all_libraries() -> list[str]:
@@ -82,6 +88,7 @@ _CHECKS = {
     "BUILD files": _build_files,
     "imports": _imports,
     "sizes": _sizes,
+    "words": _words,
     "all_libraries": _all_libraries,
     "lock": _lock,
 }
