@@ -59,7 +59,7 @@ class Conversion(Settings, subject="Conversion"):
         0.2,
         "Fraction of each class that goes into the validation split.",
         at_least=0,
-        below=1,
+        at_most=1,
         subject="Own images (image_folder)",
     )
     splits: str | None = setting(

@@ -27,6 +27,11 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     root = os.path.join(unpacked, _FOLDER)
     files = labelled_files.shuffled(_labelled(record, root, archive), config.seed)
     count = record.splits["validation"]
+    if len(files) <= count:
+        raise UserError(
+            f"{archive} holds {len(files)} images; more than {count} are needed, for these become"
+            " the validation split. For an archive of another size use --dataset_name=image_folder."
+        )
     splits = {"train": files[count:], "validation": files[:count]}
     shards = [
         shard

@@ -5,7 +5,6 @@ be empty or missing. Images to which nothing assigns a split are divided class b
 """
 
 import collections
-import csv
 import itertools
 import logging
 import os
@@ -14,12 +13,14 @@ from collections.abc import Iterable
 
 from datasets.conversion.plan import Fetch, Plan
 from datasets.conversion.settings import Conversion
-from datasets.converters import labelled_files, split_folders
+from datasets.converters import labelled_files, labels_csv, split_folders
 from datasets.converters.labelled_files import LabelledFile
 from datasets.record import DatasetRecord
-from slim_internal.ground.errors import UserError, unknown
+from slim_internal.ground.errors import UserError
 
 _IMAGES_PER_SHARD = 1000
+# Images that TensorFlow cannot decode.
+_UNREADABLE_IMAGES = (".avif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".tif", ".tiff")
 
 # An image as found: path, class name, split or "" for one that is to be chosen.
 _Found = tuple[str, str, str]
@@ -73,10 +74,12 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
 def _left_out(config: Conversion) -> dict[str, int]:
     """Counts the files that do not call themselves images, by their extension."""
     paths = labelled_files.walk(config.source, leave_out=[config.dataset_dir])
-    extensions = (
-        pathlib.PurePath(path).suffix.lower() for path in paths if not labelled_files.is_image(path)
-    )
+    extensions = (_suffix(path) for path in paths if not labelled_files.is_image(path))
     return dict(sorted(collections.Counter(extensions).items()))
+
+
+def _suffix(path: str) -> str:
+    return pathlib.PurePath(path).suffix.lower()
 
 
 def _size(root: str, path: str) -> int:
@@ -117,6 +120,12 @@ def _warn_of_the_rest(
     ):
         if left_out:
             _LOG.warning("Skipped %d %s; the first is %r.", len(left_out), what, left_out[0])
+    images = collections.Counter(
+        suffix for path in others if (suffix := _suffix(path)) in _UNREADABLE_IMAGES
+    )
+    if images:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(images.items()))
+        _LOG.warning("Images of these formats are not read: %s. Convert them to JPEG.", counts)
 
 
 def _empty_folders(
@@ -137,36 +146,8 @@ def _empty_folders(
 
 def _from_csv(config: Conversion) -> list[_Found]:
     """Takes classes and splits from the lines of a CSV, whose paths begin at the source."""
-    found: dict[str, _Found] = {}
-    try:
-        with open(config.labels_csv, newline="", encoding="utf-8-sig") as file:
-            for number, row in enumerate(csv.reader(file), start=1):
-                is_header = number == 1 and row and row[0].strip().lower() == "path"
-                if not row or is_header:
-                    continue
-                entry = _from_row(row, f"{config.labels_csv}, line {number}", config.source)
-                if entry[0] in found:
-                    raise UserError(
-                        f"{config.labels_csv}, line {number}: {entry[0]!r} is listed twice."
-                    )
-                found[entry[0]] = entry
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{config.labels_csv} is no CSV in UTF-8: {error}.") from error
-    return sorted(found.values())
-
-
-def _from_row(row: list[str], place: str, root: str) -> _Found:
-    if len(row) not in (2, 3) or not row[1].strip():
-        raise UserError(f"{place}: expected path,label,split. Found: {','.join(row)}.")
-    path, label, split = (*row, "")[:3]
-    split = split.strip().lower()
-    if split and split not in split_folders.SPLITS:
-        raise unknown("split", split, split_folders.SPLITS, f"It stands in {place}.")
-    image = pathlib.Path(root, path)
-    if "\0" in path or not image.is_file():
-        raise UserError(f"{place}: there is no file {os.fspath(image)!r}.")
-    path = pathlib.PurePath(path).as_posix()
-    return path, label.strip(), split_folders.SPLITS.get(split, "")
+    rows = labels_csv.read(config.labels_csv, config.source, split_folders.SPLITS)
+    return [(path, label, split_folders.SPLITS.get(split, "")) for path, label, split in rows]
 
 
 def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]:
@@ -234,7 +215,7 @@ def _divided(
         else:
             undecided.append(file)
     count = round(len(undecided) * config.validation_fraction)
-    if config.validation_fraction and len(undecided) > 1:
+    if 0 < config.validation_fraction < 1 and len(undecided) > 1:
         # Every class is to be seen in training, and in validation too if it can be.
         count = min(max(count, 1), len(undecided) - 1)
     for rank, file in enumerate(labelled_files.shuffled(undecided, config.seed)):

@@ -30,6 +30,11 @@ def test_validation_is_the_same_share_of_every_class(count, validation, tmp_path
         assert splits.count(("train", label)) == count - validation
 
 
+def test_a_dataset_may_be_meant_for_evaluation_only(tmp_path):
+    put(tmp_path / "source", *many(5, "a", "b"))
+    assert convert(tmp_path, validation_fraction=1.0).manifest.splits == {"validation": 10}
+
+
 def test_everything_is_for_training_without_a_validation_fraction(tmp_path):
     put(tmp_path / "source", *many(5, "a", "b"))
     assert convert(tmp_path, validation_fraction=0.0).manifest.splits == {"train": 10}
@@ -131,10 +136,15 @@ def test_csv_says_label_and_split(header, tmp_path):
     [
         ("x/9.jpg,dog,train\n", "line 1: there is no file '.*x/9.jpg'"),
         ("x/1.jpg,dog\nx/1.jpg,cat\n", "line 2: 'x/1.jpg' is listed twice"),
+        ("x/1.jpg,dog\nx/../x/./1.jpg,cat\n", "line 2: 'x/1.jpg' is listed twice"),
+        ("x/1.jpg;dog;train\n", "line 1: the columns are separated by semicolons; use commas"),
+        ("x/1.jpg\tdog\ttrain\n", "line 1: the columns are separated by tabs; use commas"),
+        ("", "labels.csv is empty"),
+        ("\n \n", "labels.csv is empty"),
+        ("path,label,split\n", "labels.csv lists no images"),
         ("x/1.jpg\n", "line 1: expected path,label,split. Found: x/1.jpg"),
         ("x/1.jpg,dog,trian\n", "Unknown split 'trian'. Did you mean 'train'"),
         ("x/1.jpg,dog\nx/2.jpg,dog\n", "holds only one class, 'dog'"),
-        ("", "holds no images"),
     ],
 )
 def test_csv_with_a_mistake(lines, message, tmp_path):
@@ -145,8 +155,11 @@ def test_csv_with_a_mistake(lines, message, tmp_path):
 
 def test_csv_that_is_no_text(tmp_path):
     put(tmp_path / "source", "a/1.jpg")
-    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "labels.csv").write_bytes(b"\xff\x00")
     with pytest.raises(UserError, match="is no CSV in UTF-8"):
+        convert(tmp_path, labels_csv=os.fspath(tmp_path / "labels.csv"))
+    (tmp_path / "labels.csv").write_bytes("x/1.jpg,dog\n".encode("utf-16"))
+    with pytest.raises(UserError, match="is text in UTF-16; save it as CSV in UTF-8"):
         convert(tmp_path, labels_csv=os.fspath(tmp_path / "labels.csv"))
 
 
@@ -209,7 +222,7 @@ def test_folders_that_cannot_be_used(paths, message, tmp_path):
             {"on_bad_image": "ignore"},
             "--on_bad_image must be one of error, skip, repair; got 'ignore'",
         ),
-        ({"validation_fraction": 1.0}, "--validation_fraction must be"),
+        ({"validation_fraction": 1.1}, "--validation_fraction must be"),
         ({"num_shards": 0}, "--num_shards must be at least 1; got 0"),
         ({"max_bad_images": -1}, "--max_bad_images must be at least 0; got -1"),
         ({"num_workers": -1}, "--num_workers must be at least 0; got -1"),
@@ -263,6 +276,10 @@ LEFT_OUT = {
         ["a/3.heic", "c/without_suffix"],
         "Skipped 2 files without an image extension (.jpg, .jpeg, .png, .gif, .bmp, .webp); the "
         "first is 'a/3.heic'",
+    ),
+    "of formats that are not read": (
+        ["a/3.heic", "a/4.HEIC", "b/5.tif", "b/notes.txt"],
+        "Images of these formats are not read: 2 .heic, 1 .tif. Convert them to JPEG.",
     ),
     "a class without pictures": (
         ["c/notes.txt"],

@@ -52,7 +52,7 @@ def index(path: str | os.PathLike, within: Member | None = None) -> Iterator[Mem
             yield from _members(file.fileno(), start, min(end, size))
         except _DamageError as damage:
             what = f"{path} ({within.name})" if within else path
-            raise errors.UserError(f"{what} is no whole tar archive: {damage}.") from None
+            raise errors.UserError(f"{what} is not a complete tar archive: {damage}.") from None
 
 
 def index_nested(path: str | os.PathLike) -> Iterator[tuple[str, Member]]:
@@ -117,7 +117,7 @@ def _pax_records(data: bytes) -> dict[bytes, bytes]:
         digits, _, _ = data[start : start + _LONGEST_NUMBER].partition(b" ")
         length = _number(digits, base=10)
         if length <= len(digits):
-            raise _DamageError("an extended header makes no sense")
+            raise _DamageError("an extended header is invalid")
         key, _, value = data[start + len(digits) + 1 : start + length - 1].partition(b"=")
         records[key] = value
         start += length
@@ -126,7 +126,7 @@ def _pax_records(data: bytes) -> dict[bytes, bytes]:
 
 def _check_header(header: bytes, position: int) -> None:
     if len(header) < _BLOCK:
-        raise _DamageError(f"its end is missing at byte {position}")
+        raise _DamageError(f"truncated at byte {position}")
     # The checksum counts its own field as blanks.
     total = sum(header) - sum(header[148:156]) + 8 * ord(" ")
     if _number(header[148:156]) != total:

@@ -68,8 +68,7 @@ def check(
     verified = remote.digest is not None or remote.size is not None
     if remote.digest is None:
         _LOG.warning(
-            "No checksum of %s is known, so its contents could not be compared with anything. "
-            "Seen: %s.",
+            "The contents of %s were compared with no checksum. Seen: %s.",
             remote.name,
             _describe(facts.st_size, digest),
         )

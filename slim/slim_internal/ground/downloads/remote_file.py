@@ -52,7 +52,7 @@ def printable(url: str) -> str:
     """Returns a URL without user name, password and query, which may hold secrets."""
     try:
         parts = urllib.parse.urlsplit(url)
-    except ValueError:  # It makes no sense; the message that says so shows what can be shown of it.
+    except ValueError:  # It is invalid; the message that says so shows what can be shown of it.
         return re.sub("//[^/]*@", "//", re.split("[?#]", url)[0])
     host = parts.netloc.rpartition("@")[2]
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))

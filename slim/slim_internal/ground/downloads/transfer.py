@@ -215,10 +215,10 @@ class _Transfer:
             reason = "SOCKS proxies cannot be used" if socks else "its scheme is not http or https"
             raise SourceError(reason) from None
         except requests.TooManyRedirects:
-            raise SourceError("it leads from one address to the next and never to a file") from None
+            raise SourceError("too many redirects") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
             # The latter two come from addresses that requests does not look at itself.
-            raise SourceError("the address, or one that it leads to, makes no sense") from None
+            raise SourceError("invalid URL, or one that it redirects to") from None
 
     def _refuse_errors(self, response: requests.Response) -> None:
         code = response.status_code

@@ -269,7 +269,7 @@ def _count_zipped(file: BinaryIO) -> int:
     file.seek(0)
     place = tail.rfind(b"PK\5\6")
     if place < 0 or len(tail) - place < _ZIP_END.size:
-        raise _RefusedError("it is damaged or cut short (its end is missing)")
+        raise _RefusedError("it is damaged or truncated (its end is missing)")
     _, count, length, _ = _ZIP_END.unpack_from(tail, place)
     if length > _LONGEST_ZIP_LIST:
         raise _RefusedError("its list of members is too long")

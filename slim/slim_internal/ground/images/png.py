@@ -140,7 +140,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
         length = int.from_bytes(data[position : position + 4])
         kind, end = data[position + 4 : position + 8], position + 8 + length
         if end + 4 > len(data):
-            raise BadImageError("it is cut off: its end is missing")
+            raise BadImageError("it is truncated: its end is missing")
         if not _NAME.fullmatch(kind):
             raise BadImageError(f"its part {kind!r} is damaged")
         checksum = int.from_bytes(data[end : end + 4])
@@ -156,7 +156,7 @@ def _layout(data: bytes, first: _Chunk) -> _Layout:
     layout = _Layout(*struct.unpack_from(">IIBBBBB", data, first.start))
     bits, _ = _COLOR_TYPES.get(layout.color_type, ((), 0))
     if layout.bits not in bits or layout.compression or layout.filtering or layout.interlacing > 1:
-        raise BadImageError("its header makes no sense")
+        raise BadImageError("its header is invalid")
     if max(layout.width, layout.height) > _MAX_SIDE:
         raise BadImageError(f"a side of it is longer than {_MAX_SIDE} pixels")
     return layout

@@ -173,7 +173,7 @@ def _mismatch(
         ("Missing in the checkpoint", missing),
         ("Extra in the checkpoint", sorted(extra)),
         (
-            "Of another shape",
+            "Shape mismatch",
             [
                 f"{name}: {was} in the checkpoint, {is_} here"
                 for name, (was, is_) in reshaped.items()
@@ -203,12 +203,12 @@ def _background_class_remedies(
     reshaped: Mapping[str, tuple[list[int], list[int]]],
 ) -> list[str]:
     widths = {(was[-1], is_[-1]) for was, is_ in reshaped.values() if was and is_}
-    if not any(abs(was - is_) == 1 for was, is_ in widths):
-        return []
+    changes = {is_ - was for was, is_ in widths} & {1, -1}
     return [
-        "If the checkpoint was trained with one class more or less (ImageNet with or without a"
-        " background class), the number of classes must be made equal: --labels_offset=1 takes"
-        " one class away, --labels_offset=0 keeps it."
+        f"The checkpoint has one class {'less' if change == 1 else 'more'} than the network here,"
+        " as for ImageNet without or with a background class: change --labels_offset by"
+        f" {change:+d}, to {change} if it was not given."
+        for change in changes
     ]
 
 
@@ -224,9 +224,9 @@ def _remedies_of_training(
         if not scopes or not all(in_scopes(name, scopes) for name in reshaped):
             scopes = tuple(dict.fromkeys(name.rpartition("/")[0] or name for name in reshaped))
         remedies.append(
-            "To start the layers of another shape afresh:"
+            "To initialize the layers whose shapes differ randomly:"
             f" --checkpoint_exclude_scopes={','.join(scopes)}"
         )
     if missing:
-        remedies.append("To start what is missing afresh: --ignore_missing_vars")
+        remedies.append("To initialize missing variables randomly: --ignore_missing_vars")
     return remedies

@@ -104,7 +104,7 @@ DAMAGED = {
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
 def test_an_archive_that_is_not_whole_is_refused(tmp_path, data):
     path = saved(tmp_path, data)
-    with pytest.raises(errors.UserError, match=r"archive.tar is no whole tar archive: "):
+    with pytest.raises(errors.UserError, match=r"archive.tar is not a complete tar archive: "):
         list(tar_index.index(path))
 
 
@@ -126,7 +126,7 @@ def test_a_training_archive_cut_anywhere_is_refused(tmp_path, tenths):
     path = folder / fake_ilsvrc.TRAIN
     size = path.stat().st_size
     os.truncate(path, size * tenths // 10)
-    with pytest.raises(errors.UserError, match="no whole tar archive"):
+    with pytest.raises(errors.UserError, match="not a complete tar archive"):
         list(tar_index.index_nested(path))
 
 

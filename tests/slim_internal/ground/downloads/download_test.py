@@ -120,7 +120,7 @@ def test_unknown_file_is_said_to_be_unknown_and_recorded(server, tmp_path, caplo
     caplog.set_level(logging.WARNING)
     fetch(remote_file(server.url("a.bin"), size=None, digest=None), tmp_path)
 
-    assert "No checksum of a.bin is known" in caplog.text
+    assert "The contents of a.bin were compared with no checksum" in caplog.text
     assert SHA256 in caplog.text
     receipt = json.loads((tmp_path / "a.bin.receipt.json").read_text())
     assert (receipt["digest"], receipt["verified"]) == (SHA256, False)

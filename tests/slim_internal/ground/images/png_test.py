@@ -69,11 +69,11 @@ BAD = {
     ),
     "unknown part that matters": (joined(HEADER, chunk(b"ABCD", b""), DATA, END), "unknown"),
     "name of a part": (joined(HEADER, chunk(b"1BCD", b""), DATA, END), "is damaged"),
-    "3 bits": (joined(header(bits=3), DATA, END), "makes no sense"),
-    "color type 1": (joined(header(color=1), DATA, END), "makes no sense"),
-    "color type 3 of 16 bits": (joined(header(color=3, bits=16), DATA, END), "makes no sense"),
-    "compression 1": (joined(header(compression=1), DATA, END), "makes no sense"),
-    "interlacing 2": (joined(header(interlacing=2), DATA, END), "makes no sense"),
+    "3 bits": (joined(header(bits=3), DATA, END), "is invalid"),
+    "color type 1": (joined(header(color=1), DATA, END), "is invalid"),
+    "color type 3 of 16 bits": (joined(header(color=3, bits=16), DATA, END), "is invalid"),
+    "compression 1": (joined(header(compression=1), DATA, END), "is invalid"),
+    "interlacing 2": (joined(header(interlacing=2), DATA, END), "is invalid"),
     "wider than libpng allows": (joined(header(width=1_000_001), DATA, END), "is longer than"),
 }
 

@@ -92,11 +92,12 @@ def test_everything_that_does_not_fit_is_in_one_message(checkpoint):
         "  net/new/biases",
         "Extra in the checkpoint (1):",
         "  net/old/biases",
-        "Of another shape (2):",
+        "Shape mismatch (2):",
         "  net/logits/weights: [4, 1001] in the checkpoint, [4, 5] here",
         "  net/logits/biases: [1001] in the checkpoint, [5] here",
-        "- To start the layers of another shape afresh: --checkpoint_exclude_scopes=net/logits",
-        "- To start what is missing afresh: --ignore_missing_vars",
+        "- To initialize the layers whose shapes differ randomly: "
+        "--checkpoint_exclude_scopes=net/logits",
+        "- To initialize missing variables randomly: --ignore_missing_vars",
     ])  # fmt: skip
 
 
@@ -105,16 +106,23 @@ def test_proposes_the_classifier_scopes_of_the_network(checkpoint):
         restore.plan(_network(5), checkpoint, classifier_scopes=["net/logits", "net/aux"])
 
 
-def test_background_class_proposes_labels_offset(checkpoint):
-    with pytest.raises(UserError, match="--labels_offset=1"):
-        restore.plan(_network(1000), checkpoint)
+@pytest.mark.parametrize(
+    ("classes", "remedy"),
+    [
+        (1000, r"one class more than .* change --labels_offset by -1, to -1 if"),
+        (1002, r"one class less than .* change --labels_offset by \+1, to 1 if"),
+    ],
+)
+def test_background_class_proposes_labels_offset(checkpoint, classes, remedy):
+    with pytest.raises(UserError, match=remedy):
+        restore.plan(_network(classes), checkpoint)
 
 
 def test_programs_that_need_all_weights_propose_no_flag_they_do_not_have(checkpoint):
     with pytest.raises(UserError) as caught:
         restore.plan(_network(1000, **{"net/new/biases": [4]}), checkpoint, all_needed=True)
     remedies = str(caught.value).partition("\n- ")[2]
-    assert "--labels_offset=1" in remedies
+    assert "--labels_offset by -1" in remedies
     assert "--model_name" in remedies
     assert "--ignore_missing_vars" not in remedies
     assert "--checkpoint_exclude_scopes" not in remedies
