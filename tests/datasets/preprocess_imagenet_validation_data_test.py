@@ -47,7 +47,7 @@ def test_moves_each_picture_into_the_folder_of_its_synset(unsorted):
     for moved in (40, 0):  # The second time nothing is left to do.
         result = run(unsorted / "pictures", unsorted / "labels.txt")
         assert result.returncode == 0, result.stderr
-        assert result.stdout == f"Moved {moved} of 40 pictures into {folders()} folders.\n"
+        assert result.stdout == f"Moved {moved} of 40 images into {folders()} folders.\n"
         assert tree(unsorted / "pictures") == EXPECTED
 
 

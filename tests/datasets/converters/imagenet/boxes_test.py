@@ -56,7 +56,7 @@ def test_boxes_of_one_picture_keep_their_order(tmp_path):
 FAULTS = {
     "no XML": ("<annotation>", "x_1.xml cannot be parsed"),
     "no size": (XML.replace("width", "depth"), "x_1.xml has a box without four corners"),
-    "size of zero": (XML.replace("<width>100", "<width>0"), "in a picture of known size"),
+    "size of zero": (XML.replace("<width>100", "<width>0"), "in an image of known size"),
     "no ymax": (XML.replace("ymax", "zmax"), "x_1.xml has a box without four corners"),
     "words": (XML.replace("<xmin>10", "<xmin>ten"), "x_1.xml has a box without four corners"),
 }
