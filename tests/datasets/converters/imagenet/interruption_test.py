@@ -120,12 +120,14 @@ def workers_of(process: subprocess.Popen) -> list[int]:
 
 @pytest.fixture
 def blocked(tmp_path):
-    """A running conversion whose workers wait for ever for the bytes of a picture."""
+    """A running conversion whose workers take long over each image."""
     folder = fake_ilsvrc.challenge().write_folders(tmp_path / "folders")
+    large = tmp_path / "large.jpg"
+    large.write_bytes(fake_ilsvrc.encode(fake_ilsvrc.picture(1, 5000, 5000)))
     for synset in fake_ilsvrc.SYNSETS:
         for path in (folder / "train" / synset).iterdir():
             path.unlink()
-            os.mkfifo(path)  # Opening it waits for somebody to write.
+            os.link(large, path)
     (folder / "synsets.txt").write_text("\n".join(fake_ilsvrc.SYNSETS))
     (folder / "names.txt").write_text("".join(f"{s}\tname\n" for s in fake_ilsvrc.SYNSETS))
     process = start(
@@ -135,6 +137,7 @@ def blocked(tmp_path):
         f"--labels_file={folder}/synsets.txt",
         f"--imagenet_metadata_file={folder}/names.txt",
         "--bounding_box_file=",
+        "--verify_images=decode",
     )
     deadline = time.monotonic() + 120
     while len(list((tmp_path / "output").glob(".train-*.partial"))) < 2:
@@ -191,7 +194,7 @@ def test_a_bad_picture_ends_all_workers_by_its_name(tmp_path, workers):
     assert process.returncode == 1
     assert "Finished" not in output
     assert errors.splitlines()[-1].startswith("error: ")
-    assert f"{fake_ilsvrc.TRAIN}: {name}: it is no JPEG or PNG image" in errors
+    assert f"{fake_ilsvrc.TRAIN}: {name}: it is not a JPEG or PNG image" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "output" / manifest.FILENAME).exists()
     assert time.monotonic() - begin < 60
