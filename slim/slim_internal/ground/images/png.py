@@ -140,7 +140,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
         length = int.from_bytes(data[position : position + 4])
         kind, end = data[position + 4 : position + 8], position + 8 + length
         if end + 4 > len(data):
-            raise BadImageError("it is truncated: its end is missing")
+            raise BadImageError("it is cut off: its end is missing")
         if not _NAME.fullmatch(kind):
             raise BadImageError(f"its part {kind!r} is damaged")
         checksum = int.from_bytes(data[end : end + 4])
