@@ -7,6 +7,22 @@ from slim_internal.ground.compat import slim
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest, restore
 from slim_internal.parts.inference.description import ModelDescription
+from slim_internal.parts.inference.settings import GraphSettings
+
+
+def from_settings(config: GraphSettings, num_frames: int | None = None) -> ModelDescription:
+    """Describes the network that the settings of a program name; see `describe`."""
+    return describe(
+        config.model_name,
+        config.dataset_name,
+        config.dataset_dir,
+        checkpoint_path=config.checkpoint_path,
+        labels_offset=config.labels_offset,
+        image_size=config.image_size,
+        preprocessing_name=config.preprocessing_name,
+        use_grayscale=config.use_grayscale,
+        num_frames=num_frames,
+    )
 
 
 def describe(

@@ -158,13 +158,4 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
 def _describe(config: classification_config.Classification) -> description.ModelDescription:
     if not config.model_name:
         raise UserError("--model_name is missing: the network that the checkpoint belongs to.")
-    return describe.describe(
-        config.model_name,
-        config.dataset_name,
-        config.dataset_dir,
-        checkpoint_path=config.checkpoint_path,
-        labels_offset=config.labels_offset,
-        image_size=config.image_size,
-        preprocessing_name=config.preprocessing_name,
-        use_grayscale=config.use_grayscale,
-    )
+    return describe.from_settings(config)

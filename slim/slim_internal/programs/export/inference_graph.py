@@ -54,17 +54,7 @@ def export(config: export_config.Export) -> Exported:
     paths = _output_paths(config)
     if config.is_video_model and not config.num_frames:
         raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")
-    model = describe.describe(
-        config.model_name,
-        config.dataset_name,
-        config.dataset_dir,
-        checkpoint_path=config.checkpoint_path,
-        labels_offset=config.labels_offset,
-        image_size=config.image_size,
-        preprocessing_name=config.preprocessing_name,
-        use_grayscale=config.use_grayscale,
-        num_frames=config.num_frames,
-    )
+    model = describe.from_settings(config, config.num_frames)
     if config.checkpoint_path:
         sessions.announce()
     network = freeze(
