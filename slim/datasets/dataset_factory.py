@@ -13,16 +13,23 @@ from datasets import (  # noqa: F401 - the table: each module with a record is a
     visualwakewords,
 )
 from datasets.record import DatasetRecord
-from slim_internal.ground.errors import UserError, unknown
+from slim_internal.ground.errors import UserError, tables, unknown
 
 # Any module with a function `get_split` can be entered, by a line here or at run time.
-datasets_map = {
-    module.RECORD.name: module for module in tuple(globals().values()) if hasattr(module, "RECORD")
-}
+datasets_map = tables.unique(
+    "dataset_factory.datasets_map",
+    (
+        (module.RECORD.name, module)
+        for module in tuple(globals().values())
+        if hasattr(module, "RECORD")
+    ),
+)
 
 records = {
     name: module.RECORD for name, module in datasets_map.items() if hasattr(module, "RECORD")
 }
+
+tables.require_unique_keys(__file__)
 
 
 def get_record(name: str) -> DatasetRecord:

@@ -56,8 +56,9 @@ def get_split(
 ) -> slim.dataset.Dataset:
     """Describes one split so that `slim.dataset_data_provider` can read it.
 
-    A manifest beside the files tells how many examples and classes they hold; without one they
-    are taken to be the published set.
+    A manifest beside the files tells how many examples and classes they hold, and `has_manifest`
+    of the result that there is one; without one the examples are counted, and the classes are
+    taken to be the published ones.
 
     Args:
       record: The dataset.
@@ -86,26 +87,37 @@ def get_split(
         paths.literal_pattern(dataset_dir),
         pattern % split_name if "%s" in pattern else pattern,
     )
+    num_samples = splits[split_name]
     if (contents is None or file_pattern) and reader in (None, tf.TFRecordReader):
-        _check_framing(tf.gfile.Glob(sources))
+        num_samples = _count(tf.gfile.Glob(sources)) or num_samples
+    if contents is None and file_pattern is None and num_samples != splits[split_name]:
+        logging.getLogger(__name__).warning(
+            "%s holds %s examples of the split %s; the published %s has %s.",
+            *(dataset_dir, f"{num_samples:,}", split_name, record.name),
+            f"{splits[split_name]:,}",
+        )
     return slim.dataset.Dataset(
         data_sources=sources,
         reader=reader or tf.TFRecordReader,
         decoder=slim.tfexample_decoder.TFExampleDecoder(
             record.keys_to_features, record.items_to_handlers
         ),
-        num_samples=splits[split_name],
+        num_samples=num_samples,
         items_to_descriptions=record.items_to_descriptions,
         num_classes=contents.num_classes if contents else record.num_classes,
         labels_to_names=labels_to_names,
+        has_manifest=contents is not None,
     )
 
 
-def _check_framing(files: Sequence[str]) -> None:
+def _count(files: Sequence[str]) -> int | None:
     """Requires that every file is a sequence of whole records, where no manifest vouches for them.
 
     Reading the lengths alone takes seconds even for ImageNet, unless the disk is slow; then what
     could not be checked in time is left to TensorFlow.
+
+    Returns:
+      How many records they hold; None where that is not known.
 
     Raises:
       UserError: One is not; the message names file and record.
@@ -113,20 +125,18 @@ def _check_framing(files: Sequence[str]) -> None:
     local = sorted(file for file in files if os.path.exists(file))
     deadline = time.monotonic() + _SECONDS_FOR_FRAMING
 
-    def check(file: str) -> bool:
-        in_time = time.monotonic() < deadline
-        if in_time:
-            tfrecords.check_framing(file)
-        return in_time
+    def check(file: str) -> int | None:
+        return tfrecords.check_framing(file) if time.monotonic() < deadline else None
 
     with futures.ThreadPoolExecutor() as pool:
-        checked = sum(pool.map(check, local))
-    if checked < len(local):
+        counts = [count for count in pool.map(check, local) if count is not None]
+    if len(counts) < len(local):
         logging.getLogger(__name__).warning(
             "Checked that %d of %d files hold whole records; the disk was too slow for the others.",
-            checked,
+            len(counts),
             len(local),
         )
+    return sum(counts) if len(counts) == len(files) else None
 
 
 def _contents(record: DatasetRecord, dataset_dir: str) -> manifest.Manifest | None:
@@ -143,7 +153,7 @@ def _contents(record: DatasetRecord, dataset_dir: str) -> manifest.Manifest | No
         raise UserError(f"{dataset_dir} has no {manifest.FILENAME}: no {record.name}. {convert}")
     if any(pathlib.Path(dataset_dir).glob(record.file_pattern % "*")):
         logging.getLogger(__name__).warning(
-            "%s has no %s: its files are taken to be all of the published %s, unverified.",
+            "%s has no %s: its files are taken for those of the published %s, unverified.",
             dataset_dir,
             manifest.FILENAME,
             record.name,

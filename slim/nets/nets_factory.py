@@ -31,12 +31,14 @@ from nets.network import Network
 from preprocessing import preprocessing_factory
 from slim_internal.ground import errors
 from slim_internal.ground.compat import slim
+from slim_internal.ground.errors import tables
 
 families = tuple(module for module in tuple(globals().values()) if hasattr(module, "NETWORKS"))
 
-networks: dict[str, Network] = {
-    network.name: network for family in families for network in family.NETWORKS
-}
+networks: dict[str, Network] = tables.unique(
+    "nets_factory.networks",
+    ((network.name, network) for family in families for network in family.NETWORKS),
+)
 
 preprocessing_factory.add_names({name: network.preprocessing for name, network in networks.items()})
 
@@ -48,6 +50,8 @@ networks_map = {
 arg_scopes_map = {
     **{name: network.arg_scope for name, network in networks.items()},
 }
+
+tables.require_unique_keys(__file__)
 
 
 def get_network(name: str) -> Network:

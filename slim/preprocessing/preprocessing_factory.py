@@ -11,12 +11,16 @@ from preprocessing import (
     vgg_preprocessing,
 )
 from slim_internal.ground import errors
+from slim_internal.ground.errors import tables
 
-# As published, the names of networks included: programs written against TF-Slim ask by them. What
-# a network needs stands in its record; `nets_factory` adds the names that are missing here. Any
-# module with a function `preprocess_image` can be entered, by a line here or at run time.
+# As published, the names of networks included: programs written against TF-Slim ask by them. Eight
+# that the original forgot are here as their records say; `nets_factory` adds the names of further
+# networks. Any module with a function `preprocess_image`, or such a function itself, can be
+# entered, by a line here or at run time.
 preprocessing_fn_map = {
+    "alexnet_v2": vgg_preprocessing,
     "cifarnet": cifarnet_preprocessing,
+    "i3d": inception_preprocessing,
     "inception": inception_preprocessing,
     "inception_resnet_v2": inception_preprocessing,
     "inception_v1": inception_preprocessing,
@@ -27,6 +31,9 @@ preprocessing_fn_map = {
     "mobilenet_edgetpu": inception_preprocessing,
     "mobilenet_edgetpu_075": inception_preprocessing,
     "mobilenet_v1": inception_preprocessing,
+    "mobilenet_v1_025": inception_preprocessing,
+    "mobilenet_v1_050": inception_preprocessing,
+    "mobilenet_v1_075": inception_preprocessing,
     "mobilenet_v2": inception_preprocessing,
     "mobilenet_v2_035": inception_preprocessing,
     "mobilenet_v2_140": inception_preprocessing,
@@ -34,8 +41,10 @@ preprocessing_fn_map = {
     "mobilenet_v3_large_minimalistic": inception_preprocessing,
     "mobilenet_v3_small": inception_preprocessing,
     "mobilenet_v3_small_minimalistic": inception_preprocessing,
+    "nasnet_cifar": cifarnet_preprocessing,
     "nasnet_large": inception_preprocessing,
     "nasnet_mobile": inception_preprocessing,
+    "overfeat": vgg_preprocessing,
     "pnasnet_large": inception_preprocessing,
     "pnasnet_mobile": inception_preprocessing,
     "resnet_v1_101": vgg_preprocessing,
@@ -46,11 +55,14 @@ preprocessing_fn_map = {
     "resnet_v2_152": vgg_preprocessing,
     "resnet_v2_200": vgg_preprocessing,
     "resnet_v2_50": vgg_preprocessing,
+    "s3dg": inception_preprocessing,
     "vgg": vgg_preprocessing,
     "vgg_16": vgg_preprocessing,
     "vgg_19": vgg_preprocessing,
     "vgg_a": vgg_preprocessing,
 }
+
+tables.require_unique_keys(__file__)
 
 
 def get_preprocessing(
@@ -71,11 +83,12 @@ def get_preprocessing(
     Raises:
       errors.UserError: for an unknown name, or an entry of the map that is no preprocessing.
     """
-    preprocess_image = getattr(_named(name), "preprocess_image", None)
+    entry = _named(name)
+    preprocess_image = getattr(entry, "preprocess_image", entry)
     if not callable(preprocess_image):
         raise errors.UserError(
             f"The entry {name!r} of preprocessing_factory.preprocessing_fn_map has no function"
-            " preprocess_image; enter a module that has one."
+            " preprocess_image; enter a module that has one, or the function itself."
         )
     kwargs = {"is_training": is_training, "use_grayscale": use_grayscale}
     if not use_grayscale and not _takes(preprocess_image, "use_grayscale"):

@@ -1,15 +1,17 @@
 """Descriptors against those of the original: splits, features, handlers, attributes."""
 
+import importlib.util
 import inspect
 import logging
 import os
+import pathlib
 import types
 
 import numpy as np
 import pytest
 
 from datasets import dataset_factory, descriptor, download_and_convert_flowers
-from datasets.storage import journal, manifest
+from datasets.storage import journal, manifest, tfrecords
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from tests import golden_files
@@ -191,6 +193,21 @@ def test_files_of_the_original_open_with_a_warning(tmp_path, caplog):
     assert "has no manifest.json" in caplog.text
 
 
+def test_a_subset_of_the_files_of_the_original_is_counted(tmp_path, caplog):
+    """Without decoding anything, so that a subset of ImageNet opens at once."""
+    for shard, records in enumerate([[b"a", b"b"], [b"c"]]):
+        tfrecords.write_shard(tmp_path / f"validation-{shard:05d}-of-00128", records)
+    dataset = dataset_factory.get_dataset("imagenet", "validation", str(tmp_path))
+    assert dataset.num_samples == 3
+    expected = "holds 3 examples of the split validation; the published imagenet has 50,000."
+    assert expected in caplog.text
+    caplog.clear()
+    pattern = "%s-00000-of-*"
+    dataset = dataset_factory.get_dataset("imagenet", "validation", str(tmp_path), pattern)
+    assert dataset.num_samples == 2
+    assert "published imagenet has" not in caplog.text
+
+
 def test_file_pattern_and_reader_can_be_given(tmp_path):
     dataset = dataset_factory.get_dataset(
         "mnist", "train", str(tmp_path), file_pattern="mine-%s-*", reader=tf.FixedLengthRecordReader
@@ -263,6 +280,33 @@ def test_an_entry_that_is_no_module(monkeypatch):
     monkeypatch.setitem(dataset_factory.datasets_map, "mine", 3)
     with pytest.raises(UserError, match=r"^The entry 'mine' of .* has no function get_split"):
         dataset_factory.get_dataset("mine", "train", "folder")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("    mnist,\n", "    mnist,\n    mnist as mnist_of_mine,\n", "has two entries 'mnist': "),
+        (
+            "\nrecords = {",
+            '\ndatasets_map = {\n    "mine": flowers,\n    "mine": mnist,\n}\nrecords = {',
+            "has the key 'mine' twice in one table, in the lines ",
+        ),
+    ],
+)
+def test_a_name_that_stands_twice_in_an_edited_factory(tmp_path, old, new, message):
+    source = pathlib.Path(dataset_factory.__file__).read_text()
+    edited = tmp_path / "edited_factory.py"
+    edited.write_text(source.replace(old, new, 1))
+    spec = importlib.util.spec_from_file_location("edited_factory", edited)
+    with pytest.raises(UserError, match=message):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+@pytest.mark.parametrize("name", ["Flowers", "image-folder", "Image_Folder", "visual_wakewords"])
+def test_another_spelling_is_told_the_right_one(name):
+    right = {"visual_wakewords": "visualwakewords"}.get(name, name.lower().replace("-", "_"))
+    with pytest.raises(UserError, match=f"Unknown dataset '{name}'. Did you mean '{right}'"):
+        dataset_factory.get_dataset(name, "train", "folder")
 
 
 def test_image_reader_of_flowers():

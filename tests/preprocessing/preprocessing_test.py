@@ -1,5 +1,8 @@
 """Every preprocessing gives the published numbers, for colour and for grey."""
 
+import os
+import subprocess
+import sys
 import types
 
 import numpy as np
@@ -208,9 +211,29 @@ def test_names_of_networks(network, module):
     assert preprocess.func.__module__ == module
 
 
-@pytest.mark.parametrize("network", GOLDEN["nets_without_preprocessing_entry"])
+_FORGOTTEN = GOLDEN["nets_without_preprocessing_entry"]
+
+
+def test_networks_that_the_original_forgot_are_known_without_nets_factory():
+    program = f"""
+import sys
+from preprocessing import preprocessing_factory
+print([preprocessing_factory.get_preprocessing(name) is not None for name in {_FORGOTTEN!r}])
+assert "nets" not in sys.modules
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout == f"{[True] * len(_FORGOTTEN)}\n", result.stderr
+
+
+@pytest.mark.parametrize("network", _FORGOTTEN)
 def test_networks_that_the_original_forgot(network):
-    """Their records name it, so that `nets_factory` knows."""
+    """They get what their records name."""
     assert preprocessing_factory.get_preprocessing(network)
     record = nets_factory.get_network(network)
     by_record = preprocessing_factory.get_preprocessing(record.preprocessing)
@@ -248,10 +271,10 @@ def old(image, output_height, output_width, is_training):
 @pytest.mark.parametrize("is_training", [False, True])
 def test_entry_of_the_map_is_a_preprocessing(monkeypatch, is_training):
     """Even one that was written before there was `use_grayscale`."""
-    module = types.SimpleNamespace(preprocess_image=old)
-    monkeypatch.setitem(preprocessing_factory.preprocessing_fn_map, "mine", module)
-    preprocess = preprocessing_factory.get_preprocessing("mine", is_training)
-    assert preprocess("image", 3, 4) == ("image", 3, 4, is_training)
+    for entry in (types.SimpleNamespace(preprocess_image=old), old):  # A module, a function.
+        monkeypatch.setitem(preprocessing_factory.preprocessing_fn_map, "mine", entry)
+        preprocess = preprocessing_factory.get_preprocessing("mine", is_training)
+        assert preprocess("image", 3, 4) == ("image", 3, 4, is_training)
 
 
 def test_entry_that_is_no_preprocessing(monkeypatch):

@@ -125,8 +125,8 @@ def read_records(path: str | os.PathLike) -> Iterator[bytes]:
             yield record
 
 
-def check_framing(path: str | os.PathLike) -> None:
-    """Leaps from record to record without reading them.
+def check_framing(path: str | os.PathLike) -> int:
+    """Leaps from record to record without reading them, and returns how many there are.
 
     TensorFlow takes a file that ends within the length of a record for one that ends before it,
     and dies of a length that is right by its checksum but larger than memory.
@@ -144,6 +144,7 @@ def check_framing(path: str | os.PathLike) -> None:
                 raise _damaged(path, index, error, start) from None
             start += _HEADER + count + _CHECKSUM.size
             index += 1
+        return index
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datasets import dataset_factory
 from deployment import sessions
 from preprocessing import preprocessing_factory
-from slim_internal.ground.compat import tf
+from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import eta
@@ -79,7 +79,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
 
     Raises:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
-        the split does not hold as many examples as it should.
+        the split does not hold as many examples as its manifest says.
     """
     dataset = dataset_factory.get_dataset(
         config.dataset_name, config.dataset_split_name, config.dataset_dir
@@ -103,7 +103,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
         session = tf.Session(config=sessions.config())
         with session, damage.damage_named(dataset):
             plan.restore(session)
-            measured, telling = _run(session, outputs, config, model, dataset.num_samples)
+            measured, telling = _run(session, outputs, config, model, dataset)
     metrics = _metrics(checkpoint_path, measured)
     with Several(
         JsonFile(pathlib.Path(config.eval_dir, "metrics.json")),
@@ -185,14 +185,15 @@ def _run(
     outputs: dict[str, tf.Tensor],
     config: evaluation_config.Evaluation,
     model: description.ModelDescription,
-    num_samples: int,
+    dataset: slim.dataset.Dataset,
 ) -> tuple[Measurement, TellingExamples]:
     """Measures all batches, and keeps the examples that tell most.
 
     Raises:
-      UserError: If there are fewer or more examples than the split is said to hold, labels that
-        the network has no class for, or outputs that are not finite.
+      UserError: If there are fewer or more examples than the manifest of the dataset says, labels
+        that the network has no class for, or outputs that are not finite.
     """
+    num_samples = dataset.num_samples
     names = _class_names(model)
     measured, telling = Measurement(names), TellingExamples(_NUM_SHOWN)
     start = reported = time.monotonic()
@@ -212,7 +213,9 @@ def _run(
                     *(done, num_samples, done / (now - start)),
                     eta(done, num_samples, now - start),
                 )
-        _require_usable(measured, config, num_samples)
+        _require_usable(measured, config)
+        if config.max_num_batches is None and measured.num_examples != num_samples:
+            _note_another_size(measured.num_examples, config, dataset)
     return measured, telling
 
 
@@ -225,9 +228,7 @@ def _batches(session, outputs: dict[str, tf.Tensor], count: int | None) -> Itera
             return
 
 
-def _require_usable(
-    measured: Measurement, config: evaluation_config.Evaluation, num_samples: int
-) -> None:
+def _require_usable(measured: Measurement, config: evaluation_config.Evaluation) -> None:
     examples = measured.num_examples
     if measured.unknown_labels:
         raise UserError(
@@ -239,9 +240,16 @@ def _require_usable(
             f"Of {examples} images {measured.not_finite} get outputs that are not finite "
             f"numbers. The weights of {config.checkpoint_path} cannot be used."
         )
-    if config.max_num_batches is None and examples != num_samples:
-        raise UserError(
-            f"The split {config.dataset_split_name} of {config.dataset_name} should hold "
-            f"{num_samples} examples, the files hold {examples}. "
-            f"Convert the dataset in {config.dataset_dir} again."
-        )
+
+
+def _note_another_size(
+    examples: int, config: evaluation_config.Evaluation, dataset: slim.dataset.Dataset
+) -> None:
+    """Says that there were more or fewer examples than expected; an error if a manifest says so."""
+    text = (
+        f"The split {config.dataset_split_name} of {config.dataset_name} should hold "
+        f"{dataset.num_samples} examples, the files hold {examples}."
+    )
+    if getattr(dataset, "has_manifest", False):
+        raise UserError(f"{text} Convert the dataset in {config.dataset_dir} again.")
+    _LOG.warning("%s", text)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from datasets import dataset_factory
-from datasets.storage import tfrecords
+from datasets.storage import manifest, tfrecords
 from nets import nets_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
@@ -232,12 +232,47 @@ def test_a_damaged_record_is_an_error_naming_the_file(setup, tmp_path):
         evaluate.evaluate(Evaluation(**{**setup, "dataset_dir": str(folder)}))
 
 
-def test_a_split_of_another_size_than_published_is_an_error(setup, tmp_path):
+@pytest.mark.parametrize("there", [1, 359, 361])
+def test_a_split_of_another_size_than_published_is_counted_and_a_warning(
+    setup, tmp_path, caplog, there
+):
     source = pathlib.Path(setup["dataset_dir"], "digits_validation.tfrecord")
     records = list(tfrecords.read_records(source))
-    tfrecords.write_shard(tmp_path / "digits_validation.tfrecord", records[:-1])
-    with pytest.raises(UserError, match="360 examples, the files hold 359"):
-        evaluate.evaluate(Evaluation(**{**setup, "dataset_dir": str(tmp_path)}))
+    records = (records + records)[:there]
+    tfrecords.write_shard(tmp_path / "digits_validation.tfrecord", records)
+    metrics = evaluate.evaluate(Evaluation(**{**setup, "dataset_dir": str(tmp_path)}))
+    assert metrics.num_examples == there
+    expected = f"holds {there} examples of the split validation; the published digits has 360."
+    assert expected in caplog.text
+
+
+def test_a_split_of_another_size_than_its_manifest_says_is_an_error(setup, tmp_path):
+    folder = pathlib.Path(small_models.convert_digits(tmp_path / "digits"))
+    contents = manifest.read(folder)
+    shards = [
+        dataclasses.replace(shard, records=shard.records + 1)
+        if shard.split == "validation"
+        else shard
+        for shard in contents.shards
+    ]
+    manifest.write(folder, dataclasses.replace(contents, shards=tuple(shards)))
+    with pytest.raises(UserError, match="361 examples, the files hold 360"):
+        evaluate.evaluate(Evaluation(**{**setup, "dataset_dir": str(folder)}))
+
+
+def test_a_module_that_names_another_size_is_a_warning(setup, monkeypatch, caplog):
+    """As one that was cloned from the original's flowers.py may."""
+
+    def get_dataset(*arguments):
+        dataset = original(*arguments)
+        del dataset.has_manifest
+        dataset.num_samples = 7
+        return dataset
+
+    original = dataset_factory.get_dataset
+    monkeypatch.setattr(dataset_factory, "get_dataset", get_dataset)
+    assert evaluate.evaluate(Evaluation(**setup)).num_examples == _NUM_VALIDATION
+    assert "should hold 7 examples, the files hold 360." in caplog.text
 
 
 def test_page_shows_the_mistakes(setup, expected):
