@@ -5,7 +5,7 @@ import functools
 import logging
 import os
 
-from slim_internal.ground.compat import tf
+from slim_internal.ground.compat import extras, tf
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ def announce(precision: str = "float32") -> None:
     if not gpus and _driver_has_gpu():
         _LOG.warning(
             "The NVIDIA driver has a GPU, but the CUDA 12 libraries are missing or do not load, so"
-            " the CPU is used. To install them: pip install --require-hashes -r"
-            " third_party/python/extras/cuda.lock, or run Bazel with --config=cuda. --verbose shows"
-            " TensorFlow's own message; CUDA_VISIBLE_DEVICES=-1 chooses the CPU."
+            " the CPU is used. %s --verbose shows TensorFlow's own message; CUDA_VISIBLE_DEVICES=-1"
+            " chooses the CPU.",
+            extras.how_to_install("cuda"),
         )
 
 

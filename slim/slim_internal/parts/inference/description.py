@@ -85,16 +85,25 @@ def require_no_other_file(graph_path: str | pathlib.Path) -> None:
             ) from error
 
 
-def encode_description(model: ModelDescription, graph_name: str = "") -> bytes:
+def encode_description(
+    model: ModelDescription, graph_name: str = "", *, ascii_only: bool = False
+) -> bytes:
     """Returns the contents of the file that describes a graph; names that are no UTF-8 survive.
 
     Args:
       model: The description.
       graph_name: Name of the file that it stands beside.
+      ascii_only: Whether to escape all other characters, for places that take only UTF-8.
     """
     fields = dataclasses.asdict(model) | ({_FILE: graph_name} if graph_name else {})
-    text = json.dumps(fields, indent=1, ensure_ascii=False)
+    text = json.dumps(fields, indent=1, ensure_ascii=ascii_only)
     return f"{text}\n".encode(errors="surrogateescape")
+
+
+def encode_labels(model: ModelDescription) -> bytes:
+    """Returns the names of the classes, one a line, in the order of the predictions."""
+    names = [model.class_name(index) for index in range(model.num_classes)]
+    return "".join(f"{name}\n" for name in names).encode(errors="surrogateescape")
 
 
 def read_description(graph_path: str | pathlib.Path) -> ModelDescription:

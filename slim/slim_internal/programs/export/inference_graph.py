@@ -189,5 +189,6 @@ def _require_usable(config: export_config.Export, each: Format, path: pathlib.Pa
             f"--output_file={path} is the name of a file for --format={others[0].name}; for"
             f" --format={each.name} use {path.with_name(stem + each.suffix)}."
         )
+    each.require_libraries()
     if each.name == "frozen":
         description.require_no_other_file(path)

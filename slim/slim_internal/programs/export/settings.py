@@ -18,8 +18,8 @@ class Export(GraphSettings, subject="Graph"):
     )
     format: str = setting(
         "frozen",
-        "Format to write: frozen, saved_model, tflite, tflite_float16, tflite_int8, ...; several"
-        " are separated by commas.",
+        "Format to write: frozen, saved_model, tflite, tflite_float16, tflite_int8, onnx, ...;"
+        " several are separated by commas. onnx needs the extra of that name.",
         common=True,
     )
     checkpoint_path: str | None = setting(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from slim_internal.ground.compat import tf
+from slim_internal.ground.compat import extras, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference.description import ModelDescription
 
@@ -120,6 +120,8 @@ class Format(abc.ABC):
       tolerance: How far probabilities may be from those of the checkpoint; None if only most
         likely classes are compared.
       agreement: Fraction of images that must have the same most likely class, 0 to 1.
+      extra: The optional extra that it needs; none if empty.
+      modules: What it imports of that extra.
     """
 
     name: str
@@ -128,6 +130,17 @@ class Format(abc.ABC):
     needs_examples: bool = False
     tolerance: float | None = 1e-4
     agreement: float = 0.0
+    extra: str = ""
+    modules: tuple[str, ...] = ()
+
+    def require_libraries(self) -> None:
+        """Requires what it needs beyond the locked distributions.
+
+        Raises:
+          UserError: If a library is missing, with the command that adds it.
+        """
+        for module in self.modules:
+            extras.load(self.extra, module, f"--format={self.name}")
 
     @abc.abstractmethod
     def write(self, network: Frozen, folder: pathlib.Path, name: str) -> None:

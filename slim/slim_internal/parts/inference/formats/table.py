@@ -9,6 +9,7 @@ import pathlib
 from slim_internal.ground.errors import UserError, unknown
 from slim_internal.parts.inference.formats import (  # noqa: F401 - the table: modules with formats
     frozen,
+    onnx,
     saved_model,
     tflite,
 )

@@ -38,7 +38,7 @@ class TFLite(Format):
         with zipfile.ZipFile(content, "a") as archive:  # Readers of either kind ignore the other.
             for entry, text in (
                 (_DESCRIPTION, description.encode_description(model)),
-                (_LABELS, _labels(model)),
+                (_LABELS, description.encode_labels(model)),
             ):
                 archive.writestr(zipfile.ZipInfo(entry), text)
         atomic.write(folder / name, content.getvalue())
@@ -135,11 +135,6 @@ class TFLiteInt8(TFLite):
 
 
 FORMATS = (TFLite(), TFLiteFloat16(), TFLiteInt8())
-
-
-def _labels(model: description.ModelDescription) -> bytes:
-    names = [model.class_name(index) for index in range(model.num_classes)]
-    return "".join(f"{name}\n" for name in names).encode(errors="surrogateescape")
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import types
 import zipfile
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference import describe, description
+from slim_internal.parts.inference.formats import onnx as onnx_format
 from slim_internal.parts.inference.formats import table
 from slim_internal.parts.inference.freeze import freeze
 from tests import golden_files, small_models
@@ -46,9 +48,19 @@ def network(tmp_path_factory):
     return freeze(describe.describe("lenet", "digits", checkpoint_path=checkpoint), checkpoint)
 
 
+def _installed(name):
+    """Returns a format, or skips the test where its optional libraries are not installed."""
+    each = table.get_format(name)
+    try:
+        each.require_libraries()
+    except UserError as error:
+        pytest.skip(str(error))
+    return each
+
+
 @pytest.mark.parametrize("name", table.FORMATS)
 def test_a_file_says_what_the_checkpoint_says(network, tmp_path, name):
-    each = table.get_format(name)
+    each = _installed(name)
     each.write(network, tmp_path, f"lenet{each.suffix}")
     path = tmp_path / f"lenet{each.suffix}"
     assert each.recognizes(path)
@@ -228,3 +240,68 @@ def test_what_cannot_be_converted_is_one_line(network, tmp_path, monkeypatch):
         table.get_format("tflite").write(network, tmp_path, "lenet.tflite")
     assert "\n" not in str(e.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def onnx(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "lenet.onnx"
+    model = dataclasses.replace(
+        network.model, class_names=("caf\udce9", "日本", *network.model.class_names[2:])
+    )
+    _installed("onnx").write(dataclasses.replace(network, model=model), path.parent, path.name)
+    return path
+
+
+def test_an_onnx_file_stands_alone(network, onnx):
+    """Its tensors have the names of the graph's, the labels are inside, any batch is taken."""
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(onnx.read_bytes())
+    properties = session.get_modelmeta().custom_metadata_map
+    assert properties["labels.txt"].splitlines()[1:3] == ["日本", "two"]
+    assert json.loads(properties["model.json"])["image_size"] == 28
+    images = network.probe.images[:3]
+    (answer,) = session.run(["predictions"], {"input": images})
+    np.testing.assert_allclose(answer, network.probe.probabilities[:3], atol=1e-5, rtol=0)
+    with table.open_network(str(onnx)) as predictor:
+        assert predictor.model.class_names[:2] == ("caf\udce9", "日本")
+        assert predictor.batch_size is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[: len(content) // 2], "lenet.onnx cannot be used: "),
+        (lambda content: b"", "lenet.onnx cannot be used: "),
+        (lambda content: content.replace(b"model.json", b"model.jso_"), "holds no description"),
+        (lambda content: content.replace(b'"image_size": 28', b'"image_size": 29'), "has .28, 28"),
+        (lambda content: content.replace(b'input_name": "i', b'input_name": "I'), "no 'Input'"),
+    ],
+    ids=["cut", "empty", "no_description", "another_size", "another_input"],
+)
+def test_a_damaged_onnx_file_is_one_line(onnx, tmp_path, damage, message):
+    (tmp_path / "lenet.onnx").write_bytes(damage(onnx.read_bytes()))
+    _refuses(tmp_path / "lenet.onnx", message)
+
+
+def test_what_onnx_cannot_hold_is_one_line(onnx):
+    with tf.Graph().as_default() as graph:
+        tf.math.igamma(2.0, tf.placeholder(tf.float32, [2], name="input"), name="predictions")
+    with pytest.raises(
+        UserError, match=r"net cannot be written as --format=onnx: .*Igamma"
+    ) as caught:
+        onnx_format.convert(graph.as_graph_def(), "input", "predictions", "net")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["tf2onnx", "onnxruntime"])
+def test_a_missing_extra_is_one_line_with_the_command(network, tmp_path, monkeypatch, missing):
+    for name in table.get_format("onnx").modules:
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    for name in (missing, f"{missing}.convert"):
+        monkeypatch.setitem(sys.modules, name, None)
+    command = r"pip install --require-hashes -r third_party/python/extras/onnx\.lock, .*=onnx"
+    with pytest.raises(UserError, match=rf"=onnx needs {missing}, which is not inst.*{command}"):
+        table.get_format("onnx").require_libraries()
+    if missing == "onnxruntime":
+        (tmp_path / "lenet.onnx").write_bytes(b"")
+        _refuses(tmp_path / "lenet.onnx", rf"lenet\.onnx needs {missing}, .*{command}")
