@@ -38,8 +38,7 @@ def preprocess_for_train(
         image = channels.to_grayscale(image)
     if padding > 0:
         image = tf.pad(image, [[padding, padding], [padding, padding], [0, 0]])
-    image = _at_least(image, output_height, output_width)
-    image = tf.image.random_crop(image, [output_height, output_width, image.shape[-1]])
+    image = _random_crop(image, output_height, output_width)
     image = augmentations.flip_left_right(image)
     _summarize("distorted_image", image, add_image_summaries)
     image = augmentations.brightness(image, max_delta=63)
@@ -48,14 +47,22 @@ def preprocess_for_train(
     return tf.image.per_image_standardization(image)
 
 
-def _at_least(image, height, width):
-    """Pads an image with black on all sides where it is smaller than that."""
-    missing = tf.maximum([height, width] - tf.shape(image)[:2], 0)
-    before = missing // 2
-    sides = tf.pad(tf.stack([before, missing - before], axis=1), [[0, 1], [0, 0]])
+def _random_crop(image, height, width):
+    """Returns a random part of an image, with black on all sides where that is smaller.
+
+    A very long and thin image is cut before it is padded, or it would take gigabytes.
+    """
     depth = image.shape[-1]
-    image = tf.pad(image, sides)
-    image.set_shape([None, None, depth])
+    shape = tf.shape(image)[:2]
+    kept = tf.minimum([height, width], shape)
+    # One draw for all axes, as tf.image.random_crop has it.
+    draw = tf.random_uniform([3], maxval=tf.int32.max, dtype=tf.int32)
+    start = draw[:2] % (shape - kept + 1)
+    image = image[start[0] : start[0] + kept[0], start[1] : start[1] + kept[1]]
+    missing = [height, width] - kept
+    before = missing // 2
+    image = tf.pad(image, tf.pad(tf.stack([before, missing - before], axis=1), [[0, 1], [0, 0]]))
+    image.set_shape([height, width, depth])
     return image
 
 

@@ -14,6 +14,10 @@ _B_MEAN = 103.94
 _RESIZE_SIDE_MIN = 256
 _RESIZE_SIDE_MAX = 512
 
+# Of an image that is longer than this many times its smaller side, only a part around the crop is
+# resized: 512 pixels for a side of 1 would make gigabytes of an image of 9000 x 1.
+_MAX_ASPECT_RATIO = 32
+
 
 def preprocess_for_train(
     image,
@@ -40,8 +44,11 @@ def preprocess_for_train(
     resize_side_min = max(resize_side_min, output_height, output_width)
     resize_side_max = max(resize_side_max, resize_side_min)
     side = tf.random_uniform([], resize_side_min, resize_side_max + 1, tf.int32)
-    image = _resize_smaller_side(channels.to_rgb(image), side)
-    image = tf.image.random_crop(image, [output_height, output_width, 3])
+    image = channels.to_rgb(image)
+    room = _resized_size(image, side) - [output_height, output_width]
+    # One draw for all axes, as tf.image.random_crop has it.
+    draw = tf.random_uniform([3], maxval=tf.int32.max, dtype=tf.int32)
+    image = _resized_part(image, side, draw[:2] % (room + 1), output_height, output_width)
     image = augmentations.apply(augmentations.flip_left_right(image), maximum=255.0)
     return _subtract_mean(image, use_grayscale)
 
@@ -61,12 +68,9 @@ def preprocess_for_eval(image, output_height, output_width, resize_side, use_gra
       A float32 tensor [output_height, output_width, channels] around zero.
     """
     resize_side = max(resize_side, output_height, output_width)
-    image = _resize_smaller_side(channels.to_rgb(image), resize_side)
-    shape = tf.shape(image)
-    top = (shape[0] - output_height) // 2
-    left = (shape[1] - output_width) // 2
-    image = tf.slice(image, [top, left, 0], [output_height, output_width, 3])
-    image.set_shape([output_height, output_width, 3])
+    image = channels.to_rgb(image)
+    room = _resized_size(image, resize_side) - [output_height, output_width]
+    image = _resized_part(image, resize_side, room // 2, output_height, output_width)
     return _subtract_mean(image, use_grayscale)
 
 
@@ -93,14 +97,47 @@ def _smallest_size_at_least(height, width, smallest_side):
     """Returns the height and width of which the smaller is `smallest_side`, ratio unchanged."""
     height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
     scale = tf.cast(smallest_side, tf.float32) / tf.minimum(height, width)
-    return tf.cast(tf.rint(height * scale), tf.int32), tf.cast(tf.rint(width * scale), tf.int32)
+    sizes = (tf.rint(side * scale) for side in (height, width))
+    return tuple(tf.saturate_cast(size, tf.int32) for size in sizes)
+
+
+def _resized_size(image, smallest_side):
+    """Returns [height, width] of an image once its smaller side is resized."""
+    shape = tf.shape(image)
+    return tf.stack(_smallest_size_at_least(shape[0], shape[1], smallest_side))
 
 
 def _resize_smaller_side(image, smallest_side):
-    shape = tf.shape(image)
-    size = _smallest_size_at_least(shape[0], shape[1], smallest_side)
-    image = tf.image.resize_bilinear(tf.expand_dims(image, 0), tf.stack(size))
+    size = _resized_size(image, smallest_side)
+    image = tf.image.resize_bilinear(tf.expand_dims(image, 0), size)
     return tf.squeeze(image, 0)
+
+
+def _resized_part(image, smallest_side, offset, height, width):
+    """Returns a part of the resized image, of which a very long one is never there as a whole.
+
+    Args:
+      image: Tensor [height, width, 3].
+      smallest_side: Length of its smaller side in pixels after resizing.
+      offset: int32 tensor: top and left of the part in the resized image.
+      height: Height of the part.
+      width: Width of the part.
+
+    Returns:
+      A float32 tensor [height, width, 3].
+    """
+    shape = tf.shape(image)[:2]
+    kept = tf.minimum(shape, _MAX_ASPECT_RATIO * tf.reduce_min(shape))
+    scale = tf.cast(smallest_side, tf.float32) / tf.cast(tf.reduce_min(shape), tf.float32)
+    middle = tf.add(tf.cast(offset, tf.float32), [height / 2, width / 2]) / scale
+    start = tf.clip_by_value(tf.cast(middle, tf.int32) - kept // 2, 0, shape - kept)
+    image = tf.slice(image, tf.pad(start, [[0, 1]]), tf.pad(kept, [[0, 1]], constant_values=3))
+    image = _resize_smaller_side(image, smallest_side)
+    before = tf.cast(tf.rint(tf.cast(start, tf.float32) * scale), tf.int32)
+    offset = tf.clip_by_value(offset - before, 0, tf.shape(image)[:2] - [height, width])
+    image = tf.slice(image, tf.pad(offset, [[0, 1]]), [height, width, 3])
+    image.set_shape([height, width, 3])
+    return image
 
 
 def _subtract_mean(image, use_grayscale):

@@ -1,6 +1,7 @@
 """Every preprocessing gives the published numbers, for colour and for grey."""
 
 import os
+import resource
 import subprocess
 import sys
 import types
@@ -102,6 +103,31 @@ def test_any_size_comes_out_of_any_picture(name, is_training, size):
         assert output.shape == (*size, 3)
         assert np.isfinite(output).all()
         assert output.std() > 0
+
+
+@pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])
+@pytest.mark.parametrize("is_training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("size", [(1, 2000), (9000, 1), (1, 1_000_000), (3, 5000)], ids=str)
+def test_very_thin_pictures_take_little_memory(name, is_training, size):
+    """In datasets that others converted; resized as a whole they would take gigabytes."""
+    image = np.random.RandomState(0).randint(0, 256, (*size, 3), np.uint8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outputs, _ = run(image, name, 224, 200, 2, is_training=is_training)
+    for output in outputs:
+        assert output.shape == (224, 200, 3)
+        assert output.std() > 0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 << 10  # KiB.
+
+
+@pytest.mark.parametrize("size", [(64, 48), (33, 1000), (1280, 40), (257, 256)], ids=str)
+def test_vgg_takes_a_part_of_the_whole_resized_picture(size):
+    """To the last bit, unless the picture is thinner than any that is meant as one."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        image = np.random.RandomState(1).randint(0, 256, (*size, 3), np.uint8)
+        resized = vgg_preprocessing._resize_smaller_side(tf.constant(image), 300)
+        part = vgg_preprocessing._resized_part(tf.constant(image), 300, [7, 9], 224, 200)
+        resized, part = session.run([resized, part])
+    np.testing.assert_array_equal(part, resized[7 : 7 + 224, 9 : 9 + 200])
 
 
 @pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])

@@ -83,7 +83,7 @@ def prepare(data: bytes, policy: Policy = ANYBODYS) -> EncodedImage:
     remark = ""
     if image_format == "PNG":
         png.check(data)
-        remark = _remark(data)
+        remark = remark_on(data)
     elif policy.decode:
         _read(data, policy)
     return EncodedImage(data, _EXTENSIONS[image_format], found.height, found.width, "", remark)
@@ -202,9 +202,9 @@ def _check_shape(height: int, width: int) -> None:
         )
 
 
-def _remark(data: bytes) -> str:
-    """Returns what is to be said of a PNG whose pixels are not what they seem, or ""."""
-    if not png.is_deep(data):
+def remark_on(data: bytes) -> str:
+    """Returns what is to be said of an intact image whose pixels are not what they seem, or ""."""
+    if header.kind(data) != "PNG" or not png.is_deep(data):
         return ""
     brightest = int(decode_rgb(data).max())
     if brightest >= _NEARLY_BLACK:

@@ -1,5 +1,6 @@
 """What a stored example says, and whether its image can be read."""
 
+import contextlib
 import dataclasses
 
 from PIL import Image
@@ -96,4 +97,7 @@ def faults(example: StoredExample, image: Image.Image, class_names: dict[int, st
         if not (0 <= xmin < xmax <= 1 and 0 <= ymin < ymax <= 1):
             shown = ", ".join(f"{side:.3f}" for side in box)
             found.append(f"has a box that is empty or outside the image ({shown})")
+    with contextlib.suppress(BadImageError):  # Damaged data, where only headers are looked at.
+        remark = prepare.remark_on(example.encoded)
+        found += [f"has an odd image ({remark})"] * bool(remark)
     return found

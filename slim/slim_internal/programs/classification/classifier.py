@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -21,6 +22,7 @@ from slim_internal.parts.inference.formats.format import Predictor
 from slim_internal.programs.classification import settings as classification_config
 
 _CHANNELS = (1, 3)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +118,8 @@ class Classifier:
             if os.path.isdir(path):
                 raise UserError(f"{path} is a folder; name the images in it: {path}/*")
             image = prepare.prepare(reading.read(path) if content is None else content)
+            if image.remark:
+                _LOG.warning("%s: %s.", path, image.remark)
             return self._session.run(self._preprocessed, {self._encoded: image.encoded})
         except BadImageError as error:
             raise UserError(f"{path} cannot be used: {error}.") from error

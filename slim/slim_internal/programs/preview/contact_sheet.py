@@ -1,6 +1,5 @@
 """One sheet that shows what augmentations make of images."""
 
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +9,8 @@ from PIL import Image
 from preprocessing import augmentations
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
-from slim_internal.ground.images import pixels
+from slim_internal.ground.images import prepare, reading
+from slim_internal.ground.images.image import BadImageError
 from slim_internal.parts.input_pipeline import stateless_random
 from slim_internal.parts.reports import contact_sheet, thumbnail
 from slim_internal.programs.preview.settings import Preview
@@ -66,11 +66,9 @@ def _draws(config: Preview, original: np.ndarray, name: str) -> list[np.ndarray]
 
 def _read(path: str, size: int) -> np.ndarray:
     """Returns an image file as float32 [size, size, 3] from 0 to 1."""
-    if not os.path.isfile(path):
-        raise errors.UserError(f"There is no image file {path}.")
     try:
-        with Image.open(path) as image:
-            rgb = pixels.to_rgb(image).resize((size, size), Image.Resampling.BILINEAR)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        prepared = prepare.prepare(reading.read(path))
+    except BadImageError as error:
         raise errors.UserError(f"Cannot read the image {path}: {error}.") from error
-    return np.asarray(rgb, np.float32) / 255
+    image = Image.fromarray(prepare.decode_rgb(prepared.encoded))
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), np.float32) / 255

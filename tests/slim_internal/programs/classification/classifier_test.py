@@ -1,10 +1,12 @@
 """Pictures classified by graph and by checkpoint, and what a classifier refuses."""
 
+import contextlib
 import csv
 import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -21,6 +23,7 @@ from slim_internal.programs.classification.settings import Classification
 from slim_internal.programs.export import inference_graph
 from slim_internal.programs.export.settings import Export
 from tests import golden_files, small_models
+from tests.slim_internal.ground.images import mutations
 
 _PICTURES = ("gray_28x28.png", "rgb_32x32.png", "rgb_500x333.png")
 
@@ -226,6 +229,26 @@ def test_refuses_what_is_no_picture(tmp_path, graph):
     ]:
         with pytest.raises(UserError, match=message):
             _classify([str(path)], graph=graph)
+
+
+def test_what_cannot_be_right_of_an_image_is_said(tmp_path, graph, caplog):
+    """Nor is a pipe waited for, or a socket, or a very thin image enlarged."""
+    (tmp_path / "dark.png").write_bytes(mutations.sixteen_bits(4095))
+    ((_, guesses),) = _classify([str(tmp_path / "dark.png")], graph=graph)
+    assert len(guesses) == 10
+    assert "dark.png: it is nearly black: of its 16 bits" in caplog.text
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as unix, contextlib.chdir(tmp_path):
+        unix.bind("socket.jpg")
+    Image.new("RGB", (9000, 1)).save(tmp_path / "thin.png")
+    for name, message in [
+        ("pipe.jpg", "it is not a regular file but a device or pipe"),
+        ("socket.jpg", "it cannot be read: No such device or address"),
+        ("thin.png", "it is 9000 x 1 pixels: one side is more than 100 times"),
+        ("a\0b.jpg", "its name has a null character"),
+    ]:
+        with pytest.raises(UserError, match=f"{name} cannot be used: {message}"):
+            _classify([str(tmp_path / name)], graph=graph)
 
 
 def test_one_bad_image_is_reported_and_the_others_are_answered(tmp_path, graph, pictures):

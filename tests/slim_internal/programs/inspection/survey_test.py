@@ -3,6 +3,7 @@
 import pytest
 
 from slim_internal.programs.inspection import dataset_files, samples, survey
+from tests.slim_internal.ground.images import mutations
 from tests.slim_internal.programs.inspection import sets
 
 
@@ -50,6 +51,7 @@ FAULTS = {
         "its part b'IDAT' is damaged",
     ),
     "cut_gif": (sets.record(CUT_GIF, 1), "has an image that cannot be read"),
+    "12_of_16_bits": (sets.record(mutations.sixteen_bits(4095), 1), "only the lower 12 are used"),
     "no_label": (sets.record(sets.image(4), None), "has no label"),
     "label_too_large": (sets.record(sets.image(5), 2), "has the label 2, which no class has"),
     "negative_label": (sets.record(sets.image(6), -1), "has the label -1"),

@@ -1,5 +1,6 @@
 """The preview shows what training would see."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from slim_internal.ground import cli, errors
 from slim_internal.programs.preview import contact_sheet
 from slim_internal.programs.preview.settings import Preview
 from tests import golden_files
+from tests.slim_internal.ground.images import mutations
 
 IMAGE = str(golden_files.path("images/rgb_64x48.png"))
 
@@ -45,7 +47,11 @@ def test_the_same_seed_gives_the_same_sheet(tmp_path):
         ({"draws": 21}, [IMAGE], "^--draws must be at least 1 and at most 20"),
         ({"image_size": 0}, [IMAGE], "^--image_size must be at least 1 and"),
         ({}, [], "^There is no image to show: name image files after the flags"),
-        ({}, ["missing.jpg"], r"^There is no image file missing\.jpg"),
+        (
+            {},
+            ["missing.jpg"],
+            r"^Cannot read the image missing\.jpg: it cannot be read: No such file",
+        ),
         ({}, [__file__], "^Cannot read the image .*contact_sheet_test"),
         (
             {"augment": "hue", "output_file": "/nowhere/sheet.png"},
@@ -63,6 +69,17 @@ def test_mistakes(tmp_path, changes, paths, message):
     with pytest.raises(errors.UserError, match=message) as caught:
         contact_sheet.write(settings(tmp_path, **changes), paths)
     assert "\n" not in str(caught.value)
+
+
+def test_a_photograph_is_shown_as_training_sees_it_and_a_pipe_is_not_waited_for(tmp_path):
+    (tmp_path / "turned.jpg").write_bytes(mutations.with_orientation(6))
+    os.mkfifo(tmp_path / "pipe.jpg")
+    config = settings(tmp_path, augment="noise")
+    assert contact_sheet.write(config, [str(tmp_path / "turned.jpg")])
+    with pytest.raises(errors.UserError, match=r"pipe\.jpg: it is not a regular file"):
+        contact_sheet.write(config, [str(tmp_path / "pipe.jpg")])
+    with pytest.raises(errors.UserError, match="null character"):
+        contact_sheet.write(config, ["a\0b.jpg"])
 
 
 def test_program(tmp_path):
