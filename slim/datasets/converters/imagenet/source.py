@@ -9,7 +9,8 @@ from datasets.imagenet_classes import ImagenetClass
 from slim_internal.ground import errors
 
 _OPEN_ARCHIVES = 4  # Two are needed; descriptors of further ones would only pile up.
-_SAMPLE = 1024  # Bytes; in an archive, the header that is read next lies just behind them.
+# Bytes; in an archive, the headers of this image and of the next lie just beside the two samples.
+_SAMPLE = 1024
 
 Box = tuple[float, float, float, float]
 
@@ -24,7 +25,8 @@ class Source(NamedTuple):
       filename: Its own file name, "n01440764_10026.JPEG".
       shows: The class of what it shows.
       boxes: Boxes around what it shows: (xmin, ymin, xmax, ymax) as fractions of width and height.
-      sample: Checksum of its last bytes, so that another image of this name and size is noticed.
+      sample: Checksum of its first and last bytes, by which another image of this name and size is
+        noticed.
     """
 
     path: str
@@ -55,9 +57,10 @@ class Source(NamedTuple):
 
 
 def sampled(path: str, offset: int, size: int) -> int:
-    """Returns the checksum of the last bytes of an image; of an archive, the page just read."""
+    """Returns the checksum of the first and last bytes of an image, which cost no further seek."""
     count = min(size, _SAMPLE)
-    return zlib.crc32(os.pread(_descriptor(path), count, offset + size - count))
+    first = zlib.crc32(os.pread(_descriptor(path), count, offset))
+    return zlib.crc32(os.pread(_descriptor(path), count, offset + size - count), first)
 
 
 @functools.lru_cache(maxsize=_OPEN_ARCHIVES)

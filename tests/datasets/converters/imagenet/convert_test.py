@@ -468,18 +468,29 @@ def test_an_unfinished_run_into_other_shards_leaves_no_shard_behind(source, refe
     assert digests(tmp_path) == digests(reference)
 
 
-def test_other_images_of_the_same_names_and_sizes_are_other_inputs(challenge, source, tmp_path):
+@pytest.mark.parametrize("position", [25, -3], ids=["start", "end"])
+def test_other_images_of_the_same_names_and_sizes_are_other_inputs(challenge, tmp_path, position):
     options = Options(output_directory=str(tmp_path / "set"), train_shards=8, validation_shards=2)
-    changed = dataclasses.replace(challenge, train={}, validation=dict(challenge.validation))
-    for synset, files in challenge.train.items():
-        changed.train[synset] = {name: data[:-3] + b"!" + data[-2:] for name, data in files.items()}
-    replaced = changed.write(tmp_path / "archives")
+    long = {synset: dict(files) for synset, files in challenge.train.items()}
+    changed = {}
+    for synset, files in long.items():
+        for name, data in files.items():
+            files[name] = data[:-2] + bytes(9000) + data[-2:]
+        changed[synset] = {name: flipped(data, position) for name, data in files.items()}
+    source = dataclasses.replace(challenge, train=long).write(tmp_path / "before")
+    replaced = dataclasses.replace(challenge, train=changed).write(tmp_path / "archives")
     assert [path.stat().st_size for path in sorted(replaced.iterdir())][-2:] == [
         path.stat().st_size for path in sorted(source.iterdir())
     ][-2:]
     before, after = (convert.plan_inventory(listed(each), options) for each in (source, replaced))
     for one, other in zip(before.shards, after.shards, strict=True):
         assert (one.inputs == other.inputs) == (one.split == "validation")
+
+
+def flipped(data: bytes, position: int) -> bytes:
+    changed = bytearray(data)
+    changed[position] ^= 1
+    return bytes(changed)
 
 
 def test_archives_and_inputs_may_lie_in_the_folder(source, tmp_path):

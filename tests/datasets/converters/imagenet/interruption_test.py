@@ -97,6 +97,32 @@ def test_killed_at_any_moment_it_continues_to_the_same_bytes(source, undisturbed
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".partial")]
 
 
+def test_of_archives_that_are_replaced_after_a_kill_nothing_stays(source, tmp_path):
+    """By others of the same names, sizes and times: what they make is what a fresh run makes."""
+    state = {path.name: path.stat() for path in source.iterdir()}
+    challenge = fake_ilsvrc.challenge()
+    for synset, files in challenge.train.items():
+        challenge.train[synset] = {name: other_table(data) for name, data in files.items()}
+    replaced = challenge.write(tmp_path / "replaced")
+    for path in replaced.iterdir():
+        os.utime(path, ns=(state[path.name].st_atime_ns, state[path.name].st_mtime_ns))
+    assert (replaced / fake_ilsvrc.TRAIN).stat().st_size == state[fake_ilsvrc.TRAIN].st_size
+    (tmp_path / "set").mkdir()
+    kill_when_written(20, tmp_path / "set", source, 0)
+    for name in ("set", "fresh"):
+        output, errors = start(tmp_path / name, *archive_flags(replaced)).communicate()
+        assert output.splitlines()[-1] == "Finished writing all 340 images in data set.", errors
+    assert digests(tmp_path / "set") == digests(tmp_path / "fresh")
+
+
+def other_table(data: bytes) -> bytes:
+    """Returns a JPEG of other colors and the same length: its first quantizers are doubled."""
+    table = data.index(b"\xff\xdb") + 5
+    return (
+        data[:table] + bytes(min(2 * q, 255) for q in data[table : table + 9]) + data[table + 9 :]
+    )
+
+
 def noted(folder) -> set[str]:
     """Returns the shards that are noted as finished."""
     found = journal.read(folder)
