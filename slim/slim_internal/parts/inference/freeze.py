@@ -1,12 +1,12 @@
-"""Takes the weights of a checkpoint into the graph as constants."""
+"""Takes the weights of a checkpoint into the graph as constants, batch normalization folded."""
 
 import numpy as np
 
 from deployment import sessions
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
+from slim_internal.parts.inference import folding, sample_images
 from slim_internal.parts.inference import graph as inference_graph
-from slim_internal.parts.inference import sample_images
 from slim_internal.parts.inference.calibration import Examples
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.formats.format import Frozen, Predictor, Probe
@@ -53,6 +53,8 @@ def freeze(
                 graph_def = tf.graph_util.convert_variables_to_constants(
                     session, graph_def, [predictions.op.name]
                 )
+                if not is_training:
+                    graph_def = folding.fold(graph_def, predictions.op.name)
     # TensorFlow gives no operation a name that differs from another's by its case alone, and some
     # networks have a scope "Predictions".
     for node in graph_def.node:

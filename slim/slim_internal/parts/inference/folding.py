@@ -1,0 +1,101 @@
+"""Folds batch normalization into the convolution before it: fewer operations, the same function.
+
+With fixed statistics it multiplies each channel and adds to it (arXiv:1712.05877, section 3.2),
+which the weights of the convolution and a bias do as well. One that follows no convolution (ResNet
+v2) or is not fused (clips) stays as it is.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from slim_internal.ground.compat import tf
+
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
+_BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+
+
+def fold(graph_def: tf.GraphDef, output: str) -> tf.GraphDef:
+    """Returns a graph without the batch norms that can be folded.
+
+    The operations keep their names: a batch norm becomes the addition of a bias.
+
+    Args:
+      graph_def: A graph for inference whose weights are constants.
+      output: Name of the operation that it is for; what it does not need is left out.
+    """
+    graph_def = tf.graph_util.extract_sub_graph(graph_def, [output])
+    nodes = {node.name: node for node in graph_def.node}
+    consumers: dict[str, int] = {}
+    for node in graph_def.node:
+        for name in node.input:
+            consumers[_operation(name)] = consumers.get(_operation(name), 0) + 1
+    folded = tf.GraphDef(versions=graph_def.versions)
+    for node in graph_def.node:
+        convolution = nodes.get(_operation(node.input[0])) if node.op in _BATCH_NORMS else None
+        if convolution is None or convolution.op not in _CONVOLUTIONS:
+            folded.node.add().CopyFrom(node)
+            continue
+        arrays = [_constant(nodes, name) for name in (convolution.input[1], *node.input[1:])]
+        used_elsewhere = consumers[convolution.name] > 1
+        if used_elsewhere or node.attr["is_training"].b or any(each is None for each in arrays):
+            folded.node.add().CopyFrom(node)
+            continue
+        weights, bias = _merged(convolution.op, arrays, node.attr["epsilon"].f)
+        _add(folded, node, convolution, weights, bias)
+    return tf.graph_util.extract_sub_graph(folded, [output])
+
+
+def _operation(tensor: str) -> str:
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _constant(nodes: Mapping[str, tf.NodeDef], tensor: str) -> np.ndarray | None:
+    """Returns the float32 value of a tensor that is constant, else None."""
+    node = nodes[_operation(tensor)]
+    while node.op == "Identity":
+        node = nodes[_operation(node.input[0])]
+    if node.op != "Const" or node.attr["dtype"].type != tf.float32.as_datatype_enum:
+        return None
+    return tf.make_ndarray(node.attr["value"].tensor)
+
+
+def _merged(kind: str, arrays: list[np.ndarray], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns weights and bias that do what convolution and batch norm do.
+
+    Args:
+      kind: Operation of the convolution.
+      arrays: Its weights [height, width, in, out] (depthwise: [height, width, in, multiplier]);
+        gamma, beta, mean and variance, each [channels of the output].
+      epsilon: What is added to the variance.
+    """
+    weights, gamma, beta, mean, variance = (array.astype(np.float64) for array in arrays)
+    factor = gamma / np.sqrt(variance + epsilon)
+    bias = beta - mean * factor
+    if kind == "DepthwiseConv2dNative":
+        factor = factor.reshape(weights.shape[2:])
+    return (weights * factor).astype(np.float32), bias.astype(np.float32)
+
+
+def _add(
+    graph_def: tf.GraphDef,
+    batch_norm: tf.NodeDef,
+    convolution: tf.NodeDef,
+    weights: np.ndarray,
+    bias: np.ndarray,
+) -> None:
+    """Adds a convolution with folded weights, and a bias in the place of the batch norm."""
+    names = []
+    for end, array in (("weights", weights), ("bias", bias)):
+        constant = graph_def.node.add(name=f"{batch_norm.name}/folded_{end}", op="Const")
+        constant.attr["dtype"].type = tf.float32.as_datatype_enum
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
+        names.append(constant.name)
+    other = graph_def.node.add()
+    other.CopyFrom(convolution)
+    other.name = f"{batch_norm.name}/folded"
+    other.input[1] = names[0]
+    added = graph_def.node.add(name=batch_norm.name, op="BiasAdd")
+    added.input.extend([other.name, names[1]])
+    added.attr["T"].type = tf.float32.as_datatype_enum
+    added.attr["data_format"].CopyFrom(batch_norm.attr["data_format"])

@@ -1,0 +1,54 @@
+"""Folded graphs compute what they computed before."""
+
+import numpy as np
+import pytest
+
+from slim_internal.ground.compat import slim, tf
+from slim_internal.parts.inference import folding
+
+
+def _conv(images, **keywords):
+    return slim.conv2d(images, 8, 3, **keywords)
+
+
+def _used_twice(images, normalizer_params, **keywords):
+    net = slim.conv2d(images, 8, 3, activation_fn=None)
+    return net + slim.batch_norm(net, **normalizer_params)
+
+
+@pytest.mark.parametrize(
+    ("layer", "batch_norms"),
+    [
+        (_conv, 0),
+        (lambda images, **keywords: _conv(images, stride=2, padding="VALID", **keywords), 0),
+        (lambda images, **keywords: _conv(images, rate=2, **keywords), None),
+        (lambda images, **keywords: slim.separable_conv2d(images, None, 3, 2, **keywords), 0),
+        (lambda images, **keywords: slim.separable_conv2d(images, 5, 3, 1, **keywords), 0),
+        (lambda images, normalizer_params, **_: slim.batch_norm(images, **normalizer_params), 1),
+        (lambda images, normalizer_params, **_: _used_twice(images, normalizer_params), 1),
+        (lambda images, **keywords: _conv(_conv(images, **keywords), **keywords), 0),
+    ],
+    ids=["conv", "valid", "dilated", "depthwise", "separable", "alone", "used_twice", "two"],
+)
+def test_a_folded_graph_says_the_same(layer, batch_norms):
+    random = np.random.default_rng(0)
+    images = random.normal(size=[2, 9, 9, 4]).astype(np.float32)
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        fed = tf.placeholder(tf.float32, [None, 9, 9, 4], name="input")
+        params = {"is_training": False, "scale": True, "fused": True, "epsilon": 0.01}
+        layer(fed, normalizer_fn=slim.batch_norm, normalizer_params=params)
+        output = tf.identity(graph.get_operations()[-1].outputs[0], name="output")
+        for variable in tf.global_variables():  # Positive, as a variance has to be.
+            variable.load(random.uniform(0.1, 2, variable.shape.as_list()), session)
+        expected = session.run(output, {fed: images})
+        frozen = tf.graph_util.convert_variables_to_constants(
+            session, graph.as_graph_def(), ["output"]
+        )
+    folded = folding.fold(frozen, "output")
+    if batch_norms is not None:
+        kinds = [node.op for node in folded.node]
+        assert sum(kind.startswith("FusedBatchNorm") for kind in kinds) == batch_norms
+    with tf.Graph().as_default(), tf.Session() as session:
+        (output,) = tf.import_graph_def(folded, return_elements=["output:0"], name="")
+        found = session.run(output, {"input:0": images})
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
