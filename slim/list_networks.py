@@ -4,6 +4,11 @@ Parameters and multiply-adds are counted on the graphs, which takes about a minu
 
     list_networks
     list_networks --format=json mobilenet_v1 mobilenet_v2
+    list_networks --export_formats
+
+--export_formats prints instead in which formats each network can be exported: the size of the file,
+the largest difference of a probability from the checkpoint's, and how many of eight images have the
+same most likely class.
 """
 
 import dataclasses
@@ -25,16 +30,26 @@ class Listing(Settings, subject="Output"):
         " every published checkpoint.",
         choices=("text", "markdown", "json"),
     )
+    export_formats: bool = setting(
+        False,
+        "Print in which formats each network can be exported: size of the file, largest difference"
+        " of a probability from the checkpoint's, images with the same most likely class.",
+        common=True,
+    )
 
 
 @cli.entry(max_arguments=1000)
 def main(names):
     """Prints the networks named, or all."""
-    from nets import nets_factory, network_table
+    from nets import format_table, nets_factory, network_table
     from slim_internal.ground.progress.reporting import ProgressLog
 
     settings = config_flags.read(Listing)
     networks = [nets_factory.get_network(name) for name in names or sorted(nets_factory.networks)]
+    if settings.export_formats:
+        chosen = [network.name for network in networks]
+        print(format_table.FORMATS[settings.format](chosen, format_table.read()))
+        return
     rows = network_table.rows(networks, progress=ProgressLog())
     print(network_table.FORMATS[settings.format](rows))
 

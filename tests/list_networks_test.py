@@ -31,6 +31,12 @@ def test_prints_json():
     assert len(facts["checkpoints"]) == 8
 
 
+def test_prints_the_formats_of_the_networks_that_are_named():
+    header, row = run("--export_formats", "lenet").stdout.splitlines()
+    assert header.split()[:3] == ["network", "size", "frozen"]
+    assert row.split()[:4] == ["lenet", "28", "13.1", "MB,"]
+
+
 def test_misspelt_network():
     result = run("mobilenet_v9")
     assert result.returncode == 1

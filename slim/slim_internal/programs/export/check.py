@@ -26,16 +26,12 @@ class Comparison:
     checkpoint_accuracy: float | None = None
 
 
-def compare(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
-    """Reads a file and compares what it says of the probe's images.
-
-    Raises:
-      UserError: If it is further from the checkpoint than its format may be.
-    """
+def measure(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
+    """Reads a file and returns how what it says of the probe's images compares."""
     with each.open(path) as predictor:
         probabilities = predictor.predict_all(probe.images)
     predicted, expected = probabilities.argmax(axis=1), probe.probabilities.argmax(axis=1)
-    comparison = Comparison(
+    return Comparison(
         float(np.abs(probabilities - probe.probabilities).max()),
         float(np.mean(predicted == expected)),
         *(
@@ -43,6 +39,15 @@ def compare(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
             for classes in (predicted, expected)
         ),
     )
+
+
+def compare(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
+    """Measures a file, and requires that it is as near to the checkpoint as its format has to be.
+
+    Raises:
+      UserError: If it is further away.
+    """
+    comparison = measure(each, path, probe)
     within = each.tolerance is None or comparison.difference <= each.tolerance
     if not within or comparison.agreement < each.agreement:  # A NaN is not within.
         raise UserError(
