@@ -14,3 +14,8 @@ class AugmentationSettings(Settings, subject="Augmentation"):
         "Comma-separated operations to apply to training images after those of the preprocessing,"
         " such as flip_up_down, random_erasing, rand_augment; preview_augmentations shows all.",
     )
+    random_preprocessing: bool = setting(
+        True,
+        "Vary training images at random as their preprocessing does; otherwise it prepares them as"
+        " for evaluation.",
+    )

@@ -6,6 +6,8 @@ one, a function prepares the image.
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from datasets.descriptor import data_files
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
@@ -49,15 +51,89 @@ def training_batches(
     """
     files = _filled_files(dataset)
     position = first_batch * batch_size
-    first_epoch, already_seen = divmod(position, dataset.num_samples)
+    records = _endless(
+        tf.constant(files),
+        lambda order, epoch: _records(tf.data.Dataset.from_tensor_slices(order), num_readers),
+        position=position,
+        num_samples=dataset.num_samples,
+        seed=seed,
+    )
+    example = _drawn_by_number(dataset, preprocess, seed)
+    examples = records.enumerate(position).map(example, num_parallel_calls=num_threads)
+    return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
 
-    @tf.autograph.experimental.do_not_convert
-    def epoch_of_records(epoch):
-        tf.set_random_seed(seed)  # Of this function, whatever the graph around it has.
-        order = tf.random.experimental.stateless_shuffle(files, tf.stack([seed, epoch]))
-        records = _records(tf.data.Dataset.from_tensor_slices(order), num_readers)
-        records = records.shuffle(_SHUFFLE_BUFFER, seed=seed + epoch)
-        return records.skip(already_seen * tf.cast(tf.equal(epoch, first_epoch), tf.int64))
+
+def training_indices(
+    counts: Sequence[int],
+    *,
+    batch_size: int,
+    seed: int,
+    first_batch: int = 0,
+    num_readers: int = 4,
+    num_draws: int = 1,
+) -> tf.data.Dataset:
+    """Returns the batches of `training_batches` as numbers of examples, of which none is read.
+
+    Args:
+      counts: Examples in each file, the files in order of name; examples are numbered through.
+      batch_size: Examples per batch.
+      seed: As for `training_batches`.
+      first_batch: Number of the first batch to return.
+      num_readers: As for `training_batches`.
+      num_draws: The numbers of epoch n are those of its examples plus `n % num_draws` epochs.
+
+    Returns:
+      A tf.data.Dataset of int64 [batch_size].
+    """
+    num_samples = sum(counts)
+    ends = tf.constant(np.cumsum(counts), tf.int64)
+    starts = ends - tf.constant(counts, tf.int64)
+
+    def numbers(order, epoch):
+        offset = num_samples * (epoch % num_draws)
+        return tf.data.Dataset.from_tensor_slices(order).interleave(
+            lambda file: tf.data.Dataset.range(offset + starts[file], offset + ends[file]),
+            cycle_length=num_readers,
+            deterministic=True,
+        )
+
+    examples = _endless(
+        tf.range(len(counts)),
+        numbers,
+        position=first_batch * batch_size,
+        num_samples=num_samples,
+        seed=seed,
+    )
+    return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
+
+
+def numbered_batches(
+    dataset: slim.dataset.Dataset,
+    preprocess: Callable[[tf.Tensor], tf.Tensor],
+    *,
+    batch_size: int,
+    seed: int,
+    num_draws: int = 1,
+    num_threads: int = AUTOTUNE,
+) -> tf.data.Dataset:
+    """Returns batches {"image", "label"} of all examples in the order of `training_indices`.
+
+    Args:
+      dataset: Descriptor with the items `image` and `label`.
+      preprocess: As for `training_batches`; what is random in it is drawn by the number.
+      batch_size: Examples per batch; the last batch holds what is left over.
+      seed: Decides the random preprocessing.
+      num_draws: How many times all examples are returned, each time drawn anew.
+      num_threads: Images to decode at the same time.
+    """
+    records = tf.data.TFRecordDataset(_filled_files(dataset)).repeat(num_draws).enumerate()
+    example = _drawn_by_number(dataset, preprocess, seed)
+    examples = records.map(example, num_parallel_calls=num_threads)
+    return examples.batch(batch_size).prefetch(AUTOTUNE)
+
+
+def _drawn_by_number(dataset, preprocess, seed):
+    """Returns the function that makes an example of its number and its record."""
 
     @tf.autograph.experimental.do_not_convert
     def example(number, record):
@@ -65,10 +141,37 @@ def training_batches(
         with stateless_random.draws(seed, number):
             return {"image": preprocess(image), "label": label}
 
-    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-    examples = epochs.flat_map(epoch_of_records).enumerate(position)
-    examples = examples.map(example, num_parallel_calls=num_threads)
-    return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
+    return example
+
+
+def _endless(
+    files: tf.Tensor,
+    read: Callable[[tf.Tensor, tf.Tensor], tf.data.Dataset],
+    *,
+    position: int,
+    num_samples: int,
+    seed: int,
+) -> tf.data.Dataset:
+    """Returns shuffled epochs one after the other, from a position on.
+
+    Args:
+      files: The files, one element each.
+      read: Function of files in another order and the number of the epoch that returns what is
+        in them.
+      position: Number of the first example to return.
+      num_samples: Examples in all files together.
+      seed: Decides the order.
+    """
+    first_epoch, already_seen = divmod(position, num_samples)
+
+    @tf.autograph.experimental.do_not_convert
+    def shuffled(epoch):
+        tf.set_random_seed(seed)  # Of this function, whatever the graph around it has.
+        order = tf.random.experimental.stateless_shuffle(files, tf.stack([seed, epoch]))
+        examples = read(order, epoch).shuffle(_SHUFFLE_BUFFER, seed=seed + epoch)
+        return examples.skip(already_seen * tf.cast(tf.equal(epoch, first_epoch), tf.int64))
+
+    return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(shuffled)
 
 
 def evaluation_batches(

@@ -11,6 +11,7 @@ from slim_internal.ground.compat import batch_norm, slim, tf
 from slim_internal.parts.checkpoints.restore import in_scopes
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import mixing, stateless_random
+from slim_internal.programs.training import features as frozen_features
 from slim_internal.programs.training import freezing, optimizers, statistics
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.settings import TrainConfig
@@ -40,6 +41,7 @@ class TrainingGraph:
       statistics_updates: Updates of the statistics of the layers that are trained, as the network
         makes them.
       summaries: Activations, weights and losses for TensorBoard, merged.
+      features: What frozen layers compute, where it is kept.
     """
 
     loss: tf.Tensor
@@ -51,6 +53,7 @@ class TrainingGraph:
     finite: tf.Tensor
     statistics_updates: Sequence[tf.Operation]
     summaries: tf.Tensor
+    features: frozen_features.Features | None = None
 
 
 def build(
@@ -71,15 +74,26 @@ def build(
     )
     with tf.device(deployment.variables_device()):
         global_step = tf.train.get_or_create_global_step()
+    prepare = _preparation(config, network)
     with tf.device(deployment.inputs_device()):
-        images, labels, input_seconds = _inputs(config, network, dataset, first_step)
+        images, labels, input_seconds = _inputs(config, dataset, prepare, first_step)
     with stateless_random.draws(config.seed, global_step):
         clones = _clones(config, network, deployment, images, labels, num_classes, global_step)
+    with tf.device(deployment.inputs_device()):
+        outputs = [
+            *tf.losses.get_losses(),
+            clones[0].outputs.accuracy,
+            *_statistics(config, clones),
+        ]
+        batch = (images[0], labels[0])
+        features = frozen_features.plan(config, dataset, prepare, batch, outputs, first_step)
+        if features:
+            labels, input_seconds = [features.labels], features.input_seconds
     with tf.device(deployment.optimizer_device()):
         learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
         optimizer = optimizers.build(config, learning_rate)
         loss = _update(config, clones, optimizer, global_step)
-        _add_summaries(clones[0], loss, learning_rate)
+        _add_summaries(clones[0], loss, learning_rate, features)
         return TrainingGraph(
             loss=loss,
             accuracy=tf.reduce_mean([clone.outputs.accuracy for clone in clones]),
@@ -88,25 +102,34 @@ def build(
             label_range=tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)]),
             num_classes=num_classes,
             finite=_all_finite(slim.get_model_variables()),
-            statistics_updates=freezing.update_ops(
-                train_config.scopes(config.trainable_scopes), clones[0].scope
-            ),
+            statistics_updates=_statistics(config, clones),
             summaries=tf.summary.merge_all(),
+            features=features,
         )
 
 
-def _inputs(config, network, dataset, first_step):
-    """Returns the images and labels of each clone, and how long it took to get them."""
+def _preparation(config, network):
+    """Returns the function that makes an input of the network of an image."""
     size = config.train_image_size or network.default_image_size
     prepare = preprocessing_factory.get_preprocessing(
         config.preprocessing_name or network.preprocessing,
-        is_training=True,
+        is_training=config.random_preprocessing,
         use_grayscale=config.use_grayscale,
     )
     prepare = augmentations.augmented(prepare, augmentations.parse(config.augment))
+    return lambda image: prepare(image, size, size)
+
+
+def _statistics(config, clones):
+    """Returns the updates of the statistics of the layers that are trained."""
+    return freezing.update_ops(train_config.scopes(config.trainable_scopes), clones[0].scope)
+
+
+def _inputs(config, dataset, prepare, first_step):
+    """Returns the images and labels of each clone, and how long it took to get them."""
     batches = input_pipeline.training_batches(
         dataset,
-        lambda image: prepare(image, size, size),
+        prepare,
         batch_size=config.batch_size * config.num_clones,
         seed=config.seed,
         first_batch=first_step,
@@ -164,7 +187,7 @@ def _update(config, clones, optimizer, global_step):
         gradients = list(zip(values, variables, strict=True))
     rate = statistics.rising_rate(global_step)
     updates = statistics.follow(
-        freezing.update_ops(scopes, clones[0].scope),
+        _statistics(config, clones),
         rate,
         None if config.batch_norm_decay is None else 1 - config.batch_norm_decay,
     )
@@ -182,8 +205,11 @@ def _all_finite(variables):
     return tf.reduce_all([tf.reduce_all(tf.math.is_finite(variable)) for variable in variables])
 
 
-def _add_summaries(clone, loss, learning_rate):
+def _add_summaries(clone, loss, learning_rate, features):
+    kept = freezing.ancestors(features.tensors) if features else ()
     for name, activation in clone.outputs.end_points.items():
+        if activation.op in kept:  # They are not computed any more.
+            continue
         tf.summary.histogram(f"activations/{name}", activation)
         tf.summary.scalar(f"sparsity/{name}", tf.nn.zero_fraction(activation))
     for variable in slim.get_model_variables():

@@ -69,6 +69,18 @@ class BatchNormSettings(Settings, subject="Batch normalization"):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureSettings(Settings, subject="Fine-tuning"):
+    """What is kept of frozen layers."""
+
+    cache_features: str = setting(
+        "auto",
+        "Compute the features of frozen layers once and keep them in --train_dir: auto (where the"
+        " images are not varied at random), off, or the number of variations of each image to"
+        " keep.",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ValidationSettings(Settings, subject="Validation during training"):
     """When a run evaluates itself, and what follows from it."""
 
@@ -98,6 +110,7 @@ class TrainConfig(
     DeviceSettings,
     SavingSettings,
     StartSettings,
+    FeatureSettings,
     ValidationSettings,
     BatchNormSettings,
     UpdateSettings,

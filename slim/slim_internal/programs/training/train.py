@@ -109,7 +109,10 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
         # A mistake that is found there is told in one line.
         with reporting.announced("Building the graph", at_once=False):
             graph = model.build(config, network, dataset, begin.step)
-            tower = held_out and validation.build(config, network, held_out, graph.num_classes)
+            tower = held_out and validation.build(
+                *(config, network, held_out, graph.num_classes),
+                keep_features=graph.features is not None,
+            )
         restoring = start.plan(begin, config, network)
         saver = _saver(config)
         initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
@@ -118,6 +121,8 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
             if restoring:
                 restoring.restore(session)
             with StopRequest() as stop:
+                if graph.features:
+                    graph.features.prepare(session, lambda: stop.signal_number is not None)
                 return _run(config, session, graph, saver, begin, stop, schedule, extent, tower)
 
 

@@ -9,7 +9,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
 
 from nets import nets_factory
 from nets.network import Network
@@ -21,7 +23,7 @@ from slim_internal.parts.checkpoints import restore
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.measurement import Measurement
-from slim_internal.programs.training import reporting
+from slim_internal.programs.training import features, reporting
 from slim_internal.programs.training.hooks import Hook, Timer
 from slim_internal.programs.training.settings import TrainConfig
 
@@ -42,12 +44,14 @@ class Tower:
       initializer: Starts with the first example.
       logits: Logits of the next batch.
       labels: Its labels, after the offset.
+      kept: Tensors that are the same in each evaluation, and enough to compute the logits.
     """
 
     dataset: slim.dataset.Dataset
     initializer: tf.Operation
     logits: tf.Tensor
     labels: tf.Tensor
+    kept: Sequence[tf.Tensor] = ()
 
 
 def is_asked_for(config: TrainConfig) -> bool:
@@ -66,9 +70,22 @@ def is_asked_for(config: TrainConfig) -> bool:
 
 
 def build(
-    config: TrainConfig, network: Network, dataset: slim.dataset.Dataset, num_classes: int
+    config: TrainConfig,
+    network: Network,
+    dataset: slim.dataset.Dataset,
+    num_classes: int,
+    *,
+    keep_features: bool = False,
 ) -> Tower:
-    """Adds the tower to the default graph, which trains the network already."""
+    """Adds the tower to the default graph, which trains the network already.
+
+    Args:
+      config: The settings.
+      network: Record of the network.
+      dataset: What to evaluate on.
+      num_classes: Number of classes of the network.
+      keep_features: Whether what frozen layers compute may be kept between evaluations.
+    """
     size = config.train_image_size or network.default_image_size
     prepare = preprocessing_factory.get_preprocessing(
         config.preprocessing_name or network.preprocessing, use_grayscale=config.use_grayscale
@@ -89,7 +106,11 @@ def build(
     with tf.name_scope("validation"):
         with tf.variable_scope(scope, reuse=True, custom_getter=getter, auxiliary_name_scope=False):
             logits, _ = network_fn(batch["image"])
-    return Tower(dataset, iterator.initializer, logits, batch["label"] - config.labels_offset)
+    kept = ()
+    if keep_features:
+        kept = features.of_validation(config, batch["image"], logits, dataset.num_samples)
+    labels = batch["label"] - config.labels_offset
+    return Tower(dataset, iterator.initializer, logits, labels, kept)
 
 
 def _averages(getter, name, *args, **kwargs):
@@ -148,6 +169,7 @@ class Validation(Hook):
         leave_out: Callable[[float], None],
     ):
         self._session = session
+        self._kept: list[tuple[np.ndarray, list[np.ndarray]]] = []
         self._tower = tower
         self._events = events
         self._leave_out = leave_out
@@ -210,12 +232,8 @@ class Validation(Hook):
         """Returns the metrics over the whole split."""
         num_classes = self._tower.logits.shape[-1]
         measured = Measurement([str(label) for label in range(num_classes)])
-        self._session.run(self._tower.initializer)
-        while True:
-            try:
-                measured.add(*self._session.run([self._tower.logits, self._tower.labels]))
-            except tf.errors.OutOfRangeError:
-                break
+        for logits, labels in self._batches():
+            measured.add(logits, labels)
         if measured.unknown_labels:
             raise UserError(
                 f"{measured.unknown_labels} of {measured.num_examples} labels of the validation"
@@ -225,6 +243,30 @@ class Validation(Hook):
             raise UserError(f"Validation at step {step}: the network's outputs are not finite.")
         values = {value.name: value.value for value in measured.values()}
         return {name: float(values[name]) for name in _METRICS}
+
+    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields logits and labels, from what an earlier evaluation kept if there is any."""
+        tower = self._tower
+        for labels, values in self._kept:
+            yield (
+                self._session.run(tower.logits, dict(zip(tower.kept, values, strict=True))),
+                labels,
+            )
+        if self._kept:
+            return
+        self._session.run(tower.initializer)
+        kept = []
+        while True:
+            try:
+                logits, labels, values = self._session.run(
+                    [tower.logits, tower.labels, list(tower.kept)]
+                )
+            except tf.errors.OutOfRangeError:
+                break
+            if values:
+                kept.append((labels, values))
+            yield logits, labels
+        self._kept = kept
 
     def _save(self, step: int) -> None:
         os.makedirs(self._folder, exist_ok=True)

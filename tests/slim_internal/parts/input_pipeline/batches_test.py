@@ -60,6 +60,25 @@ def test_order_depends_on_the_seed_alone(dataset):
     assert labels != _labels(_train(dataset, 5, seed=2))
 
 
+@pytest.mark.parametrize("first_batch", [0, 4])
+def test_numbers_of_examples_come_in_the_order_of_the_examples(dataset, first_batch):
+    batches = _train(dataset, 6, num_readers=2, first_batch=first_batch)
+    with tf.Graph().as_default():
+        indices = input_pipeline.training_indices(
+            [9, 8, 8], batch_size=10, seed=1, first_batch=first_batch, num_readers=2, num_draws=2
+        )
+        numbers = np.concatenate(_batches(indices, 6))
+        (numbered,) = _batches(
+            input_pipeline.numbered_batches(
+                dataset, lambda image: image, batch_size=50, seed=1, num_draws=2
+            ),
+            1,
+        )
+    assert numbered["label"][numbers].tolist() == _labels(batches)
+    epochs = np.arange(10 * first_batch, 10 * first_batch + 60) // 25
+    np.testing.assert_array_equal(numbers // 25, epochs % 2)
+
+
 def _at_random(image):
     image = tf.image.random_brightness(tf.cast(image, tf.float32), 50.0)
     return tf.cond(tf.random.uniform([]) < 0.5, lambda: -image, lambda: image)
