@@ -94,7 +94,6 @@ def training_indices(
         return tf.data.Dataset.from_tensor_slices(order).interleave(
             lambda file: tf.data.Dataset.range(offset + starts[file], offset + ends[file]),
             cycle_length=num_readers,
-            deterministic=True,
         )
 
     examples = _endless(
