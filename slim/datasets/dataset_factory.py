@@ -3,7 +3,10 @@
 A dataset joins by its line among the imports; all else stands in its own record.
 """
 
+import dataclasses
+
 from datasets import (  # noqa: F401 - the table: each module with a record is a dataset
+    any_tfrecords,
     cifar10,
     digits,
     flowers,
@@ -13,6 +16,7 @@ from datasets import (  # noqa: F401 - the table: each module with a record is a
     visualwakewords,
 )
 from datasets.record import DatasetRecord
+from datasets.settings import DatasetSettings, TfrecordSettings
 from slim_internal.ground.errors import UserError, tables, unknown
 
 # Any module with a function `get_split` can be entered, by a line here or at run time.
@@ -24,6 +28,8 @@ datasets_map = tables.unique(
         if hasattr(module, "RECORD")
     ),
 )
+
+datasets_map.setdefault(any_tfrecords.NAME, any_tfrecords)
 
 records = {
     name: module.RECORD for name, module in datasets_map.items() if hasattr(module, "RECORD")
@@ -79,3 +85,53 @@ def get_dataset(name, split_name, dataset_dir, file_pattern=None, reader=None):
         raise
     except ValueError as error:  # What the original's modules raise.
         raise UserError(f"Dataset {name!r}: {error}") from error
+
+
+def open_split(settings: DatasetSettings, split_name: str):
+    """Describes the split of the dataset that the settings of a program name.
+
+    Raises:
+      UserError: As `get_dataset`; or if settings are given that the dataset has no use for.
+    """
+    if of_any_origin(settings):
+        return any_tfrecords.open_split(settings, split_name, settings.dataset_dir)
+    return get_dataset(settings.dataset_name, split_name, settings.dataset_dir)
+
+
+def known_classes(settings: DatasetSettings) -> tuple[int, tuple[str, ...]] | None:
+    """Returns the number of classes and their names, if the settings tell; names may be unknown.
+
+    Raises:
+      UserError: If they should tell and do not.
+    """
+    if of_any_origin(settings):
+        return any_tfrecords.known_classes(settings, settings.dataset_dir)
+    return None
+
+
+def require_splits_apart(settings: DatasetSettings) -> None:
+    """Requires that two splits are not the same files by another name.
+
+    Raises:
+      UserError: If a pattern does not tell them apart.
+    """
+    if of_any_origin(settings) and "%s" not in (settings.tfrecord_pattern or "%s"):
+        raise UserError(
+            f"--tfrecord_pattern={settings.tfrecord_pattern} is the same for all splits: write %s"
+            " where the name of the split stands."
+        )
+
+
+def of_any_origin(settings: DatasetSettings) -> bool:
+    """Returns whether the settings mean TFRecords of any origin.
+
+    Raises:
+      UserError: If they mean another dataset and say how to read TFRecords of any origin.
+    """
+    if settings.dataset_name == any_tfrecords.NAME:
+        return datasets_map.get(any_tfrecords.NAME) is any_tfrecords
+    for field in dataclasses.fields(TfrecordSettings):
+        if getattr(settings, field.name) != field.default:
+            got = f"; got --dataset_name={settings.dataset_name}" if settings.dataset_name else ""
+            raise UserError(f"--{field.name} needs --dataset_name={any_tfrecords.NAME}{got}.")
+    return False

@@ -20,10 +20,28 @@ import google_crc32c
 
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
+from slim_internal.ground.images import header as image_header
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 _HEADER = _LENGTH.size + _CHECKSUM.size
+
+_GZIP = b"\x1f\x8b\x08"
+# How files begin that people take for records, and what they are.
+_STRANGERS = {
+    _GZIP: "compressed by gzip; unpack it first, as gunzip does",
+    b"\x78\x01": "compressed by zlib; write it without compression",
+    b"\x78\x5e": "compressed by zlib; write it without compression",
+    b"\x78\x9c": "compressed by zlib; write it without compression",
+    b"\x78\xda": "compressed by zlib; write it without compression",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd; unpack it first",
+    b"BZh": "compressed by bzip2; unpack it first",
+    b"\xfd7zXZ": "compressed by xz; unpack it first",
+    b"PK\x03\x04": "a zip archive",
+    b"PAR1": "a Parquet file",
+    b"\x89HDF": "an HDF5 file",
+    b"{": "JSON",
+}
 
 
 class DamagedShardError(UserError):
@@ -167,7 +185,23 @@ class _DamageError(Exception):
 def _damaged(
     path: str | os.PathLike, index: int, error: _DamageError, start: int
 ) -> DamagedShardError:
+    stranger = "" if index else _stranger(path)
+    if stranger:
+        return DamagedShardError(f"{os.fspath(path)} is no file of records: it is {stranger}.")
     return DamagedShardError(f"{os.fspath(path)}: record {index} is damaged ({error} at {start}).")
+
+
+def _stranger(path: str | os.PathLike) -> str:
+    """Returns what a file is whose first record cannot be read, or "" if that is not known."""
+    with open(path, "rb") as file:
+        start = file.read(16)
+    if start[4:8] == bytes(4) and not start.startswith(_GZIP):  # A length, below 4 GB as all are.
+        return ""
+    for signature, name in _STRANGERS.items():
+        if start.startswith(signature):
+            return name
+    image = image_header.kind(start)
+    return f"an image ({image})" if image else ""
 
 
 def _length(header: bytes, available: int) -> int:

@@ -51,6 +51,7 @@ class Rule:
       alone: What the flag means without a value, "--verify" for "--verify=files"; empty if it
         needs one.
       required: Whether it must be given.
+      unless: Another setting that takes its place, if it is given.
       common: Whether most users choose it.
       unsupported: Why nothing but the default works yet, for the error message; `--help` leaves
         the flag out. Empty if it works.
@@ -65,6 +66,7 @@ class Rule:
     choices: Iterable[str] | Callable[[], Iterable[str]] = ()
     alone: str = ""
     required: bool = False
+    unless: str = ""
     common: bool = False
     unsupported: str = ""
     subject: str = ""
@@ -116,7 +118,8 @@ class Settings:
     def __post_init__(self):
         values = [(field, getattr(self, field.name)) for field in described(type(self))]
         for field, value in values:
-            if field.rule.required and (value is None or value == ""):
+            replaced = field.rule.unless and getattr(self, field.rule.unless) is not None
+            if field.rule.required and not replaced and (value is None or value == ""):
                 raise UserError(_missing(field.name, field.rule))
         for field, value in values:
             _require(field, value)

@@ -22,6 +22,7 @@ def from_settings(config: GraphSettings, num_frames: int | None = None) -> Model
         preprocessing_name=config.preprocessing_name,
         use_grayscale=config.use_grayscale,
         num_frames=num_frames,
+        classes=dataset_factory.known_classes(config),
     )
 
 
@@ -37,6 +38,7 @@ def describe(
     use_grayscale: bool = False,
     num_frames: int | None = None,
     dataset: slim.dataset.Dataset | None = None,
+    classes: tuple[int, tuple[str, ...]] | None = None,
 ) -> ModelDescription:
     """Describes a network as it classifies a dataset.
 
@@ -51,14 +53,17 @@ def describe(
       use_grayscale: Whether the network reads grayscale images.
       num_frames: Frames of a clip, for networks that read clips.
       dataset: A split of the dataset, where it is open already.
+      classes: Number of its classes and their names, where they are known already.
 
     Raises:
       UserError: If a name is unknown, or the classes cannot be known without `dataset_dir`.
     """
     network = nets_factory.get_network(model_name)
-    if dataset is None and dataset_dir:
+    if classes is None and dataset is None and dataset_dir:
         dataset = dataset_factory.get_dataset(dataset_name, "train", dataset_dir)
-    num_classes, names = _classes_of(dataset) if dataset else _published_classes(dataset_name)
+    if classes is None:
+        classes = _classes_of(dataset) if dataset else _published_classes(dataset_name)
+    num_classes, names = classes
     return ModelDescription(
         model_name=model_name,
         preprocessing_name=preprocessing_name or network.preprocessing,

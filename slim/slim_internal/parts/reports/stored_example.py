@@ -5,6 +5,7 @@ import dataclasses
 
 from PIL import Image
 
+from datasets.storage.layout import Layout, UnusableExampleError, features_of, text_of
 from slim_internal.ground.compat import tf
 from slim_internal.ground.images import prepare
 from slim_internal.ground.images.image import BadImageError
@@ -38,8 +39,15 @@ class StoredExample:
     filename: str
 
 
-def parse(record: bytes) -> StoredExample:
-    """Returns what a record holds; raises `DamageError` if it is no labeled image."""
+def parse(record: bytes, layout: Layout | None = None) -> StoredExample:
+    """Returns what a record holds; raises `DamageError` if it is no labeled image.
+
+    Args:
+      record: The serialized example.
+      layout: Where its parts stand, if not where this library puts them.
+    """
+    if layout is not None:
+        return _parse_foreign(record, layout)
     try:
         features = tf.train.Example.FromString(record).features.feature
     except Exception as error:  # protobuf's implementations raise different ones.
@@ -66,6 +74,26 @@ def parse(record: bytes) -> StoredExample:
         boxes=tuple(zip(*corners, strict=True)),
         size=(width[0], height[0]) if width and height else None,
         filename=text("image/filename"),
+    )
+
+
+def _parse_foreign(record: bytes, layout: Layout) -> StoredExample:
+    try:
+        features = features_of(record)
+        encoded = layout.encoded_image(features)
+        _, label = layout.stored_label(features)
+        found = layout.class_of(label)
+    except UnusableExampleError as error:
+        raise DamageError(str(error)) from error
+    if found < 0 or found >= (layout.num_classes or found + 1):
+        raise DamageError(f"has the label {label}, which no class has")
+    return StoredExample(
+        encoded=encoded,
+        label=found,
+        text=text_of(features, layout.text),
+        boxes=(),
+        size=None,
+        filename=text_of(features, "image/filename"),
     )
 
 

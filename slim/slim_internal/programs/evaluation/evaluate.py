@@ -5,7 +5,7 @@ import itertools
 import logging
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from datasets import dataset_factory
 from deployment import sessions
@@ -81,9 +81,7 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
         the split does not hold as many examples as its manifest says.
     """
-    dataset = dataset_factory.get_dataset(
-        config.dataset_name, config.dataset_split_name, config.dataset_dir
-    )
+    dataset = dataset_factory.open_split(config, config.dataset_split_name)
     require_writable_folder("eval_dir", config.eval_dir)
     with tf.Graph().as_default():
         model = describe.describe(
@@ -166,18 +164,24 @@ def _outputs(
         "logits": inference_graph.logits(model, batch["image"]),
         "labels": batch["label"] - config.labels_offset,
         "records": batch["record"],
-        **_details(batch["record"]),
+        **_details(batch["record"], getattr(dataset, "odd_details", ())),
     }
 
 
-def _details(records: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns what serialized examples [batch] tell beside image and label."""
+def _details(records: tf.Tensor, odd: Collection[str]) -> dict[str, tf.Tensor]:
+    """Returns what serialized examples [batch] tell beside image and label.
+
+    Args:
+      records: The examples.
+      odd: Features that mean something else in these; they are taken to be absent.
+    """
+    keys = {name: f"{'absent/' if f'image/{name}' in odd else ''}image/{name}" for name in _DETAILS}
     features = {
-        f"image/{name}": tf.io.FixedLenFeature([], dtype, default)
+        keys[name]: tf.io.FixedLenFeature([], dtype, default)
         for name, (dtype, default) in _DETAILS.items()
     }
     parsed = tf.io.parse_example(records, features)
-    return {name: parsed[f"image/{name}"] for name in _DETAILS}
+    return {name: parsed[keys[name]] for name in _DETAILS}
 
 
 def _run(
@@ -195,7 +199,8 @@ def _run(
     """
     num_samples = dataset.num_samples
     names = _class_names(model)
-    measured, telling = Measurement(names), TellingExamples(_NUM_SHOWN)
+    measured = Measurement(names)
+    telling = TellingExamples(_NUM_SHOWN, getattr(dataset, "layout", None))
     start = reported = time.monotonic()
     with Predictions(config.eval_dir, names) as predictions:
         for batch in _batches(session, outputs, config.max_num_batches):

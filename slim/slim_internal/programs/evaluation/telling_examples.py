@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from datasets.storage.layout import Layout
 from slim_internal.parts.metrics.metric import Outputs
 from slim_internal.parts.reports import stored_example, thumbnail
 from slim_internal.parts.reports.thumbnail import Thumbnail
@@ -23,6 +24,7 @@ class Answer:
       predicted: The most likely class.
       confidence: Probability of that class, 0..1.
       record: The serialized example.
+      layout: Where its parts stand, if not where this library puts them.
     """
 
     rank: float
@@ -31,10 +33,11 @@ class Answer:
     predicted: int
     confidence: float
     record: bytes = dataclasses.field(compare=False)
+    layout: Layout | None = dataclasses.field(default=None, compare=False)
 
     def thumbnail(self, class_names: Sequence[str]) -> Thumbnail:
         """Returns it as it is shown; raises `DamageError` if Pillow cannot read the image."""
-        example = stored_example.parse(self.record)
+        example = stored_example.parse(self.record, self.layout)
         label, predicted = class_names[self.label], class_names[self.predicted]
         name = label if label == predicted else f"{predicted}, labeled {label}"
         place = example.filename or f"example {-self.number}"
@@ -47,10 +50,12 @@ class TellingExamples:
 
     Args:
       count: How many of each kind to keep.
+      layout: Where the parts of an example stand, if not where this library puts them.
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, layout: Layout | None = None):
         self._count = count
+        self._layout = layout
         self._mistakes: list[Answer] = []
         self._hits: list[Answer] = []
         self._seen = 0
@@ -72,7 +77,8 @@ class TellingExamples:
             rank = sign * float(confidence)
             if len(kept) == self._count and rank <= kept[0].rank:
                 continue
-            answer = Answer(rank, -number, int(label), int(predicted), float(confidence), record)
+            classes = int(label), int(predicted)
+            answer = Answer(rank, -number, *classes, float(confidence), record, self._layout)
             (heapq.heappush if len(kept) < self._count else heapq.heapreplace)(kept, answer)
         self._seen += len(labels)
 

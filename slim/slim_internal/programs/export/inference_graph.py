@@ -82,13 +82,7 @@ def _examples(
     """Returns examples of the dataset if a format needs them."""
     if not any(table.FORMATS[name].needs_examples for name in formats):
         return None
-    return calibration.read(
-        model,
-        config.dataset_name,
-        config.calibration_split,
-        config.dataset_dir,
-        config.labels_offset,
-    )
+    return calibration.read(model, config, config.calibration_split)
 
 
 def _write(network: Frozen, paths: Mapping[str, pathlib.Path]) -> dict[str, check.Comparison]:
@@ -179,7 +173,7 @@ def _require_usable(config: export_config.Export, each: Format, path: pathlib.Pa
         raise UserError(f"--format={each.name} cannot hold a graph for training; leave it out.")
     if path.is_dir() and not each.recognizes(path):
         raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
-    if each.needs_examples and not config.dataset_dir:
+    if each.needs_examples and not (config.dataset_dir or config.tfrecord_pattern):
         raise UserError(f"--format={each.name} needs images to calibrate with: give --dataset_dir.")
     # A name may be that of several formats: `net_int8.tflite` ends as all of TensorFlow Lite do.
     others = [other for other in table.FORMATS.values() if path.name.endswith(other.suffix)]

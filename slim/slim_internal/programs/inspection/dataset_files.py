@@ -5,10 +5,14 @@ import os
 import re
 from collections.abc import Mapping
 
+from datasets import any_tfrecords
+from datasets.settings import TfrecordSettings
 from datasets.storage import journal, labels, manifest
+from datasets.storage.layout import Layout
 from slim_internal.ground import errors
 
-_SPLIT = re.compile(r"(?:^|[_.-])(train|training|validation|valid|val|eval|test)(?=$|[_.-])")
+_SPLIT_NAMES = ("train", "training", "validation", "valid", "val", "eval", "test")
+_SPLIT = re.compile(rf"(?:^|[_.-])({'|'.join(_SPLIT_NAMES)})(?=$|[_.-])")
 _SHARD = re.compile(r"^(?P<stem>.+?)[-_]?(?P<number>\d+)-of-(?P<count>\d+)(?:\.\w+)?$")
 _SINGLE = re.compile(r"^(?P<stem>.+)\.tfrecords?$")
 
@@ -21,16 +25,18 @@ class RecordFile:
       path: Where it is.
       split: The split it belongs to.
       records: How many records it ought to hold, or None if nothing says so.
+      shown: Its name among files of several folders; that in its folder unless given.
     """
 
     path: str
     split: str
     records: int | None = None
+    shown: str = ""
 
     @property
     def name(self) -> str:
-        """Its name in the folder."""
-        return os.path.basename(self.path)
+        """Its name, which no other file of the dataset has."""
+        return self.shown or os.path.basename(self.path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +50,7 @@ class DatasetFiles:
       missing: Names of files that ought to be there.
       remarks: What is unusual about the folder, in sentences.
       left_out: Extension -> number of files that the conversion did not take for images.
+      layout: Where the parts of an example stand, if not where this library puts them.
     """
 
     name: str
@@ -52,6 +59,7 @@ class DatasetFiles:
     missing: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    layout: Layout | None = None
 
 
 def find(dataset_dir: str) -> DatasetFiles:
@@ -76,6 +84,46 @@ def find(dataset_dir: str) -> DatasetFiles:
         class_names=dict(enumerate(contents.class_names)),
         missing=tuple(file.name for file in files if file.name not in there),
         left_out=contents.left_out,
+    )
+
+
+def find_of_any_origin(
+    settings: TfrecordSettings, split_names: str | None = None, dataset_dir: str | None = None
+) -> DatasetFiles:
+    """Describes TFRecords of any origin.
+
+    Args:
+      settings: Which files, and where the parts of an example stand.
+      split_names: Their splits, separated by commas; those that have files unless given.
+      dataset_dir: Folder that a relative pattern starts from.
+
+    Raises:
+      UserError: There are no such files, or the first one has no records that can be used.
+    """
+    names = [name.strip() for name in (split_names or "").split(",") if name.strip()]
+    if "%s" not in (settings.tfrecord_pattern or ""):
+        names = names[:1] or ["all"]
+    splits: dict[str, str] = {}  # `%s*` takes the files of "validation" for those of "val" too.
+    found = []
+    for name in names or _SPLIT_NAMES:
+        try:
+            found.append(any_tfrecords.find(settings, name, dataset_dir))
+        except any_tfrecords.NoFilesError:
+            if names or (name == _SPLIT_NAMES[-1] and not found):
+                raise
+            continue
+        splits = dict.fromkeys(found[-1].files, name) | splits
+    paths = list(splits)
+    folder = os.path.dirname(os.path.commonpath([*paths, os.path.dirname(paths[0])]) + os.sep)
+    classes = found[0].classes
+    return DatasetFiles(
+        name=os.path.basename(os.path.abspath(folder)),
+        files=tuple(
+            RecordFile(path, split, shown=os.path.relpath(path, folder or "."))
+            for path, split in sorted(splits.items())
+        ),
+        class_names=dict(classes.names) if classes else {},
+        layout=found[0].layout,
     )
 
 

@@ -7,6 +7,7 @@ import itertools
 import os
 from typing import Any
 
+from datasets import dataset_factory
 from slim_internal.ground import errors
 from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import reporting
@@ -68,8 +69,9 @@ def inspect(options: Inspection, progress: reporting.Progress = reporting.silent
     Raises:
       UserError: An option cannot be used, there is no dataset, or a report is there already.
     """
-    output_dir = options.output_dir or os.path.abspath(options.dataset_dir) + "_inspection"
-    found_files = dataset_files.find(options.dataset_dir)
+    found_files = _files(options)
+    folder = options.dataset_dir or os.path.dirname(found_files.files[0].path)
+    output_dir = options.output_dir or os.path.abspath(folder) + "_inspection"
     if options.model_name:
         augmentation.require_images(options.model_name)
     _prepare(output_dir, options.overwrite)
@@ -83,6 +85,21 @@ def inspect(options: Inspection, progress: reporting.Progress = reporting.silent
     chosen = samples.choose(found, options.num_samples)
     _write(output_dir, found, chosen, _previewed(found, chosen, options))
     return Inspected(output_dir, found)
+
+
+def _files(options: Inspection) -> dataset_files.DatasetFiles:
+    if dataset_factory.of_any_origin(options):
+        return dataset_files.find_of_any_origin(
+            options, options.dataset_split_name, options.dataset_dir
+        )
+    found = dataset_files.find(options.dataset_dir)
+    is_known = not found.remarks  # By its manifest.
+    if is_known and options.dataset_name not in (None, found.name):
+        raise errors.UserError(
+            f"{options.dataset_dir} holds {found.name}, not {options.dataset_name}; leave out"
+            " --dataset_name."
+        )
+    return found
 
 
 def _prepare(output_dir: str, overwrite: bool) -> None:

@@ -87,7 +87,7 @@ def read(survey: Survey, places: Iterable[Place]) -> dict[Place, StoredExample]:
         records = itertools.islice(tfrecords.read_records(paths[name]), max(numbers) + 1)
         for number, record in enumerate(records):
             if number in numbers:
-                found[Place(name, number)] = stored_example.parse(record)
+                found[Place(name, number)] = stored_example.parse(record, survey.dataset.layout)
     return found
 
 

@@ -2,14 +2,25 @@
 
 import dataclasses
 
-from slim_internal.ground.settings import Settings, setting
+from datasets.settings import TfrecordSettings
+from slim_internal.ground.settings import setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Inspection(Settings, subject="Inspection"):
+class Inspection(TfrecordSettings, subject="Inspection"):
     """What to look at and where to write what was seen."""
 
-    dataset_dir: str | None = setting(None, "Folder with the converted dataset.", required=True)
+    dataset_dir: str | None = setting(
+        None, "Folder with the converted dataset.", required=True, unless="tfrecord_pattern"
+    )
+    dataset_name: str | None = setting(
+        None,
+        "Name of the dataset; only tfrecords needs it, for TFRecords of any origin. The files tell"
+        " all other names.",
+    )
+    dataset_split_name: str | None = setting(
+        None, "With --dataset_name=tfrecords, the splits to look at, separated by commas."
+    )
     output_dir: str | None = setting(
         None,
         "Folder to write report.json, index.html and contact_sheet.png into; unless given, the"

@@ -165,9 +165,7 @@ def take(
     surveys = []
     pool = futures.ThreadPoolExecutor(num_workers)
     try:
-        tasks = [
-            pool.submit(_read, file, dataset.class_names, decode, seed) for file in dataset.files
-        ]
+        tasks = [pool.submit(_read, file, dataset, decode, seed) for file in dataset.files]
         with reporting.Meter(progress, "Read", total=len(tasks), unit="files") as meter:
             for task in tasks:
                 surveys.append(task.result())
@@ -177,16 +175,16 @@ def take(
     return _merge(dataset, surveys)
 
 
-def _read(file: RecordFile, class_names: dict[int, str], decode: bool, seed: int) -> _FileSurvey:
+def _read(file: RecordFile, dataset: DatasetFiles, decode: bool, seed: int) -> _FileSurvey:
     tally = Tally(bytes=os.path.getsize(file.path), files=1)
     survey = _FileSurvey(file, tally, [], {}, [], [], [], [], {})
     for number, record in _records(survey):
         tally.records += 1
         try:
-            example = stored_example.parse(record)
+            example = stored_example.parse(record, dataset.layout)
             _note_identity(survey, number, example)
             with stored_example.open_image(example.encoded, decode=decode) as image:
-                _note_image(survey, number, example, image, class_names, seed)
+                _note_image(survey, number, example, image, dataset.class_names, seed)
         except stored_example.DamageError as damage:
             survey.problems.append(Defect(Place(file.name, number), str(damage)))
     if file.records not in (None, tally.records):

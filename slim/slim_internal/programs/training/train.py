@@ -64,14 +64,11 @@ def train(config: TrainConfig) -> Result:
     network = nets_factory.get_network(config.model_name)
     if network.num_frames:
         raise UserError(f"Network {network.name} reads clips; only images can be trained on.")
-    dataset = dataset_factory.get_dataset(
-        config.dataset_name, config.dataset_split_name, config.dataset_dir
-    )
+    dataset = dataset_factory.open_split(config, config.dataset_split_name)
     held_out = None
     if validation.is_asked_for(config):
-        held_out = dataset_factory.get_dataset(
-            config.dataset_name, config.eval_split_name, config.dataset_dir
-        )
+        dataset_factory.require_splits_apart(config)
+        held_out = dataset_factory.open_split(config, config.eval_split_name)
     return train_on(dataset, network, config, held_out)
 
 
