@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from datasets import dataset_factory, descriptor, download_and_convert_flowers
+from datasets.conversion import convert, verify
+from datasets.conversion.settings import Conversion
 from datasets.storage import journal, manifest, tfrecords
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
+from slim_internal.programs.inspection import dataset_files
 from tests import golden_files
 
 GOLDEN = golden_files.load("datasets.json")
@@ -147,6 +150,28 @@ def fake_set(folder, dataset="mnist", size=3):
     )
     contents = manifest.Manifest(dataset=dataset, class_names=("a", "b"), shards=(shard,))
     manifest.write(folder, contents)
+
+
+READERS = {
+    "reading": lambda folder: dataset_factory.get_dataset("mnist", "train", folder),
+    "verification": verify.run,
+    "conversion": lambda folder: convert.convert(
+        Conversion(dataset_name="mnist", dataset_dir=folder, source=folder)
+    ),
+    "inspection": dataset_files.find,
+}
+
+
+@pytest.mark.parametrize("content", ["", "[" * 100_000, '{"dataset": "mnist", "shards": 7}'])
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_a_damaged_manifest_is_one_line_for_all_who_read_it(tmp_path, reader, content):
+    (tmp_path / manifest.FILENAME).write_text(content)
+    with pytest.raises(
+        UserError, match=r"manifest\.json is damaged \(.* Empty the folder and"
+    ) as e:
+        reader(os.fspath(tmp_path))
+    assert "\n" not in str(e.value)
+    assert (tmp_path / manifest.FILENAME).read_text() == content
 
 
 def test_manifest_has_the_last_word(tmp_path):

@@ -25,17 +25,21 @@ def filter_annotations(
 
     Raises:
       UserError: COCO has no such category.
+      AttributeError, KeyError, TypeError, ValueError: These are no annotations of COCO.
     """
     by_name = {category["name"]: category for category in coco["categories"]}
     if foreground_class_of_interest not in by_name:
         raise unknown("COCO category", foreground_class_of_interest, sorted(by_name))
     category = by_name[foreground_class_of_interest]
+    for image in coco["images"]:
+        _require_image(image)
     areas = {image["id"]: image["width"] * image["height"] for image in coco["images"]}
     objects = {image_id: [] for image_id in areas}
     for annotation in coco["annotations"]:
         image_id, area = annotation["image_id"], annotation["area"]
         if annotation["category_id"] != category["id"]:
             continue
+        _require_object(annotation)
         if area / areas[image_id] > small_object_area_threshold:
             objects[image_id].append({"area": area, "bbox": annotation["bbox"]})
     return {
@@ -46,6 +50,18 @@ def filter_annotations(
         },
         "categories": {str(category["id"]): category},
     }
+
+
+def _require_image(image: Mapping[str, Any]) -> None:
+    sides = (image["width"], image["height"])
+    if not isinstance(image["file_name"], str) or any(type(s) is not int or s < 0 for s in sides):
+        raise ValueError(f"an image of {str(image)[:200]}")
+
+
+def _require_object(annotation: Mapping[str, Any]) -> None:
+    numbers = [annotation["area"], *annotation["bbox"]]
+    if len(numbers) != 5 or any(type(number) not in (int, float) for number in numbers):
+        raise ValueError(f"an object of {str(annotation)[:200]}")
 
 
 def example(image: Mapping[str, Any], labelled: Mapping[str, Any], data: bytes) -> bytes:

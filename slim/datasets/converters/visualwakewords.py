@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import json
 import pathlib
 import urllib.parse
 import zipfile
@@ -16,6 +15,7 @@ from datasets.conversion.settings import Conversion
 from datasets.converters import bad_images, coco
 from datasets.record import DatasetRecord
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import json_objects
 from slim_internal.ground.images import prepare
 from slim_internal.ground.images.image import BadImageError, EncodedImage
 
@@ -88,14 +88,14 @@ def _checksums(archive: str) -> dict[str, int]:
 def _labelled(archive: str, member: str, config: Conversion) -> dict[str, Any]:
     with _opened(archive) as opened, opened.open(member) as file:
         try:
-            annotations = json.load(file)
-        except ValueError as error:
-            raise UserError(f"{archive}: {member} is no JSON: {error}.") from error
+            annotations = json_objects.decode(file.read())
+        except json_objects.DamageError as error:
+            raise UserError(f"{archive}: {member} cannot be used: {error}.") from error
     try:
         return coco.filter_annotations(
             annotations, config.small_object_area_threshold, config.foreground_class_of_interest
         )
-    except (KeyError, TypeError, ZeroDivisionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(
             f"{archive}: {member} does not hold annotations as COCO publishes them "
             f"({type(error).__name__}: {error})."

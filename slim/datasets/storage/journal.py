@@ -14,7 +14,9 @@ from typing import TextIO
 
 from datasets.storage import manifest
 from datasets.storage.manifest import Shard
-from slim_internal.ground.files import atomic
+from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic, json_objects
+from slim_internal.ground.files.json_objects import DamageError
 
 FILENAME = ".conversion.jsonl"
 
@@ -32,6 +34,14 @@ class Journal:
     dataset: str
     files: frozenset[str]
     shards: Mapping[str, Shard]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Header:
+    """The first line."""
+
+    dataset: str
+    files: tuple[str, ...]
 
 
 def begin(
@@ -62,20 +72,25 @@ def end(dataset_dir: str | os.PathLike) -> None:
 
 
 def read(dataset_dir: str | os.PathLike) -> Journal | None:
-    """Returns what the journal of a folder says, or None if there is none."""
+    """Returns what the journal of a folder says, or None if there is none.
+
+    Raises:
+      UserError: There is one that cannot be read.
+    """
     try:
-        header, *lines = path(dataset_dir).read_text(encoding="utf-8").splitlines() or [""]
-    except FileNotFoundError:
+        header, *lines = path(dataset_dir).read_bytes().splitlines() or [b""]
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    dataset, files, shards = "unknown", frozenset(), {}
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        fields = json.loads(header)
-        dataset, files = fields["dataset"], frozenset(map(os.path.basename, fields["files"]))
+    except OSError as error:
+        raise UserError(f"Cannot read {path(dataset_dir)}: {error.strerror}.") from error
+    begun, shards = _Header("unknown", ()), {}
+    with contextlib.suppress(DamageError):
+        begun = json_objects.build(_Header, json_objects.decode(header))
     for line in lines:  # The last one is torn if the run was killed while writing it.
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            shard = Shard.from_json(json.loads(line))
+        with contextlib.suppress(DamageError):
+            shard = Shard.from_json(json_objects.decode(line))
             shards[shard.name] = shard
-    return Journal(dataset, files, shards)
+    return Journal(begun.dataset, frozenset(map(os.path.basename, begun.files)), shards)
 
 
 def occupant(dataset_dir: str | os.PathLike) -> str | None:

@@ -14,13 +14,16 @@ from typing import Any
 
 from datasets.storage import tfrecords
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, json_objects
+from slim_internal.ground.files.json_objects import DamageError
 from slim_internal.ground.progress import reporting
 
 FILENAME = "manifest.json"
 
 # Raised whenever the same inputs give other bytes than before.
 WRITER_VERSION = 1
+
+_MOST = 10**12  # Records or bytes of a file.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,10 +55,23 @@ class Shard:
         return tfrecords.Contents(self.records, self.bytes, self.checksum)
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "Shard":
-        """Returns the shard that `dataclasses.asdict` and JSON made these fields from."""
-        problems = tuple(tuple(problem) for problem in fields["problems"])
-        return cls(**{**fields, "problems": problems})
+    def from_json(cls, fields: Any, place: str = "") -> "Shard":
+        """Returns the shard that `dataclasses.asdict` and JSON made these fields from.
+
+        Raises:
+          DamageError: They are not those of a shard.
+        """
+        shard = json_objects.build(cls, fields, place)
+        start = f"{place}." if place else ""
+        if shard.name in ("", ".", "..") or "/" in shard.name:
+            raise DamageError(f"{start}name must be that of a file beside it; got {shard.name!r}")
+        if not shard.split:
+            raise DamageError(f"{start}split is empty")
+        for name in ("records", "bytes"):
+            if not 0 <= getattr(shard, name) <= _MOST:
+                got = getattr(shard, name)
+                raise DamageError(f"{start}{name} must be from 0 to {_MOST}; got {got}")
+        return shard
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,22 +122,33 @@ def read(dataset_dir: str | os.PathLike) -> Manifest | None:
     """
     path = pathlib.Path(dataset_dir, FILENAME)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        return Manifest(
-            dataset=fields["dataset"],
-            class_names=tuple(fields["class_names"]),
-            shards=tuple(Shard.from_json(shard) for shard in fields["shards"]),
-            options=fields["options"],
-            left_out=fields.get("left_out", {}),
-            writer_version=fields["writer_version"],
-        )
-    except FileNotFoundError:
+        return _checked(json_objects.read(path))
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except DamageError as error:
         raise UserError(
             f"{path} is damaged ({error}), so nothing says what the files beside it hold. Empty "
             "the folder and convert the dataset again."
         ) from error
+
+
+def _checked(fields: dict[str, Any]) -> Manifest:
+    """Returns the manifest that a file holds; fields that a later version has are passed over."""
+    splits = fields.pop("splits", None)
+    known = {field.name for field in dataclasses.fields(Manifest)}
+    found = json_objects.build(Manifest, {k: v for k, v in fields.items() if k in known})
+    for index, shard in enumerate(fields["shards"]):
+        Shard.from_json(shard, f"shards[{index}]")
+    if not found.dataset or not found.class_names or not found.shards:
+        empty = next(name for name in ("dataset", "class_names", "shards") if not fields[name])
+        raise DamageError(f"{empty} is empty")
+    names = [shard.name for shard in found.shards]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DamageError(f"{twice!r} is listed twice")
+    if splits not in (None, found.splits):
+        raise DamageError(f"splits must be {found.splits} by its shards; got {splits}")
+    return found
 
 
 def require_options(

@@ -264,6 +264,22 @@ ANNOTATIONS = {
         lambda coco: coco["images"][0].update(width=0),
         "not hold annotations as COCO publishes them .ZeroDivisionError",
     ),
+    "with a text as width": (
+        lambda coco: coco["images"][0].update(width="40"),
+        "as COCO publishes them .TypeError|as COCO publishes them .ValueError: an image of",
+    ),
+    "with a number as name": (
+        lambda coco: coco["images"][0].update(file_name=7),
+        "not hold annotations as COCO publishes them .ValueError: an image of",
+    ),
+    "with half a box": (
+        lambda coco: coco["annotations"][0].update(bbox=[1, 2]),
+        "not hold annotations as COCO publishes them .ValueError: an object of",
+    ),
+    "with a list of texts": (
+        lambda coco: coco.update(images=["a"]),
+        "not hold annotations as COCO publishes them .TypeError",
+    ),
     "something else": (lambda coco: coco.pop("categories"), "KeyError: 'categories'"),
 }
 

@@ -8,13 +8,12 @@ the bytes of one version of it at their own offsets, so that they write the same
 import contextlib
 import dataclasses
 import errno
-import json
 import os
 import stat
 from collections.abc import Iterator
 
 from slim_internal.ground.errors.escaping import escaped
-from slim_internal.ground.files import atomic, locks, space
+from slim_internal.ground.files import atomic, json_objects, locks, space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,19 +39,19 @@ class Version:
         """Returns the version that a description beside a part file holds.
 
         Raises:
-          ValueError or TypeError: It is not one of ours.
+          DamageError: It is not one of ours.
         """
-        version = cls(**fields)
+        version = json_objects.build(cls, fields)
         texts = (
             version.url,
             version.etag or "",
             version.last_modified or "",
             version.encoding or "",
         )
-        if any(not isinstance(text, str) or escaped(text) != text for text in texts):
-            raise ValueError("not a text of one line")
-        if version.size is not None and (type(version.size) is not int or version.size < 0):
-            raise ValueError("not a size")
+        if any(escaped(text) != text for text in texts):
+            raise json_objects.DamageError("not a text of one line")
+        if version.size is not None and version.size < 0:
+            raise json_objects.DamageError("not a size")
         return version
 
 
@@ -114,9 +113,8 @@ class PartFile:
 
     def _read_sidecar(self) -> Version | None:
         try:
-            with open(self._sidecar, encoding="utf-8") as file:
-                return Version.from_json(json.load(file))
-        except (OSError, ValueError, TypeError, RecursionError):
+            return Version.from_json(json_objects.read(self._sidecar))
+        except (FileNotFoundError, json_objects.DamageError):
             return None  # Missing or damaged: the bytes cannot be trusted, start again.
 
 

@@ -2,14 +2,13 @@
 
 import dataclasses
 import hashlib
-import json
 import logging
 import os
 
 from slim_internal.ground import errors
 from slim_internal.ground.downloads import part_file
 from slim_internal.ground.downloads.remote_file import RemoteFile
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.progress import reporting
 
 _LOG = logging.getLogger(__name__)
@@ -108,16 +107,9 @@ def check_existing(path: str, remote: RemoteFile, progress: reporting.Progress) 
 def read_receipt(path: str) -> Receipt | None:
     """Returns the receipt of a file, or None where there is none that can be read."""
     try:
-        with open(receipt_path(path), encoding="utf-8") as file:
-            receipt = Receipt(**json.load(file))
-    except (OSError, ValueError, TypeError, RecursionError):
+        return json_objects.build(Receipt, json_objects.read(receipt_path(path)))
+    except (FileNotFoundError, json_objects.DamageError):
         return None
-    wrong = [
-        field.name
-        for field in dataclasses.fields(Receipt)
-        if type(getattr(receipt, field.name)) is not field.type
-    ]
-    return None if wrong else receipt
 
 
 def write_receipt(path: str, receipt: Receipt) -> None:

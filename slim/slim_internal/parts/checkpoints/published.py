@@ -10,7 +10,6 @@ its network, and `<cache>/<weights>.json` says where it came from and which dige
 import contextlib
 import dataclasses
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -20,7 +19,7 @@ from nets import nets_factory
 from nets.network import Checkpoint, Network
 from slim_internal.ground import errors
 from slim_internal.ground.downloads import download, receipts, unpacking
-from slim_internal.ground.files import atomic, locks, space
+from slim_internal.ground.files import atomic, json_objects, locks, space
 from slim_internal.ground.progress import reporting
 from slim_internal.parts.checkpoints import contents
 from slim_internal.parts.checkpoints.converters import keras, timm
@@ -143,9 +142,9 @@ def in_cache(weights: Weights, cache: str | None = None) -> CachedWeights | None
     """Returns weights that an earlier run found good in the cache, or None."""
     cache = cache_folder(cache)
     try:
-        with open(_record_path(weights, cache), encoding="utf-8") as file:
-            cached = CachedWeights(**json.load(file))
-    except (OSError, ValueError, TypeError):
+        fields = json_objects.read(_record_path(weights, cache))
+        cached = json_objects.build(CachedWeights, fields)
+    except (FileNotFoundError, json_objects.DamageError):
         return None
     path = os.path.join(cache, cached.checkpoint_path)
     return dataclasses.replace(cached, checkpoint_path=path) if _files_of(path) else None

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from slim_internal.ground.compat import tf
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.progress import duration
 from slim_internal.programs.training.hooks import Hook, Step, Timer
 
@@ -95,7 +95,7 @@ def cut_metrics(path: str, step: int) -> None:
     """
     if not os.path.exists(path):
         return
-    with open(path, encoding="utf-8") as metrics:
+    with open(path, encoding="utf-8", errors="surrogateescape") as metrics:
         lines = metrics.readlines()
     kept = [line for line in lines if 0 <= _step_of_line(line) <= step]
     if kept != lines:
@@ -103,10 +103,10 @@ def cut_metrics(path: str, step: int) -> None:
 
 
 def _step_of_line(line: str) -> int:
-    try:
-        return int(json.loads(line)["step"])
-    except (KeyError, TypeError, ValueError):
-        return -1
+    step = None
+    with contextlib.suppress(json_objects.DamageError):
+        step = json_objects.decode(line).get("step")
+    return step if type(step) is int else -1
 
 
 class Reporting(Hook):

@@ -1,14 +1,14 @@
 """The page about a training run: curves, final numbers, settings."""
 
+import contextlib
 import dataclasses
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.settings import Settings
 from slim_internal.parts.reports import page, plot, table
 from slim_internal.parts.reports.page import Markup
@@ -64,17 +64,17 @@ class Page(hooks.Hook):
 
 
 def read(train_dir: str) -> list[dict[str, Any]]:
-    """Returns the lines of the run's `metrics.jsonl`, without one that is cut off."""
+    """Returns the numbers of the run's `metrics.jsonl`, without lines that are damaged."""
     lines = []
     try:
-        with open(os.path.join(train_dir, reporting.METRICS_FILENAME), encoding="utf-8") as file:
+        with open(os.path.join(train_dir, reporting.METRICS_FILENAME), "rb") as file:
             for line in file:
-                lines.append(json.loads(line))
+                with contextlib.suppress(json_objects.DamageError):  # Killed while it was written.
+                    lines.append(json_objects.decode(line))
     except FileNotFoundError:
         return []
-    except ValueError:  # A run was killed while it wrote the line.
-        pass
-    return lines
+    numbers = [{k: v for k, v in line.items() if type(v) in (int, float)} for line in lines]
+    return [line for line in numbers if type(line.get("step")) is int]
 
 
 def render(title: str, lines: Sequence[Mapping[str, Any]], settings: Settings) -> str:

@@ -5,7 +5,6 @@ are kept) and runs in the same session: it adds no variable and changes nothing 
 """
 
 import dataclasses
-import json
 import logging
 import os
 import time
@@ -18,7 +17,7 @@ from nets.network import Network
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, json_objects
 from slim_internal.parts.checkpoints import restore
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
@@ -292,8 +291,7 @@ def _steps_saved(folder: str) -> list[int]:
 def _read_best(folder: str, metric: str, first_step: int) -> Best:
     """Returns the best evaluation of the steps that were made before, as far as it is known."""
     try:
-        with open(os.path.join(folder, _STATE_FILENAME), encoding="utf-8") as state:
-            best = Best(**json.load(state))
-    except (FileNotFoundError, TypeError, ValueError):
+        best = json_objects.build(Best, json_objects.read(os.path.join(folder, _STATE_FILENAME)))
+    except (FileNotFoundError, json_objects.DamageError):
         return Best(metric, 0.0)
     return best if best.metric == metric and best.step <= first_step else Best(metric, 0.0)

@@ -38,7 +38,9 @@ def test_epoch():
 def test_metrics_never_go_backwards(tmp_path, step, kept):
     path = tmp_path / "metrics.jsonl"
     lines = ['{"step": 2, "loss": 1}\n', '{"step": 4, "loss": 1}\n', '{"step": 6, "loss": 1}\n']
-    path.write_text("".join([*lines, '{"step": 8, "lo']))
+    bad = ["[]\n", '{"step": "1"}\n', '{"step": 1e400}\n', "[" * 100_000 + "\n", "\udcff\n"]
+    text = "".join([*bad, *lines, '{"step": 8, "lo'])
+    path.write_text(text, errors="surrogateescape")
     reporting.cut_metrics(str(path), step)
     assert path.read_text() == "".join(lines[index] for index in kept)
 

@@ -55,10 +55,28 @@ def test_settings_that_differ_from_their_defaults_come_first():
     assert "--learning_rate" in every
 
 
-@pytest.mark.parametrize("tail", ["", '{"step": 3, "lo'])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        *(
+            "",
+            '{"step": 3, "lo',
+            "[]",
+            "3",
+            "[" * 100_000,
+            '{"loss": 1}',
+            '{"step": "3"}',
+            "\udcff",
+        ),
+        *('{"step": null, "loss": 2}', '{"step": 2, "loss": "low"}', '{"step": 2, "loss": [1]}'),
+    ],
+    ids=range(11),
+)
 def test_page_is_written_when_the_run_has_ended(tmp_path, tail):
     written = [json.dumps(line) + "\n" for line in lines(2)]
-    (tmp_path / reporting.METRICS_FILENAME).write_text("".join(written) + tail)
+    (tmp_path / reporting.METRICS_FILENAME).write_text(
+        "".join(written) + tail, errors="surrogateescape"
+    )
     training_page.Page(str(tmp_path), Run(), "title").close()
     page = (tmp_path / training_page.FILENAME).read_text(encoding="utf-8")
     assert "After step 2" in page

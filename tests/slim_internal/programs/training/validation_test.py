@@ -84,6 +84,11 @@ def test_best_checkpoint_is_kept_apart(run, tmp_path):
     (kept,) = latest.list_checkpoints(str(tmp_path / "run" / "best"))
     assert latest.step_of(kept) == best
     state = json.loads((tmp_path / "run" / "best" / "best.json").read_text())
+    for damaged in ("", "[]", "[" * 100_000, json.dumps(state | {"step": "3"}), '{"value": NaN}'):
+        (tmp_path / "best.json").write_text(damaged)
+        assert validation._read_best(str(tmp_path), state["metric"], 99).step == -1
+    (tmp_path / "best.json").write_text(json.dumps(state))
+    assert vars(validation._read_best(str(tmp_path), state["metric"], 99)) == state
     assert (state["metric"], state["step"], state["value"]) == ("loss", best, losses[best])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, json_objects
 
 _LENGTH = struct.Struct("<Q")
 _LONGEST_HEADER = 100_000_000  # The limit of the format.
@@ -42,10 +42,10 @@ def read(path: str) -> dict[str, np.ndarray]:
         header = file.read(length)
     data = np.memmap(path, np.uint8, "r", offset=0)[_LENGTH.size + length :]
     try:
-        entries = json.loads(header)
+        entries = json_objects.decode(header)
         entries.pop("__metadata__", None)
         return {name: _tensor(name, entry, data) for name, entry in entries.items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not a complete .safetensors file: {error}.") from error
 
 
