@@ -12,6 +12,7 @@ tensor has its place and its shape, or nothing is written and the reason is said
 from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.settings import missing
 from slim_internal.parts.checkpoints.settings import ConverterSettings
 
 FLAGS = cli.FLAGS
@@ -20,11 +21,15 @@ FLAGS = cli.FLAGS
 @cli.entry()
 def main(_):
     """Converts what the flags name and says what came of it."""
+    from slim_internal.parts.checkpoints import run_record
     from slim_internal.parts.checkpoints.converters import convert
 
     settings = config_flags.read(ConverterSettings)
     if bool(settings.weights_file) == bool(settings.checkpoint_path):
         raise UserError("Give either --weights_file or --checkpoint_path.")
+    settings = run_record.complete_from_checkpoint(settings)
+    if not settings.model_name:
+        raise missing(settings, "model_name")
     output = cli.user_path(settings.output_file)
     if settings.weights_file:
         source = cli.user_path(settings.weights_file)

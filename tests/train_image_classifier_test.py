@@ -1,10 +1,13 @@
 """Runs the training program as a user does: on real digits, with interruptions and mistakes."""
 
+import json
 import multiprocessing
 import os
+import pathlib
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +20,19 @@ import train_image_classifier
 from datasets.conversion import convert
 from datasets.conversion.settings import Conversion
 from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
+from slim_internal.programs.classification import classifier
+from slim_internal.programs.classification.settings import Classification
+from slim_internal.programs.evaluation import evaluate
+from slim_internal.programs.evaluation.settings import Evaluation
+from slim_internal.programs.export import inference_graph
+from slim_internal.programs.export.settings import Export
 from slim_internal.programs.training import train
 from slim_internal.programs.training.settings import TrainConfig
+
+_ACCURACY = "validation/accuracy"
+_IMAGE = str(pathlib.Path(__file__).parent / "golden" / "images" / "gray_28x28.png")
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +219,76 @@ def test_mistake_is_one_line(start, tmp_path, flags, message):
     assert child.returncode == 1
     assert log.startswith(f"error: {message}")
     assert len(log.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def trained(digits, tmp_path_factory):
+    """Returns the folder of a run that has evaluated itself."""
+    folder = str(tmp_path_factory.mktemp("trained"))
+    common = {"dataset_name": "digits", "dataset_dir": digits, "model_name": "lenet"}
+    sizes = {"train_image_size": 32, "batch_size": 8, "max_number_of_steps": 2}
+    train.train(TrainConfig(**common, **sizes, train_dir=folder, eval_every_steps=1))
+    return folder
+
+
+@pytest.mark.parametrize("place", ["", "best", "model.ckpt-2"])
+def test_the_checkpoint_alone_is_enough_to_evaluate(trained, tmp_path, place):
+    checkpoint = os.path.join(trained, place)
+    metrics = evaluate.evaluate(Evaluation(checkpoint_path=checkpoint, eval_dir=str(tmp_path)))
+    assert metrics.num_examples == 360  # All of the validation split.
+    with open(os.path.join(trained, "metrics.jsonl"), encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    (seen,) = (line for line in lines if line["step"] == metrics.step and _ACCURACY in line)
+    assert metrics.accuracy == pytest.approx(seen[_ACCURACY])
+
+
+def test_the_checkpoint_alone_is_enough_to_export_and_classify(trained, tmp_path):
+    path = str(tmp_path / "net.pb")
+    model = inference_graph.export(Export(checkpoint_path=trained, output_file=path)).model
+    assert (model.model_name, model.image_size, model.class_names[7]) == ("lenet", 32, "seven")
+    with classifier.open_classifier(Classification(checkpoint_path=trained)) as opened:
+        ((_, guesses),) = opened.classify([_IMAGE], top_k=10)
+    assert {guess.name for guess in guesses} == set(model.class_names)
+
+
+def test_other_classes_than_the_run_has_learned(trained, digits, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(digits, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["class_names"][:2] = "one", "zero"
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    (other / "labels.txt").unlink()
+    changed = {"dataset_dir": str(other), "dataset_name": "digits"}
+    message = r"settings\.json: the weights .*class 0 is 'zero' there and 'one' here"
+    with pytest.raises(UserError, match=message):
+        evaluate.evaluate(Evaluation(**changed, checkpoint_path=trained, eval_dir=str(tmp_path)))
+    with pytest.raises(UserError, match=message):
+        config = Export(**changed, checkpoint_path=trained, output_file=str(tmp_path / "net.pb"))
+        inference_graph.export(config)
+    with pytest.raises(UserError, match=message):
+        train.train(TrainConfig(**changed, train_dir=trained, max_number_of_steps=3, batch_size=8))
+
+
+def test_a_run_continues_with_what_it_began_with(trained, digits, tmp_path):
+    folder = str(tmp_path / "run")
+    shutil.copytree(trained, folder)
+    flags = {"dataset_dir": digits, "batch_size": 8, "max_number_of_steps": 3}
+    assert train.train(TrainConfig(**flags, train_dir=folder)).step == 3
+    with open(os.path.join(folder, "settings.json"), encoding="utf-8") as file:
+        saved = json.load(file)
+    assert (saved["model_name"], saved["image_size"]) == ("lenet", 32)
+    assert [run["first_step"] for run in saved["runs"]] == [0, 2]
+    with pytest.raises(UserError, match="--model_name=vgg_a contradicts .* another --train_dir"):
+        train.train(TrainConfig(**flags, train_dir=folder, model_name="vgg_a"))
+
+
+def test_fine_tuning_takes_network_and_size_from_the_weights(trained, digits, tmp_path):
+    flags = {"dataset_name": "digits", "dataset_dir": digits, "batch_size": 8}
+    folder = str(tmp_path)
+    train.train(
+        TrainConfig(**flags, checkpoint_path=trained, train_dir=folder, max_number_of_steps=1)
+    )
+    with open(os.path.join(folder, "settings.json"), encoding="utf-8") as file:
+        saved = json.load(file)
+    assert (saved["model_name"], saved["image_size"]) == ("lenet", 32)
+    assert saved["runs"][0]["from_checkpoint"] == trained

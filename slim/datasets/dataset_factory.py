@@ -3,11 +3,13 @@
 A dataset joins by its line among the imports; all else stands in its own record.
 """
 
+import contextlib
 import dataclasses
 
 from datasets import (  # noqa: F401 - the table: each module with a record is a dataset
     any_tfrecords,
     cifar10,
+    descriptor,
     digits,
     flowers,
     image_folder,
@@ -96,6 +98,25 @@ def open_split(settings: DatasetSettings, split_name: str):
     if of_any_origin(settings):
         return any_tfrecords.open_split(settings, split_name, settings.dataset_dir)
     return get_dataset(settings.dataset_name, split_name, settings.dataset_dir)
+
+
+def has_split(settings: DatasetSettings, split_name: str) -> bool:
+    """Returns whether the dataset that the settings of a program name has a split.
+
+    Raises:
+      UserError: No dataset has this name, or the folder does not hold it.
+    """
+    if of_any_origin(settings):
+        with contextlib.suppress(UserError):
+            return bool(any_tfrecords.find(settings, split_name, settings.dataset_dir).files)
+        return False
+    record = getattr(datasets_map.get(settings.dataset_name), "RECORD", None)
+    if record is not None:
+        return split_name in descriptor.split_names(record, settings.dataset_dir)
+    with contextlib.suppress(UserError):
+        get_dataset(settings.dataset_name, split_name, settings.dataset_dir)
+        return True
+    return False
 
 
 def known_classes(settings: DatasetSettings) -> tuple[int, tuple[str, ...]] | None:

@@ -110,6 +110,16 @@ def get_split(
     )
 
 
+def split_names(record: DatasetRecord, dataset_dir: str) -> tuple[str, ...]:
+    """Returns the splits that the folder of a converted dataset holds, or those as published.
+
+    Raises:
+      UserError: The folder does not hold the dataset.
+    """
+    contents = _contents(record, dataset_dir)
+    return tuple(contents.splits if contents else record.splits)
+
+
 def _count(files: Sequence[str]) -> int | None:
     """Requires that every file is a sequence of whole records, where no manifest vouches for them.
 

@@ -74,26 +74,29 @@ def define(settings_class: type[Settings], flag_values: flags.FlagValues = flags
 
 
 def read(settings_class: type[_SETTINGS], flag_values: flags.FlagValues = flags.FLAGS) -> _SETTINGS:
-    """Returns the settings with the values that the user gave.
+    """Returns the settings with the values that the user gave, and only these passed on as given.
 
     A shell leaves the `~` in `--dataset_dir=~/data` to the program.
 
     Raises:
       UserError: A value is not allowed, or is an address where only local paths are.
     """
-    values = {}
+    values: dict[str, typing.Any] = {}
     for setting in described(settings_class):  # type: ignore[arg-type]
-        value = _value(flag_values[setting.name], setting)
-        what = f"--{setting.name}"
-        values[setting.name] = paths.local(value, what) if isinstance(value, str) else value
+        flag = flag_values[setting.name]
+        if not _is_untouched(flag):
+            value, what = flag.value, f"--{setting.name}"
+            values[setting.name] = paths.local(value, what) if isinstance(value, str) else value
     return settings_class(**values)
 
 
-def _value(flag: flags.Flag, setting: Described) -> typing.Any:
-    """Returns what the user gave, else the default of the class that is read.
+def _is_untouched(flag: flags.Flag) -> bool:
+    """Returns whether nobody has said anything about a flag; then the class has the default.
 
-    Another class may have defined the flag, with a default of its own.
+    Another class may have defined it, with a default of its own.
     """
-    if isinstance(flag, SettingFlag) and flag.using_default_value:
-        return setting.default if flag.default == flag.setting.default else flag.default
-    return flag.value
+    return (
+        isinstance(flag, SettingFlag)
+        and flag.using_default_value
+        and flag.default == flag.setting.default
+    )

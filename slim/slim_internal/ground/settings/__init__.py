@@ -24,6 +24,7 @@ from typing import Any
 
 from slim_internal.ground.errors import UserError, nearest
 
+_SETTINGS = typing.TypeVar("_SETTINGS", bound="Settings")
 _RULE = "slim_setting"
 # Integers without a bound of their own; more than TensorFlow takes would end in a traceback.
 _INTEGERS = (-(2**31), 2**31 - 1)
@@ -107,13 +108,24 @@ def setting(default: Any, help: str, **rule: Any) -> Any:
 class Settings:
     """Base of all settings; checks them when they are made.
 
+    Attributes:
+      given: Names of the settings that were given when it was made; others have their defaults.
+
     Raises:
       UserError: For the first value that is not allowed.
     """
 
+    given: typing.ClassVar[frozenset[str]] = frozenset()
+
     def __init_subclass__(cls, *, subject: str = "", **keywords: Any):
         super().__init_subclass__(**keywords)
         cls._subject = subject
+
+    def __new__(cls, **values: Any):
+        """Remembers which values were given, before the dataclass fills in the others."""
+        made = super().__new__(cls)
+        object.__setattr__(made, "given", frozenset(values))
+        return made
 
     def __post_init__(self):
         values = [(field, getattr(self, field.name)) for field in described(type(self))]
@@ -123,6 +135,13 @@ class Settings:
                 raise UserError(_missing(field.name, field.rule))
         for field, value in values:
             _require(field, value)
+
+
+def replaced(settings: _SETTINGS, **values: Any) -> _SETTINGS:
+    """Returns settings with other values, which still know what was given in the beginning."""
+    new = dataclasses.replace(settings, **values)
+    object.__setattr__(new, "given", settings.given)
+    return new
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +179,12 @@ def described(settings_class: type[Settings]) -> tuple[Described, ...]:
 def wrong_type(setting: Described, value: Any) -> UserError:
     """Returns the error for a value of another type than the setting has."""
     return UserError(f"--{setting.name} must be {_KINDS[setting.type][1]}; got {value!r}.")
+
+
+def missing(settings: Settings, name: str) -> UserError:
+    """Returns the error for a setting that has to be given in the end."""
+    (rule,) = (field.rule for field in described(type(settings)) if field.name == name)
+    return UserError(_missing(name, rule))
 
 
 def _rule(settings_class: type[Settings], name: str) -> Rule:

@@ -67,7 +67,9 @@ class ConverterSettings(Settings, subject="Weights"):
     """Which weights to convert, and the file to write."""
 
     model_name: str | None = setting(
-        None, "Name of the network; list_networks prints all names.", required=True
+        None,
+        "Name of the network; list_networks prints all names. A checkpoint of a run tells it.",
+        common=True,
     )
     weights_file: str | None = setting(
         None, "Weights of another library, to become a slim checkpoint.", common=True

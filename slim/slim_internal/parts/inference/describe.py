@@ -5,13 +5,23 @@ from nets import nets_factory
 from nets.network import Network
 from slim_internal.ground.compat import slim
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.checkpoints import latest, restore
+from slim_internal.parts.checkpoints import latest, restore, run_record
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.settings import GraphSettings
 
 
 def from_settings(config: GraphSettings, num_frames: int | None = None) -> ModelDescription:
-    """Describes the network that the settings of a program name; see `describe`."""
+    """Describes the network that the settings of a program name; see `describe`.
+
+    Args:
+      config: The settings, completed by the record of the run that the weights are from.
+      num_frames: Frames of a clip, for networks that read clips.
+    """
+    record = run_record.find(config.checkpoint_path) if config.checkpoint_path else None
+    if record and record.is_of(config):
+        classes = record.num_classes, record.class_names
+    else:
+        classes = dataset_factory.known_classes(config)
     return describe(
         config.model_name,
         config.dataset_name,
@@ -22,7 +32,8 @@ def from_settings(config: GraphSettings, num_frames: int | None = None) -> Model
         preprocessing_name=config.preprocessing_name,
         use_grayscale=config.use_grayscale,
         num_frames=num_frames,
-        classes=dataset_factory.known_classes(config),
+        classes=classes,
+        record=record,
     )
 
 
@@ -39,6 +50,7 @@ def describe(
     num_frames: int | None = None,
     dataset: slim.dataset.Dataset | None = None,
     classes: tuple[int, tuple[str, ...]] | None = None,
+    record: run_record.RunRecord | None = None,
 ) -> ModelDescription:
     """Describes a network as it classifies a dataset.
 
@@ -54,16 +66,21 @@ def describe(
       num_frames: Frames of a clip, for networks that read clips.
       dataset: A split of the dataset, where it is open already.
       classes: Number of its classes and their names, where they are known already.
+      record: What the weights were trained with, if that is known.
 
     Raises:
-      UserError: If a name is unknown, or the classes cannot be known without `dataset_dir`.
+      UserError: If a name is unknown, the classes cannot be known without `dataset_dir`, or they
+        are others than those of the record.
     """
     network = nets_factory.get_network(model_name)
     if classes is None and dataset is None and dataset_dir:
         dataset = dataset_factory.get_dataset(dataset_name, "train", dataset_dir)
     if classes is None:
-        classes = _classes_of(dataset) if dataset else _published_classes(dataset_name)
+        classes = classes_of(dataset) if dataset else _published_classes(dataset_name)
     num_classes, names = classes
+    if record:
+        source = f"--dataset_dir={dataset_dir}" if dataset_dir else f"dataset {dataset_name}"
+        record.require_classes(num_classes, names, source)
     return ModelDescription(
         model_name=model_name,
         preprocessing_name=preprocessing_name or network.preprocessing,
@@ -82,7 +99,7 @@ def _names_after_offset(names: tuple[str, ...], labels_offset: int) -> tuple[str
     return names[labels_offset:] if labels_offset > 0 else names
 
 
-def _classes_of(dataset: slim.dataset.Dataset) -> tuple[int, tuple[str, ...]]:
+def classes_of(dataset: slim.dataset.Dataset) -> tuple[int, tuple[str, ...]]:
     """Returns how many classes a dataset has, and their names by label if they are known."""
     names = getattr(dataset, "labels_to_names", None) or {}  # tf_slim sets it only if given.
     labels = range(dataset.num_classes if names else 0)

@@ -15,6 +15,7 @@ from slim_internal.ground.compat import first_cause, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.images import prepare, reading
 from slim_internal.ground.images.image import BadImageError
+from slim_internal.parts.checkpoints import run_record
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference.formats import table
@@ -137,11 +138,12 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
     if bool(config.graph) == bool(config.checkpoint_path):
         raise UserError(
             "Name what classifies: either --graph=model.pb, as export_inference_graph wrote it, "
-            "or --model_name=... --checkpoint_path=...; not both."
+            "or --checkpoint_path=...; not both."
         )
     if config.graph:
         opened = table.open_network(config.graph)
     else:
+        config = run_record.complete_from_checkpoint(config)
         opened = inference_graph.open_checkpoint(
             _describe(config), config.checkpoint_path, config.moving_average_decay
         )
@@ -161,5 +163,8 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
 
 def _describe(config: classification_config.Classification) -> description.ModelDescription:
     if not config.model_name:
-        raise UserError("--model_name is missing: the network that the checkpoint belongs to.")
+        raise UserError(
+            "--model_name is missing: the network that the checkpoint belongs to. Only checkpoints"
+            f" with a {run_record.FILENAME} beside them tell it."
+        )
     return describe.from_settings(config)

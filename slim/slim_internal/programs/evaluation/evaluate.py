@@ -14,7 +14,8 @@ from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import eta
-from slim_internal.parts.checkpoints import latest
+from slim_internal.ground.settings import missing, replaced
+from slim_internal.parts.checkpoints import latest, run_record
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.input_pipeline import batches as input_pipeline
@@ -81,6 +82,8 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
         the split does not hold as many examples as its manifest says.
     """
+    record = run_record.find(config.checkpoint_path)
+    config = _completed(config, record)
     dataset = dataset_factory.open_split(config, config.dataset_split_name)
     require_writable_folder("eval_dir", config.eval_dir)
     with tf.Graph().as_default():
@@ -92,6 +95,8 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
             preprocessing_name=config.preprocessing_name,
             use_grayscale=config.use_grayscale,
             dataset=dataset,
+            dataset_dir=config.dataset_dir,
+            record=record,
         )
         outputs = _outputs(config, dataset, model)
         checkpoint_path = latest.find(config.checkpoint_path)
@@ -111,6 +116,24 @@ def evaluate(config: evaluation_config.Evaluation) -> Metrics:
         writer.write(metrics.step, metrics.values)
     _write_page(config, model, metrics, telling)
     return metrics
+
+
+def _completed(
+    config: evaluation_config.Evaluation, record: run_record.RunRecord | None
+) -> evaluation_config.Evaluation:
+    """Returns the settings completed by what the weights were trained with."""
+    config = run_record.complete(config, record, remedy=run_record.OTHER_WEIGHTS)
+    if not config.dataset_dir and config.tfrecord_pattern is None:
+        raise missing(config, "dataset_dir")
+    split = record.values.get("eval_split_name") if record else None
+    if split and "dataset_split_name" not in config.given:
+        wanted = config.dataset_split_name
+        if not dataset_factory.has_split(config, wanted) and dataset_factory.has_split(
+            config, split
+        ):
+            _LOG.info("From %s: --dataset_split_name=%s", record.origin, split)
+            config = replaced(config, dataset_split_name=split)
+    return config
 
 
 def _write_page(

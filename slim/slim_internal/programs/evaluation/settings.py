@@ -16,7 +16,17 @@ class Evaluation(InferenceSettings, subject="Evaluation"):
         "Folder for metrics.json, report.html and the TensorBoard summaries.",
         common=True,
     )
-    dataset_split_name: str = setting("test", "Split to evaluate on.", common=True)
+    dataset_dir: str | None = setting(
+        None,
+        "Folder with the converted dataset; that of the run whose checkpoint it is unless given.",
+        common=True,
+    )
+    dataset_split_name: str = setting(
+        "test",
+        "Split to evaluate on; where the set has no test split, the one that the run evaluated"
+        " itself on unless given.",
+        common=True,
+    )
     eval_image_size: int | None = setting(
         None,
         "Height and width of the images in pixels; the network's own unless given.",

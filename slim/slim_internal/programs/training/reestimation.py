@@ -11,7 +11,7 @@ from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training import graph as model
-from slim_internal.programs.training import start, statistics
+from slim_internal.programs.training import settings_file, start, statistics
 from slim_internal.programs.training.settings import TrainConfig
 
 _LOG = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
                 global_step=step,
                 write_meta_graph=False,
             )
+            settings_file.write(config, network, dataset, start.Start(None, step))
     _LOG.info(
         "Estimated the statistics on %d batches; saved %s-%d",
         *(config.reestimate_batch_norm, path, step),

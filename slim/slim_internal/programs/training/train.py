@@ -22,6 +22,7 @@ from slim_internal.programs.training import (
     reestimation,
     reporting,
     schedules,
+    settings_file,
     start,
     statistics,
     training_page,
@@ -61,6 +62,7 @@ def train(config: TrainConfig) -> Result:
       UserError: If the settings do not fit each other or what they name.
       DivergedError: If the loss or the weights become NaN or infinite; nothing is written then.
     """
+    config = settings_file.completed(config)
     network = nets_factory.get_network(config.model_name)
     if network.num_frames:
         raise UserError(f"Network {network.name} reads clips; only images can be trained on.")
@@ -99,7 +101,8 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
     # Wrong names are told before anything else, and before what takes time.
     preprocessing_factory.get_preprocessing(config.preprocessing_name or network.preprocessing)
     descriptor.data_files(dataset)
-    sessions.announce()
+    if begin.checkpoint:
+        settings_file.require_same_classes(config, dataset)
     extent = _extent(config, dataset.num_samples, begin.step)
     schedule = schedules.build(config, dataset.num_samples, extent.last_step)
     with tf.Graph().as_default(), damage.damage_named(dataset):
@@ -117,6 +120,7 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
             session.run(initializer)
             if restoring:
                 restoring.restore(session)
+            settings_file.write(config, network, dataset, begin)
             with StopRequest() as stop:
                 if graph.features:
                     graph.features.prepare(session, lambda: stop.signal_number is not None)

@@ -18,7 +18,7 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, json_objects
-from slim_internal.parts.checkpoints import restore
+from slim_internal.parts.checkpoints import restore, run_record
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.measurement import Measurement
@@ -275,6 +275,7 @@ class Validation(Hook):
         )  # fmt: skip
         path = paths.literal_checkpoint(os.path.join(self._folder, "model.ckpt"))
         self._saver.save(self._session, path, global_step=step, write_meta_graph=False)
+        run_record.copy(os.path.dirname(self._folder), self._folder)
 
 
 def _steps(epochs: float | None, extent: reporting.Extent) -> int | None:
