@@ -262,9 +262,9 @@ def test_other_classes_than_the_run_has_learned(trained, digits, tmp_path):
     message = r"settings\.json: the weights .*class 0 is 'zero' there and 'one' here"
     with pytest.raises(UserError, match=message):
         evaluate.evaluate(Evaluation(**changed, checkpoint_path=trained, eval_dir=str(tmp_path)))
+    export = Export(**changed, checkpoint_path=trained, output_file=str(tmp_path / "net.pb"))
     with pytest.raises(UserError, match=message):
-        config = Export(**changed, checkpoint_path=trained, output_file=str(tmp_path / "net.pb"))
-        inference_graph.export(config)
+        inference_graph.export(export)
     with pytest.raises(UserError, match=message):
         train.train(TrainConfig(**changed, train_dir=trained, max_number_of_steps=3, batch_size=8))
 
@@ -278,7 +278,7 @@ def test_a_run_continues_with_what_it_began_with(trained, digits, tmp_path):
         saved = json.load(file)
     assert (saved["model_name"], saved["image_size"]) == ("lenet", 32)
     assert [run["first_step"] for run in saved["runs"]] == [0, 2]
-    with pytest.raises(UserError, match="--model_name=vgg_a contradicts .* another --train_dir"):
+    with pytest.raises(UserError, match=r"--model_name=vgg_a contradicts .* another --train_dir"):
         train.train(TrainConfig(**flags, train_dir=folder, model_name="vgg_a"))
 
 
