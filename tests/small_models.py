@@ -15,11 +15,11 @@ def convert_digits(folder: pathlib.Path) -> str:
     return str(folder)
 
 
-def save_lenet(folder: pathlib.Path, *, step: int = 3, num_classes: int = 10) -> str:
-    """Saves LeNet with its initial weights, always the same, and returns the checkpoint."""
+def save_lenet(folder: pathlib.Path, *, step: int = 3, num_classes: int = 10, seed: int = 1) -> str:
+    """Saves LeNet with its initial weights, the same for a seed, and returns the checkpoint."""
     os.makedirs(folder, exist_ok=True)
     with tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(1)
+        tf.set_random_seed(seed)
         images = tf.placeholder(tf.float32, [None, 28, 28, 1])
         nets_factory.get_network_fn("lenet", num_classes)(images)
         tf.train.create_global_step()

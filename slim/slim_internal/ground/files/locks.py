@@ -9,11 +9,14 @@ import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 
 from slim_internal.ground import errors
 
 _LOG = logging.getLogger(__name__)
+
+_GLANCE_SECONDS = 0.1
 
 
 @contextlib.contextmanager
@@ -59,10 +62,26 @@ def refuse(folder: str | os.PathLike, busy: str) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         if not _locked(descriptor, os.fspath(folder)):
-            raise errors.UserError(busy)
+            time.sleep(_GLANCE_SECONDS)  # It may have been the glance of `is_held`.
+            if not _locked(descriptor, os.fspath(folder)):
+                raise errors.UserError(busy)
         yield
     finally:
         os.close(descriptor)
+
+
+def is_held(folder: str | os.PathLike) -> bool:
+    """Returns whether another process keeps a folder for itself; never where locks are unknown."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _locked(descriptor: int, path: str) -> bool:

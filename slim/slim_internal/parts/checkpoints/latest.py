@@ -12,6 +12,9 @@ from slim_internal.ground.compat import paths, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import published
 
+# Where training keeps the best checkpoint of a run, below its own folder.
+BEST_FOLDER = "best"
+
 _LOG = logging.getLogger(__name__)
 
 # model.ckpt-120.index of today, or the single file model.ckpt-120 of the first TensorFlow.

@@ -13,18 +13,27 @@ class Measurement:
 
     Attributes:
       num_examples: How many examples were added.
+      labels: Smallest and largest label; None before the first example.
       unknown_labels: How many of them have a label that the network has no class for.
       not_finite: How many got outputs that are not finite numbers.
     """
 
-    def __init__(self, class_names: Sequence[str], metrics: Sequence[Metric] | None = None):
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        metrics: Sequence[Metric] | None = None,
+        *,
+        top_k: int | None = None,
+    ):
         """Starts without any example.
 
         Args:
           class_names: Name of each class, in the order of the network's outputs.
           metrics: What to measure; everything in the table unless given.
+          top_k: k of a further recall at k; None for none.
         """
-        self._metrics = table.make(class_names) if metrics is None else list(metrics)
+        self._metrics = table.make(class_names, top_k) if metrics is None else list(metrics)
+        self.labels: tuple[int, int] | None = None
         self.num_examples = 0
         self.unknown_labels = 0
         self.not_finite = 0
@@ -47,6 +56,8 @@ class Measurement:
         with np.errstate(invalid="ignore", over="ignore"):
             not_finite = np.count_nonzero(~np.isfinite(outputs.losses))
         self.num_examples += len(labels)
+        extremes = [int(labels.min()), int(labels.max()), *(self.labels or ())]
+        self.labels = min(extremes), max(extremes)
         self.unknown_labels += np.count_nonzero(known != labels)
         self.not_finite += not_finite
         if not not_finite:

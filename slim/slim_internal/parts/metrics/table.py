@@ -24,9 +24,17 @@ def listed(metric: type[Metric]) -> type[Metric]:
     return metric
 
 
-def make(class_names: Sequence[str]) -> list[Metric]:
-    """Returns every metric, without any example yet."""
-    return [metric(class_names) for metric in METRICS]
+def make(class_names: Sequence[str], top_k: int | None = None) -> list[Metric]:
+    """Returns every metric, without any example yet.
+
+    Args:
+      class_names: Name of each class, in the order of the network's outputs.
+      top_k: k of a further recall at k, after the published ones; None for none.
+    """
+    metrics = [metric(class_names) for metric in METRICS]
+    if top_k and top_k not in (Accuracy.k, RecallAt5.k):
+        metrics.insert(METRICS.index(RecallAt5) + 1, RecallAtK(class_names, top_k))
+    return metrics
 
 
 class _Hits(Metric):
@@ -73,6 +81,21 @@ class RecallAt5(_Hits):
 
     k = 5
     names = ("recall_at_5", "Recall at 5", "eval/Recall_5")
+
+
+class RecallAtK(_Hits):
+    """Fraction whose right class is among the k most likely, 0 to 1, with its interval."""
+
+    def __init__(self, class_names: Sequence[str], k: int):
+        """Starts without any example.
+
+        Args:
+          class_names: Name of each class, in the order of the network's outputs.
+          k: How many of the most likely classes count.
+        """
+        super().__init__(class_names)
+        self.k = k
+        self.names = (f"recall_at_{k}", f"Recall at {k}", f"eval/Recall_{k}")
 
 
 @listed

@@ -1,23 +1,21 @@
 """Runs every example of a split through a network once and measures what it says."""
 
 import dataclasses
-import itertools
 import logging
 import pathlib
 import time
 from collections.abc import Collection, Iterator, Sequence
 
 from datasets import dataset_factory
+from datasets.storage.layout import Layout
 from deployment import sessions
-from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import eta
 from slim_internal.ground.settings import missing, replaced
 from slim_internal.parts.checkpoints import latest, run_record
-from slim_internal.parts.inference import describe, description
-from slim_internal.parts.inference import graph as inference_graph
+from slim_internal.parts.inference import description
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.csv_tables import CsvTables
@@ -26,9 +24,10 @@ from slim_internal.parts.metrics.measurement import Measurement
 from slim_internal.parts.metrics.metric import Value
 from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.parts.metrics.writers import Several
-from slim_internal.programs.evaluation import evaluation_page
+from slim_internal.programs.evaluation import evaluation_page, networks, predictions, views
 from slim_internal.programs.evaluation import settings as evaluation_config
-from slim_internal.programs.evaluation.predictions import Predictions
+from slim_internal.programs.evaluation.comparison import Comparison
+from slim_internal.programs.evaluation.label_errors import LabelErrors
 from slim_internal.programs.evaluation.telling_examples import TellingExamples
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class Metrics:
     """What an evaluation found.
 
     Attributes:
-      checkpoint_path: The checkpoint.
+      checkpoint_path: The checkpoint or exported network; several are separated by commas.
       step: The training step in its name, or -1.
       num_examples: How many examples were counted, each once.
       accuracy: Fraction of examples whose most likely class was right, 0 to 1.
@@ -71,50 +70,73 @@ class Metrics:
     values: Sequence[Value] = dataclasses.field(repr=False)
 
 
-def evaluate(config: evaluation_config.Evaluation) -> Metrics:
-    """Evaluates a checkpoint and writes what it found to `eval_dir`.
+class _Found:
+    """What is collected batch by batch.
+
+    Attributes:
+      measured: The metrics.
+      telling: The most certain mistakes and the least certain hits.
+      label_errors: Labels that are likely to be wrong.
+      comparison: What changed since an earlier evaluation, if one is named.
+    """
+
+    def __init__(
+        self,
+        config: evaluation_config.Evaluation,
+        names: Sequence[str],
+        layout: Layout | None,
+    ):
+        self.measured = Measurement(names, top_k=config.top_k)
+        self.telling = TellingExamples(_NUM_SHOWN, layout)
+        self.label_errors = LabelErrors(names, _NUM_SHOWN, layout)
+        self.comparison = (
+            Comparison(config.compare, names, _NUM_SHOWN, layout) if config.compare else None
+        )
+
+
+def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = ()) -> Metrics:
+    """Evaluates a network and writes what it found to `eval_dir`.
 
     `metrics.json` holds all numbers, `confusion.csv` the confusion matrix, `predictions.csv` what
-    was said of each example; `report.html` shows them with the most telling images. TensorBoard
-    gets the published ones.
+    was said of each example, `label_errors.csv` the labels that are likely to be wrong;
+    `report.html` shows them with the most telling images. TensorBoard gets the published ones.
+
+    Args:
+      config: What to evaluate; `following` has what `all_checkpoints` and `watch` ask for.
+      history: Evaluations of earlier checkpoints, for the curve on the page.
 
     Raises:
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
         the split does not hold as many examples as its manifest says.
     """
-    record = run_record.find(config.checkpoint_path)
+    record = networks.record(config)
     config = _completed(config, record)
     dataset = dataset_factory.open_split(config, config.dataset_split_name)
     require_writable_folder("eval_dir", config.eval_dir)
-    with tf.Graph().as_default():
-        model = describe.describe(
-            config.model_name,
-            config.dataset_name,
-            labels_offset=config.labels_offset,
-            image_size=config.eval_image_size,
-            preprocessing_name=config.preprocessing_name,
-            use_grayscale=config.use_grayscale,
-            dataset=dataset,
-            dataset_dir=config.dataset_dir,
-            record=record,
-        )
-        outputs = _outputs(config, dataset, model)
-        checkpoint_path = latest.find(config.checkpoint_path)
-        plan = inference_graph.plan(outputs["logits"], checkpoint_path, config.moving_average_decay)
-        sessions.announce()
-        _LOG.info("Evaluating %s", checkpoint_path)
-        session = tf.Session(config=sessions.config())
-        with session, damage.damage_named(dataset):
-            plan.restore(session)
-            measured, telling = _run(session, outputs, config, model, dataset)
-    metrics = _metrics(checkpoint_path, measured)
+    with networks.opened(config, dataset, record) as opened:
+        model = opened[0].model
+        names = [model.class_name(index) for index in range(model.num_classes)]
+        _require_top_k(config, model)
+        found = _Found(config, names, getattr(dataset, "layout", None))
+        with tf.Graph().as_default():
+            outputs, num_views = _outputs(config, dataset, opened)
+            sessions.announce()
+            paths = ",".join(network.path for network in opened)
+            shown = f", {num_views} views of each image" if num_views > 1 else ""
+            _LOG.info("Evaluating %s%s", paths, shown)
+            session = tf.Session(config=sessions.config())
+            with session, damage.damage_named(dataset):
+                for network in opened:
+                    network.restore(session)
+                _run(session, outputs, config, model, dataset, found)
+    metrics = _metrics(opened, num_views, found)
     with Several(
         JsonFile(pathlib.Path(config.eval_dir, "metrics.json")),
         CsvTables(config.eval_dir),
         TensorBoard(config.eval_dir),
     ) as writer:
         writer.write(metrics.step, metrics.values)
-    _write_page(config, model, metrics, telling)
+    _write_page(config, model, [*history, metrics], found, names)
     return metrics
 
 
@@ -139,29 +161,34 @@ def _completed(
 def _write_page(
     config: evaluation_config.Evaluation,
     model: description.ModelDescription,
-    metrics: Metrics,
-    telling: TellingExamples,
+    history: Sequence[Metrics],
+    found: _Found,
+    names: Sequence[str],
 ) -> None:
-    names = _class_names(model)
+    became = {}
+    if found.comparison:
+        became = {kind: found.comparison.thumbnails(kind) for kind in ("wrong", "right")}
     text = evaluation_page.render(
         f"{model.model_name} on {config.dataset_name}, {config.dataset_split_name}",
-        metrics.values,
-        telling.mistakes(names),
-        telling.hits(names),
+        history[-1].values,
+        found.telling.mistakes(names),
+        found.telling.hits(names),
+        label_errors=found.label_errors.thumbnails(),
+        became=became,
+        history=[(each.step, each.accuracy, each.loss) for each in history],
     )
     atomic.write(pathlib.Path(config.eval_dir, PAGE), text)
 
 
-def _class_names(model: description.ModelDescription) -> list[str]:
-    return [model.class_name(index) for index in range(model.num_classes)]
-
-
-def _metrics(checkpoint_path: str, measured: Measurement) -> Metrics:
+def _metrics(opened: Sequence[networks.Network], num_views: int, found: _Found) -> Metrics:
     values = [
-        Value("checkpoint_path", checkpoint_path, "Checkpoint"),
-        Value("step", latest.step_of(checkpoint_path)),
-        Value("num_examples", measured.num_examples, "Examples"),
-        *measured.values(),
+        Value("checkpoint_path", ",".join(each.path for each in opened), "Checkpoint"),
+        Value("step", max(latest.step_of(each.path) for each in opened)),
+        Value("num_examples", found.measured.num_examples, "Examples"),
+        Value("views_per_image", num_views),
+        *found.measured.values(),
+        *found.label_errors.values(),
+        *(found.comparison.values() if found.comparison else ()),
     ]
     by_name = {value.name: value.value for value in values}
     published = [field.name for field in dataclasses.fields(Metrics) if field.name != "values"]
@@ -169,26 +196,53 @@ def _metrics(checkpoint_path: str, measured: Measurement) -> Metrics:
 
 
 def _outputs(
-    config: evaluation_config.Evaluation, dataset, model: description.ModelDescription
-) -> dict[str, tf.Tensor]:
-    """Builds input and network; returns logits, labels and records of one batch after another."""
-    preprocess = preprocessing_factory.get_preprocessing(
-        model.preprocessing_name, use_grayscale=config.use_grayscale
-    )
+    config: evaluation_config.Evaluation,
+    dataset: slim.dataset.Dataset,
+    opened: Sequence[networks.Network],
+) -> tuple[dict[str, tf.Tensor], int]:
+    """Builds input and networks.
+
+    Returns:
+      Scores, labels and records of one batch after another, and the number of views of an image.
+    """
+    model = opened[0].model
+    seen = views.of(config, model)
     batches = input_pipeline.evaluation_batches(
         dataset,
-        lambda image: preprocess(image, model.image_size, model.image_size),
-        batch_size=config.batch_size,
+        seen.make,
+        batch_size=max(1, config.batch_size // seen.count),
         num_threads=config.num_preprocessing_threads,
         with_records=True,
     )
     batch = tf.data.make_one_shot_iterator(batches).get_next()
-    return {
-        "logits": inference_graph.logits(model, batch["image"]),
+    images = tf.reshape(batch["image"], (-1, *model.example_shape))
+    outputs = {
+        "logits": _vote([network.scores(images) for network in opened], seen.count),
         "labels": batch["label"] - config.labels_offset,
         "records": batch["record"],
         **_details(batch["record"], getattr(dataset, "odd_details", ())),
     }
+    return outputs, seen.count
+
+
+def _vote(scores: Sequence[tf.Tensor], num_views: int) -> tf.Tensor:
+    """Returns the logarithms of the mean probabilities over networks and views.
+
+    Args:
+      scores: For each network, float32 [batch * num_views, classes].
+      num_views: Views of each image, one after the other.
+
+    Returns:
+      float32 [batch, classes]; the scores themselves if one network sees one view.
+    """
+    if len(scores) == num_views == 1:
+        return scores[0]
+    num_classes = scores[0].shape[1].value
+    logarithms = tf.concat(
+        [tf.reshape(tf.nn.log_softmax(each), [-1, num_views, num_classes]) for each in scores],
+        axis=1,
+    )
+    return tf.reduce_logsumexp(logarithms, axis=1) - tf.log(float(len(scores) * num_views))
 
 
 def _details(records: tf.Tensor, odd: Collection[str]) -> dict[str, tf.Tensor]:
@@ -213,7 +267,8 @@ def _run(
     config: evaluation_config.Evaluation,
     model: description.ModelDescription,
     dataset: slim.dataset.Dataset,
-) -> tuple[Measurement, TellingExamples]:
+    found: _Found,
+) -> None:
     """Measures all batches, and keeps the examples that tell most.
 
     Raises:
@@ -221,52 +276,77 @@ def _run(
         that the network has no class for, or outputs that are not finite.
     """
     num_samples = dataset.num_samples
-    names = _class_names(model)
-    measured = Measurement(names)
-    telling = TellingExamples(_NUM_SHOWN, getattr(dataset, "layout", None))
+    names = [model.class_name(index) for index in range(model.num_classes)]
+    measured = found.measured
+    limit = config.max_num_batches and config.max_num_batches * config.batch_size
     start = reported = time.monotonic()
-    with Predictions(config.eval_dir, names) as predictions:
-        for batch in _batches(session, outputs, config.max_num_batches):
+    with predictions.Predictions(config.eval_dir, names, config.top_k) as rows:
+        for batch in _batches(session, outputs, limit):
             details = {name: batch.pop(name) for name in _DETAILS}
             said = measured.add(batch["logits"], batch["labels"], details)
             if not (measured.unknown_labels or measured.not_finite):
-                predictions.add(said, details)
-                telling.add(**batch)
+                rows.add(said, details)
+                found.telling.add(**batch)
+                found.label_errors.add(said, batch["records"])
+                if found.comparison:
+                    found.comparison.add(said, batch["records"])
             now = time.monotonic()
             if now - reported > _SECONDS_BETWEEN_REPORTS:
                 reported = now
-                done = measured.num_examples
+                done, total = measured.num_examples, min(num_samples, limit or num_samples)
                 _LOG.info(
                     "%d of %d examples, %.0f images/s, ETA %s",
-                    *(done, num_samples, done / (now - start)),
-                    eta(done, num_samples, now - start),
+                    *(done, total, done / (now - start)),
+                    eta(done, total, now - start),
                 )
-        _require_usable(measured, config)
+        _require_usable(measured, config, model)
         if config.max_num_batches is None and measured.num_examples != num_samples:
             _note_another_size(measured.num_examples, config, dataset)
-    return measured, telling
+        if found.comparison:
+            found.comparison.values()  # Complains before older files are replaced.
 
 
-def _batches(session, outputs: dict[str, tf.Tensor], count: int | None) -> Iterator[dict]:
-    """Yields the values of all batches, or of the first ones."""
-    for _ in itertools.count() if count is None else range(count):
+def _batches(session, outputs: dict[str, tf.Tensor], limit: int | None) -> Iterator[dict]:
+    """Yields the values of all batches, or of so many examples."""
+    done = 0
+    while limit is None or done < limit:
         try:
-            yield session.run(outputs)
+            batch = session.run(outputs)
         except tf.errors.OutOfRangeError:
             return
+        if limit is not None and done + len(batch["labels"]) > limit:
+            batch = {name: value[: limit - done] for name, value in batch.items()}
+        done += len(batch["labels"])
+        yield batch
 
 
-def _require_usable(measured: Measurement, config: evaluation_config.Evaluation) -> None:
+def _require_top_k(
+    config: evaluation_config.Evaluation, model: description.ModelDescription
+) -> None:
+    if config.top_k and config.top_k > model.num_classes:
+        raise UserError(
+            f"--top_k must be at most {model.num_classes}, the number of classes; got"
+            f" {config.top_k}."
+        )
+
+
+def _require_usable(
+    measured: Measurement,
+    config: evaluation_config.Evaluation,
+    model: description.ModelDescription,
+) -> None:
     examples = measured.num_examples
     if measured.unknown_labels:
+        low, high = measured.labels
         raise UserError(
             f"With --labels_offset={config.labels_offset}, {measured.unknown_labels} of "
-            f"{examples} labels are outside the classes of the network."
+            f"{examples} labels are outside the {model.num_classes} classes of the network: they "
+            f"go from {low} to {high}, its classes from 0 to {model.num_classes - 1}."
         )
     if measured.not_finite:
         raise UserError(
             f"Of {examples} images {measured.not_finite} get outputs that are not finite "
-            f"numbers. The weights of {config.checkpoint_path} cannot be used."
+            f"numbers. The weights of {config.graph or config.checkpoint_path} cannot be used."
         )
 
 

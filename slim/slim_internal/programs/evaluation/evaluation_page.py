@@ -1,5 +1,6 @@
 """What the page about an evaluation holds."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ _MAX_PAIRS = 30
 _MAX_WORST = 15
 # Distance between confidence and accuracy from which on it is a finding.
 _BAD_CALIBRATION = 0.1
+# A p-value below this is hardly chance.
+_SIGNIFICANT = 0.05
+_RECALL = re.compile(r"recall_at_\d+")
 
 # Name of a fraction among the results -> what the page calls it.
 _FRACTIONS = {
@@ -29,6 +33,10 @@ def render(
     values: Sequence[Value],
     mistakes: Sequence[Thumbnail] = (),
     hits: Sequence[Thumbnail] = (),
+    *,
+    label_errors: Sequence[Thumbnail] = (),
+    became: Mapping[str, Sequence[Thumbnail]] | None = None,
+    history: Sequence[tuple[int, float, float]] = (),
 ) -> str:
     """Returns the page.
 
@@ -37,10 +45,18 @@ def render(
       values: The results.
       mistakes: Wrong answers that the network was most certain of.
       hits: Right answers that it was least certain of.
+      label_errors: Images whose label is likely to be wrong.
+      became: "wrong" and "right" -> images whose answer changed since the evaluation that this one
+        is compared with.
+      history: (step, accuracy, loss) of each checkpoint that was evaluated, this one last.
     """
     found = {value.name: value.value for value in values}
     per_class = found.get("per_class", [])
     sections = [page.section("Headline numbers", _headline(found))]
+    if len(history) > 1:
+        sections.append(page.section("Over the checkpoints", *_curves(history)))
+    if "compared_with" in found:
+        sections.append(page.section("What changed", *_changes(found, became or {})))
     if "confusion" in found:
         sections.append(page.section("What is taken for what", *_confusion(found["confusion"])))
     if per_class:
@@ -65,6 +81,8 @@ def render(
             _gallery(hits, "There is no right answer to show."),
         ),
     ]
+    if "num_label_errors" in found:
+        sections.append(page.section("Likely label errors", *_label_errors(found, label_errors)))
     lead = f"{count(found['num_examples'], 'image')}, {found['checkpoint_path']}"
     verdicts = list(_verdicts(found, per_class))
     return page.render(title, sections, lead=lead, verdicts=verdicts)
@@ -89,6 +107,8 @@ def _verdicts(
     if never:
         text = f"{count(len(never), 'class is', 'classes are')} never the answer."
         yield page.BAD, "Classes", text
+    if "compared_with" in found:
+        yield _change(found)
     error = found.get("expected_calibration_error", 0.0)
     if error > _BAD_CALIBRATION:
         text = f"Probabilities differ from the accuracy by {error:.1%} on average."
@@ -106,7 +126,7 @@ def _headline(found: Mapping[str, Any]) -> Markup:
     num_classes = len(found.get("per_class", ()))
     lines = [
         [title, f"{found[name]:.2%}", _bounds(found.get(f"{name}_interval"))]
-        for name, title in _FRACTIONS.items()
+        for name, title in _fractions(found).items()
         if name in found and not (name == "recall_at_5" and 0 < num_classes <= 5)
     ]
     lines.append(["Loss (cross entropy, nats)", f"{found['loss']:.4f}", ""])
@@ -114,6 +134,80 @@ def _headline(found: Mapping[str, Any]) -> Markup:
         error = found["expected_calibration_error"]
         lines.append(["Expected calibration error", f"{error:.2%}", ""])
     return table.render("Over all images of the split", ["", "Value", "95 % interval"], lines)
+
+
+def _fractions(found: Mapping[str, Any]) -> dict[str, str]:
+    """Returns name -> title of each fraction, recall at another k included."""
+    further = {
+        name: name.replace("_", " ").capitalize()
+        for name in found
+        if _RECALL.fullmatch(name) and name not in _FRACTIONS
+    }
+    return _FRACTIONS | further
+
+
+def _curves(history: Sequence[tuple[int, float, float]]) -> Iterator[Markup]:
+    best = max(history, key=lambda each: each[1])
+    yield page.paragraph(
+        f"The accuracy was highest after step {best[0]:,}: {best[1]:.2%}. All other sections are"
+        f" about step {history[-1][0]:,}."
+    )
+    accuracy = [(float(step), accuracy) for step, accuracy, _ in history]
+    loss = [(float(step), loss) for step, _, loss in history]
+    yield page.beside(
+        plot.lines("Accuracy", {"accuracy": accuracy}, x_title="step", y_title="accuracy"),
+        plot.lines("Loss", {"loss": loss}, x_title="step", y_title="loss (nats)"),
+    )
+
+
+def _change(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Returns the verdict on a comparison."""
+    right, wrong = found["became_right"], found["became_wrong"]
+    p_value = found["mcnemar_p_value"]
+    text = (
+        f"{count(right, 'image')} became right, {wrong:,} wrong: the accuracy went from"
+        f" {found['accuracy_before']:.1%} to {found['accuracy']:.1%}."
+    )
+    if p_value >= _SIGNIFICANT:
+        chance = f" That may be chance (McNemar's test: p = {p_value:.2g})."
+        return page.NOTE, "Compared", text + chance
+    state = page.GOOD if right > wrong else page.BAD
+    return state, "Compared", f"{text} That is hardly chance (McNemar's test: p = {p_value:.2g})."
+
+
+def _changes(
+    found: Mapping[str, Any], became: Mapping[str, Sequence[Thumbnail]]
+) -> Iterator[Markup]:
+    yield page.paragraph(
+        f"Compared with {found['compared_with']}; changes.csv lists every image that changed. The"
+        f" p-value, {found['mcnemar_p_value']:.3g}, says how often so uneven a change comes about"
+        f" if both are equally good ({found['mcnemar_method']} McNemar's test)."
+    )
+    for kind in ("wrong", "right"):
+        number, shown = found[f"became_{kind}"], became.get(kind, ())
+        some = f", the {len(shown)} most certain answers" if number > len(shown) else ""
+        yield Markup(f"<h3>Became {kind}: {number:,}{some}</h3>\n")
+        yield _gallery(shown, f"No image became {kind}.")
+
+
+def _label_errors(found: Mapping[str, Any], shown: Sequence[Thumbnail]) -> Iterator[Markup]:
+    number = found["num_label_errors"]
+    if number is None:
+        yield page.paragraph(
+            "Not looked for: the network is right less than half of the time, or no more often than"
+            " always answering the largest class, so it cannot tell."
+        )
+        return
+    yield page.paragraph(
+        f"{count(number, 'label')} may be wrong: the network gives another class at least the"
+        " probability that images of that class usually get (confident learning, arXiv 1911.00068)."
+        " Look at them before you change anything: this is only as good as the network. All of them"
+        " are in label_errors.csv."
+        if number
+        else "No label is likely to be wrong (confident learning, arXiv 1911.00068)."
+    )
+    if number:
+        yield _gallery(shown, "None of them can be shown.")
 
 
 def _bounds(interval: Sequence[float] | None) -> str:

@@ -12,7 +12,7 @@ from slim_internal.ground.files import atomic
 from slim_internal.parts.metrics.metric import Outputs
 
 FILENAME = "predictions.csv"
-_TOP_K = 5
+TOP_K = 5
 
 
 class Predictions(atomic.AtomicFile):
@@ -23,16 +23,18 @@ class Predictions(atomic.AtomicFile):
     their probabilities, the most likely first.
     """
 
-    def __init__(self, folder: str, class_names: Sequence[str]):
+    def __init__(self, folder: str, class_names: Sequence[str], top_k: int | None = None):
         """Starts the file.
 
         Args:
           folder: Where it appears.
           class_names: Name of each class, in the order of the network's outputs.
+          top_k: How many of the most likely classes to name; 5, or all if there are fewer, unless
+            given.
         """
         super().__init__(pathlib.Path(folder, FILENAME))
         self._names = class_names
-        self._top_k = min(_TOP_K, len(class_names))
+        self._top_k = min(top_k or TOP_K, len(class_names))
         self._seen = 0
         columns = ["example", "file", "label", "label_name", "correct"]
         for place in range(1, self._top_k + 1):

@@ -18,7 +18,7 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, json_objects
-from slim_internal.parts.checkpoints import restore, run_record
+from slim_internal.parts.checkpoints import latest, restore, run_record
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.measurement import Measurement
@@ -28,7 +28,7 @@ from slim_internal.programs.training.settings import TrainConfig
 
 _LOG = logging.getLogger(__name__)
 
-FOLDER = "best"
+FOLDER = latest.BEST_FOLDER
 _STATE_FILENAME = "best.json"
 _LOWER_IS_BETTER = ("loss",)
 _METRICS = ("accuracy", "recall_at_5", "loss")

@@ -47,6 +47,25 @@ def test_refuse_says_that_another_process_has_it_until_that_dies(tmp_path, holde
         pass
 
 
+def test_whether_another_process_has_it_is_told_without_taking_it(tmp_path, holder):
+    assert locks.is_held(tmp_path)
+    holder.kill()
+    holder.wait()
+    assert not locks.is_held(tmp_path)
+    with locks.refuse(tmp_path, "busy"):
+        assert locks.is_held(tmp_path)
+
+
+def test_a_glance_refuses_nobody(tmp_path):
+    glance = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(glance, fcntl.LOCK_SH)
+    timer = threading.Timer(0.02, os.close, [glance])
+    timer.start()
+    with locks.refuse(tmp_path, "busy"):
+        pass
+    timer.join()
+
+
 def test_wait_waits_until_the_other_dies(tmp_path, holder, caplog):
     timer = threading.Timer(0.3, holder.kill)
     timer.start()

@@ -1,9 +1,10 @@
-"""Intervals compared with published values and with how often they hold the truth."""
+"""Intervals and McNemar's test, compared with published values and with SciPy."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from slim_internal.parts.metrics import intervals
+from slim_internal.parts.metrics import intervals, mcnemar
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,25 @@ def test_the_interval_of_a_mean_holds_the_truth_19_times_of_20():
 
 def test_the_interval_of_one_fraction_is_wilson_s():
     assert intervals.mean_of_fractions([(3, 9)]) == pytest.approx(intervals.wilson(3, 9))
+
+
+@pytest.mark.parametrize(
+    ("became_right", "became_wrong"), [(0, 1), (1, 0), (3, 9), (6, 6), (121, 59), (500, 500)]
+)
+def test_mcnemar_s_exact_test_is_the_binomial_one(became_right, became_wrong):
+    expected = stats.binomtest(became_right, became_right + became_wrong).pvalue
+    assert mcnemar.p_value(became_right, became_wrong) == (pytest.approx(expected), "exact")
+
+
+def test_mcnemar_s_test_of_nothing_says_nothing():
+    assert mcnemar.p_value(0, 0) == (1.0, "exact")
+
+
+@pytest.mark.parametrize(("became_right", "became_wrong"), [(600, 500), (700, 701), (5000, 4000)])
+def test_mcnemar_s_test_of_many_is_the_chi_squared_one(became_right, became_wrong):
+    statistic = (abs(became_right - became_wrong) - 1) ** 2 / (became_right + became_wrong)
+    p_value, method = mcnemar.p_value(became_right, became_wrong)
+    assert method == "chi-squared"
+    assert p_value == pytest.approx(stats.chi2.sf(statistic, 1))
+    exact = stats.binomtest(became_right, became_right + became_wrong).pvalue
+    assert p_value == pytest.approx(exact, abs=0.002)

@@ -211,3 +211,21 @@ def test_what_tells_no_examples_apart_makes_no_groups(details):
     for metric in (table.AccuracyByImageSize("abc"), table.AccuracyBySource("abc")):
         metric.update(Outputs(np.eye(3)[:2], [0, 1], details))
         assert metric.result()[0].value == []
+
+
+@pytest.mark.parametrize("k", [2, 3, 7])
+def test_recall_at_another_k_is_added_to_the_published_ones(k):
+    logits, labels = _case(4, 200, 7)
+    measured = {}
+    for metric in table.make([str(index) for index in range(7)], k):
+        metric.update(Outputs(logits, labels))
+        measured |= {value.name: value.value for value in metric.result()}
+    scores = _softmax(logits)
+    expected = np.mean(np.argsort(-scores, axis=1)[:, :k] == labels[:, None], axis=0).sum()
+    assert measured[f"recall_at_{k}"] == pytest.approx(expected)
+    assert {"accuracy", "recall_at_5"} < measured.keys()
+
+
+@pytest.mark.parametrize("k", [None, 1, 5])
+def test_the_published_recalls_stand_there_once(k):
+    assert len(table.make(["a", "b"], k)) == len(table.METRICS)

@@ -1,0 +1,251 @@
+"""What is evaluated: a checkpoint, an exported network, or several that vote."""
+
+import abc
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from deployment import sessions
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints import latest, run_record
+from slim_internal.parts.inference import describe
+from slim_internal.parts.inference import graph as inference_graph
+from slim_internal.parts.inference.description import ModelDescription
+from slim_internal.parts.inference.formats import table as formats
+from slim_internal.parts.inference.formats.format import Predictor
+from slim_internal.programs.evaluation.settings import Evaluation
+
+# Below it a probability of float32 is zero; its logarithm stays finite.
+_SMALLEST = np.finfo(np.float32).tiny
+
+
+class Network(abc.ABC):
+    """A network with its weights.
+
+    Attributes:
+      model: What it reads and says.
+      path: Its checkpoint or file.
+    """
+
+    def __init__(self, model: ModelDescription, path: str):
+        self.model = model
+        self.path = path
+
+    @abc.abstractmethod
+    def scores(self, images: tf.Tensor) -> tf.Tensor:
+        """Adds the network to the current graph.
+
+        Args:
+          images: Preprocessed, float32 [batch, *model.example_shape].
+
+        Returns:
+          Logarithms of its probabilities up to a constant for each row, float32 [batch, classes].
+        """
+
+    def restore(self, session: tf.Session) -> None:
+        """Restores the weights once the graph is complete."""
+        del session  # Most have their weights with them.
+
+
+class _Checkpoint(Network):
+    """A network of which a checkpoint has the weights: they become variables of the graph."""
+
+    def __init__(self, model: ModelDescription, path: str, moving_average_decay: float | None):
+        super().__init__(model, path)
+        self._decay = moving_average_decay
+
+    def scores(self, images: tf.Tensor) -> tf.Tensor:
+        """Adds the network and its variables."""
+        logits = inference_graph.logits(self.model, images)
+        self._plan = inference_graph.plan(logits, self.path, self._decay)
+        return logits
+
+    def restore(self, session: tf.Session) -> None:
+        """Restores the variables."""
+        self._plan.restore(session)
+
+    def frozen(self) -> "_FrozenCheckpoint":
+        """Returns the same with constants for variables, as several fit into one graph."""
+        with tf.Graph().as_default() as graph, tf.Session(config=sessions.config()) as session:
+            images = tf.placeholder(tf.float32, (None, *self.model.example_shape))
+            logits = self.scores(images)
+            self.restore(session)
+            graph_def = tf.graph_util.convert_variables_to_constants(
+                session, graph.as_graph_def(), [logits.op.name]
+            )
+        return _FrozenCheckpoint(self.model, self.path, graph_def, images.name, logits.name)
+
+
+class _FrozenCheckpoint(Network):
+    """A network whose weights are constants of a graph."""
+
+    def __init__(
+        self, model: ModelDescription, path: str, graph_def: tf.GraphDef, inputs: str, outputs: str
+    ):
+        super().__init__(model, path)
+        self._graph_def, self._inputs, self._outputs = graph_def, inputs, outputs
+
+    def scores(self, images: tf.Tensor) -> tf.Tensor:
+        """Adds the graph."""
+        (logits,) = tf.import_graph_def(
+            self._graph_def, input_map={self._inputs: images}, return_elements=[self._outputs]
+        )
+        return logits
+
+
+class _Exported(Network):
+    """A network that was exported: its own session, or whatever runs its format, is called."""
+
+    def __init__(self, predictor: Predictor, path: str):
+        super().__init__(predictor.model, path)
+        self._predictor = predictor
+
+    def scores(self, images: tf.Tensor) -> tf.Tensor:
+        """Adds a call of the network."""
+        images = tf.ensure_shape(images, (None, *self.model.example_shape))
+        probabilities = tf.numpy_function(self._predictor.predict_all, [images], tf.float32)
+        probabilities.set_shape([None, self.model.num_classes])
+        return tf.log(tf.maximum(probabilities, _SMALLEST))
+
+
+@contextlib.contextmanager
+def opened(
+    config: Evaluation, dataset: slim.dataset.Dataset, record: run_record.RunRecord | None = None
+) -> Iterator[list[Network]]:
+    """Opens all networks that the settings name; they read the same images.
+
+    Args:
+      config: The settings.
+      dataset: The split that they are evaluated on.
+      record: What the first of them was trained with, if that is known.
+
+    Raises:
+      UserError: If one is missing or cannot be used, or they do not fit the dataset or each other.
+    """
+    with contextlib.ExitStack() as stack:
+        networks = [_open(path, config, dataset, record, stack) for path in paths(config)]
+        if len(networks) > 1:
+            networks = [
+                each.frozen() if isinstance(each, _Checkpoint) else each for each in networks
+            ]
+            _require_alike(networks)
+        yield networks
+
+
+def paths(config: Evaluation) -> list[str]:
+    """Returns what the settings say is evaluated, each a checkpoint, a folder or a file.
+
+    Raises:
+      UserError: If they say it twice, or not at all.
+    """
+    if config.graph and config.checkpoint_path not in (None, "", Evaluation.checkpoint_path):
+        raise UserError(
+            f"--graph={config.graph} and --checkpoint_path={config.checkpoint_path} both say what"
+            " to evaluate; leave out one of them."
+        )
+    given = config.graph or config.checkpoint_path
+    if not given:
+        raise UserError("Say what to evaluate: --checkpoint_path=... or --graph=...")
+    if os.path.exists(given):  # A comma may be part of a name.
+        return [given]
+    found = [os.path.expanduser(path.strip()) for path in given.split(",") if path.strip()]
+    if not found:
+        raise UserError(f"--checkpoint_path={given} names no checkpoint.")
+    return found
+
+
+def is_exported(path: str) -> bool:
+    """Returns whether a path is a network that was exported."""
+    return any(each.recognizes(pathlib.Path(path)) for each in formats.FORMATS.values())
+
+
+def record(config: Evaluation) -> run_record.RunRecord | None:
+    """Returns what the weights were trained with, if that is known.
+
+    Raises:
+      UserError: If the settings name nothing to evaluate, or the record is damaged.
+    """
+    first = paths(config)[0]
+    return None if config.graph or is_exported(first) else run_record.find(first)
+
+
+def _open(
+    path: str,
+    config: Evaluation,
+    dataset: slim.dataset.Dataset,
+    record: run_record.RunRecord | None,
+    stack: contextlib.ExitStack,
+) -> Network:
+    if config.graph or is_exported(path):
+        predictor = stack.enter_context(formats.open_network(path))
+        _require_classes(predictor.model, path, config, dataset)
+        _require_size(predictor.model, path, config)
+        return _Exported(predictor, path)
+    model = describe.describe(
+        config.model_name,
+        config.dataset_name,
+        labels_offset=config.labels_offset,
+        image_size=config.eval_image_size,
+        preprocessing_name=config.preprocessing_name,
+        use_grayscale=config.use_grayscale,
+        dataset=dataset,
+        dataset_dir=config.dataset_dir,
+        record=record,
+    )
+    if config.best_checkpoint:
+        path = os.path.join(path, latest.BEST_FOLDER)
+    return _Checkpoint(model, latest.find(path), config.moving_average_decay)
+
+
+def _require_classes(
+    model: ModelDescription, path: str, config: Evaluation, dataset: slim.dataset.Dataset
+) -> None:
+    """Requires that an exported network has as many classes as the dataset."""
+    expected = dataset.num_classes - config.labels_offset
+    if model.num_classes != expected:
+        raise UserError(
+            f"{path} has {model.num_classes} classes; {config.dataset_name} with"
+            f" --labels_offset={config.labels_offset} has {expected}. Give the dataset and the"
+            " --labels_offset that the network was trained with."
+        )
+    _, names = describe.classes_of(dataset)
+    known = {"class_names": model.class_names, "num_classes": model.num_classes}
+    run_record.RunRecord(path, known).require_classes(
+        expected, names[config.labels_offset :], config.dataset_name
+    )
+
+
+def _require_size(model: ModelDescription, path: str, config: Evaluation) -> None:
+    """Requires that nobody asks for other images than an exported network reads."""
+    if config.eval_image_size not in (None, model.image_size):
+        raise UserError(
+            f"--eval_image_size={config.eval_image_size} does not fit {path}, which reads images of"
+            f" {model.image_size} pixels; leave the flag out."
+        )
+
+
+def _require_alike(networks: Sequence[Network]) -> None:
+    """Requires that networks that vote read the same images and know the same classes."""
+
+    def said(network: Network) -> str:
+        model = network.model
+        return (
+            f"{network.path} reads images of {'x'.join(map(str, model.example_shape))} by"
+            f" {model.preprocessing_name} and has {model.num_classes} classes"
+        )
+
+    def needs(network: Network) -> tuple:
+        model = network.model
+        return model.example_shape, model.preprocessing_name, model.num_classes
+
+    first = networks[0]
+    for other in networks[1:]:
+        if needs(other) != needs(first):
+            raise UserError(
+                f"Networks that are evaluated together must read the same: {said(first)}; "
+                f"{said(other)}."
+            )
