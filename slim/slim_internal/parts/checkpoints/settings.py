@@ -35,6 +35,11 @@ class SavingSettings(Settings, subject="Checkpoints"):
 
     save_interval_secs: int = setting(600, "Seconds between two checkpoints.", at_least=0)
     max_to_keep: int = setting(5, "Number of checkpoints to keep.", at_least=1)
+    save_meta_graph: bool = setting(
+        True,
+        "Save the graph of the training step as well: as graph.pbtxt for freeze_graph, and beside"
+        " each checkpoint as .meta for import_meta_graph.",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

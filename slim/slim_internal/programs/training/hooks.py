@@ -195,7 +195,6 @@ class Saving(Hook):
                 self._session,
                 paths.literal_checkpoint(self._path),
                 global_step=step,
-                write_meta_graph=False,
             )
         except tf.errors.OpError as error:  # A full disk, most likely.
             for unfinished in glob.glob(f"{glob.escape(self._path)}-{step}.*tempstate*"):

@@ -8,7 +8,7 @@ from deployment import sessions
 from nets.network import Network
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.checkpoints import latest
+from slim_internal.parts.checkpoints import graph_files, latest
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training import graph as model
 from slim_internal.programs.training import settings_file, start, statistics
@@ -40,7 +40,7 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
         if not updates:
             raise UserError(f"{network.name} has no batch normalization to estimate statistics of.")
-        saver = tf.train.Saver(save_relative_paths=True)
+        saver = graph_files.Saver(save_meta_graph=config.save_meta_graph, save_relative_paths=True)
         step = max(0, latest.step_of(planned.checkpoint_path))
         set_step = tf.train.get_global_step().assign(step)
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
@@ -53,7 +53,6 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
                 session,
                 paths.literal_checkpoint(path),
                 global_step=step,
-                write_meta_graph=False,
             )
             settings_file.write(config, network, dataset, start.Start(None, step))
     _LOG.info(

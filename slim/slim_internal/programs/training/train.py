@@ -13,7 +13,7 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import locks
-from slim_internal.parts.checkpoints import latest
+from slim_internal.parts.checkpoints import graph_files, latest
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training import graph as model
 from slim_internal.programs.training import (
@@ -115,6 +115,7 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
             )
         restoring = start.plan(begin, config, network)
         saver = _saver(config)
+        saver.write_graph(config.train_dir)
         initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
             session.run(initializer)
@@ -127,8 +128,12 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
                 return _run(config, session, graph, saver, begin, stop, schedule, extent, tower)
 
 
-def _saver(config: TrainConfig) -> tf.train.Saver:
-    saver = tf.train.Saver(max_to_keep=config.max_to_keep, save_relative_paths=True)
+def _saver(config: TrainConfig) -> graph_files.Saver:
+    saver = graph_files.Saver(
+        save_meta_graph=config.save_meta_graph,
+        max_to_keep=config.max_to_keep,
+        save_relative_paths=True,
+    )
     present = latest.list_checkpoints(config.train_dir)[::-1]
     saver.recover_last_checkpoints([paths.literal_checkpoint(path) for path in present])
     return saver

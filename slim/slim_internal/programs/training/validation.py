@@ -18,7 +18,7 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, json_objects
-from slim_internal.parts.checkpoints import latest, restore, run_record
+from slim_internal.parts.checkpoints import graph_files, latest, restore, run_record
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.measurement import Measurement
@@ -180,7 +180,9 @@ class Validation(Hook):
             Timer(every_steps=config.eval_every_steps, every_secs=config.eval_every_secs),
             Timer(every_steps=_steps(config.eval_every_epochs, extent)),
         ]
-        self._saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
+        self._saver = graph_files.Saver(
+            save_meta_graph=config.save_meta_graph, max_to_keep=1, save_relative_paths=True
+        )
         self._best = _read_best(self._folder, config.best_metric, extent.first_step)
         self._evaluated = -1
 
@@ -274,7 +276,7 @@ class Validation(Hook):
              for old in _steps_saved(self._folder)]
         )  # fmt: skip
         path = paths.literal_checkpoint(os.path.join(self._folder, "model.ckpt"))
-        self._saver.save(self._session, path, global_step=step, write_meta_graph=False)
+        self._saver.save(self._session, path, global_step=step)
         run_record.copy(os.path.dirname(self._folder), self._folder)
 
 

@@ -44,7 +44,7 @@ class _Saver:
     def __init__(self):
         self.steps = []
 
-    def save(self, session, path, global_step, write_meta_graph):
+    def save(self, session, path, global_step):
         self.steps.append(global_step)
 
 

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from tensorflow.python.tools import freeze_graph
 
 from nets import nets_factory
-from slim_internal.ground.compat import tf
+from slim_internal.ground.compat import paths, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
 from slim_internal.programs.training import train, validation
@@ -124,3 +125,52 @@ def test_patience_without_evaluations():
 def test_unknown_metric():
     with pytest.raises(UserError, match=r"best_metric.*acuracy.*accuracy"):
         TrainConfig(dataset_dir="data", best_metric="acuracy")
+
+
+def test_each_checkpoint_has_its_graph(run, tmp_path):
+    """The newest, the best, and those of a run that goes on; old ones take theirs along."""
+    settings = {"eval_every_steps": 1, "save_interval_secs": 0, "max_to_keep": 2}
+    run("run[1]", 3, **settings)
+    result = run("run[1]", 4, **settings)
+    folder = tmp_path / "run[1]"
+    for place, count in ((folder, 2), (folder / "best", 1)):
+        checkpoints = {path.stem for path in place.glob("*.index")}
+        assert {path.stem for path in place.glob("*.meta")} == checkpoints
+        assert len(checkpoints) == count
+    reader = latest.reader(result.checkpoint)
+    with tf.Graph().as_default(), tf.Session() as session:
+        saver = tf.train.import_meta_graph(f"{result.checkpoint}.meta")
+        saver.restore(session, paths.literal_checkpoint(result.checkpoint))
+        for variable in tf.global_variables():
+            saved = reader.get_tensor(variable.op.name)
+            np.testing.assert_array_equal(session.run(variable), saved)
+        assert session.run(tf.train.get_global_step()) == 4
+        session.run("train_op:0", {"fed_learning_rate:0": 0.1})
+        assert session.run(tf.train.get_global_step()) == 5
+
+
+def test_the_graph_can_be_frozen(run, tmp_path):
+    checkpoint = run("run", 1).checkpoint
+    freeze_graph.freeze_graph(
+        input_graph=str(tmp_path / "run" / "graph.pbtxt"),
+        input_saver="",
+        input_binary=False,
+        input_checkpoint=checkpoint,
+        output_node_names="Tiny/logits/BiasAdd",
+        restore_op_name="save/restore_all",
+        filename_tensor_name="save/Const:0",
+        output_graph=str(tmp_path / "frozen.pb"),
+        clear_devices=True,
+        initializer_nodes="",
+    )
+    frozen = tf.GraphDef.FromString((tmp_path / "frozen.pb").read_bytes())
+    values = {node.name: node.attr["value"].tensor for node in frozen.node if node.op == "Const"}
+    name = "Tiny/logits/weights"
+    saved = latest.reader(checkpoint).get_tensor(name)
+    np.testing.assert_array_equal(tf.make_ndarray(values[name]), saved)
+
+
+def test_the_graph_can_be_left_out(run, tmp_path):
+    run("run", 2, eval_every_steps=1, save_meta_graph=False)
+    left = {path.name.rpartition(".")[2] for path in (tmp_path / "run").rglob("*")}
+    assert {"meta", "pbtxt"}.isdisjoint(left)
