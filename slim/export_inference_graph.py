@@ -40,6 +40,8 @@ def main(_):
         print(f"{'' if index else 'Written to':11} {path} ({_megabytes(path):.1f} MB)")
     if exported.description_path.exists():
         print(f"{'':11} {exported.description_path}")
+    if exported.labels_path:
+        print(f"{'':11} {exported.labels_path}")
 
 
 def _megabytes(path):

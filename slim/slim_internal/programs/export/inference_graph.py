@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 
+from datasets.storage import labels
 from deployment import sessions
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
@@ -28,6 +29,7 @@ class Exported:
       paths: The file or folder of each format.
       graph_path: The first of them.
       description_path: Description of a frozen graph; other formats hold their own.
+      labels_path: The file with the names of the classes, if it was asked for.
       model: The same description.
       checkpoint_path: The checkpoint whose weights are inside, or None.
       comparisons: How each file compares with the checkpoint, by format; empty without one.
@@ -35,6 +37,7 @@ class Exported:
 
     paths: tuple[pathlib.Path, ...]
     description_path: pathlib.Path
+    labels_path: pathlib.Path | None
     model: description.ModelDescription
     checkpoint_path: str | None
     comparisons: Mapping[str, check.Comparison]
@@ -57,6 +60,11 @@ def export(config: export_config.Export) -> Exported:
     if config.is_video_model and not config.num_frames:
         raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")
     model = describe.from_settings(config, config.num_frames)
+    first = next(iter(paths.values()))
+    beside = {}
+    if config.write_labels:
+        _require_labels(model, config, first.parent / labels.LABELS_FILENAME)
+        beside[labels.LABELS_FILENAME] = labels.labels_text(model.class_names)
     if config.checkpoint_path:
         sessions.announce()
     network = freeze(
@@ -68,14 +76,37 @@ def export(config: export_config.Export) -> Exported:
         as_text=config.write_text_graphdef,
         examples=_examples(config, model, paths),
     )
-    path = paths[next(iter(paths))]
+    comparisons = _write(network, paths, beside)
     return Exported(
         paths=tuple(paths.values()),
-        description_path=description.description_path(path),
+        description_path=description.description_path(first),
+        labels_path=first.parent / labels.LABELS_FILENAME if beside else None,
         model=model,
         checkpoint_path=network.checkpoint_path,
-        comparisons=_write(network, paths),
+        comparisons=comparisons,
     )
+
+
+def _require_labels(
+    model: description.ModelDescription, config: export_config.Export, path: pathlib.Path
+) -> None:
+    """Requires that the names of the classes are known, and that no dataset's labels are replaced.
+
+    Args:
+      model: Has the names.
+      config: The settings.
+      path: Where the labels go.
+    """
+    if not model.class_names:
+        raise UserError(
+            f"--write_labels: the names of the classes of {config.dataset_name} are not known; give"
+            " --dataset_dir or, for TFRecords of any origin, --tfrecord_labels_file."
+        )
+    if config.dataset_dir and path.exists() and path.parent.samefile(config.dataset_dir):
+        raise UserError(
+            f"--write_labels would replace {path} of the dataset: choose another folder for"
+            " --output_file."
+        )
 
 
 def _examples(
@@ -87,8 +118,16 @@ def _examples(
     return calibration.read(model, config, config.calibration_split)
 
 
-def _write(network: Frozen, paths: Mapping[str, pathlib.Path]) -> dict[str, check.Comparison]:
-    """Writes all formats; none gets its final name before all were read again and compared."""
+def _write(
+    network: Frozen, paths: Mapping[str, pathlib.Path], beside: Mapping[str, str]
+) -> dict[str, check.Comparison]:
+    """Writes all formats; none gets its final name before all were read again and compared.
+
+    Args:
+      network: What to write.
+      paths: Where each format goes.
+      beside: Name -> text of further files in the folder of the first format.
+    """
     comparisons = {}
     first = next(iter(paths.values()))
     first.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +138,8 @@ def _write(network: Frozen, paths: Mapping[str, pathlib.Path]) -> dict[str, chec
                 comparisons[name] = check.compare(
                     table.FORMATS[name], folder / path.name, network.probe
                 )
+        for name, text in beside.items():
+            atomic.write(folder / name, text.encode(errors="surrogateescape"))
         _publish(folder, first.parent, {path.name for path in paths.values()})
     return comparisons
 

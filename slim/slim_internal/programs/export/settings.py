@@ -40,6 +40,11 @@ class Export(GraphSettings, subject="Graph"):
         None, "Frames of a clip, for networks that read clips.", at_least=1
     )
     write_text_graphdef: bool = setting(False, "Write the graph as text.")
+    write_labels: bool = setting(
+        False,
+        "Write labels.txt beside the graph: <number>:<name> of each class on a line, in the order"
+        " of the predictions.",
+    )
     quantize: bool = setting(
         False, "Export 8-bit arithmetic.", unsupported="weights are exported as they are stored"
     )

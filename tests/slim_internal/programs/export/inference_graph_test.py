@@ -60,6 +60,27 @@ def test_a_fresh_process_gets_the_same_predictions(tmp_path, checkpoint):
     np.testing.assert_allclose(np.load(tmp_path / "outputs.npy"), expected, atol=1e-5, rtol=0)
 
 
+def test_labels_beside_the_graph(tmp_path):
+    exported = inference_graph.export(_config(tmp_path, write_labels=True))
+    assert exported.labels_path == tmp_path / "labels.txt"
+    assert exported.labels_path.read_text().splitlines()[7] == "7:seven"
+    exported = inference_graph.export(_config(tmp_path, write_labels=True, labels_offset=1))
+    assert exported.labels_path.read_text().splitlines()[:2] == ["0:one", "1:two"]
+    exported = inference_graph.export(_config(tmp_path / "other"))
+    assert exported.labels_path is None
+    assert not (tmp_path / "other" / "labels.txt").exists()
+
+
+def test_labels_that_cannot_be_written(tmp_path):
+    settings = {"dataset_name": "tfrecords", "tfrecord_num_classes": 3}
+    with pytest.raises(UserError, match="names of the classes of tfrecords are not known"):
+        inference_graph.export(_config(tmp_path, write_labels=True, **settings))
+    folder = small_models.convert_digits(tmp_path / "digits")
+    settings = {"dataset_dir": folder, "output_file": f"{folder}/model.pb"}
+    with pytest.raises(UserError, match=r"would replace .*labels\.txt of the dataset"):
+        inference_graph.export(_config(tmp_path, write_labels=True, **settings))
+
+
 def test_the_description_tells_the_truth(tmp_path, checkpoint):
     exported = inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
     assert exported.checkpoint_path == checkpoint
