@@ -4,7 +4,7 @@ Evaluation, export and classification build it here, so that all three run the s
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from deployment import sessions
 from nets import nets_factory
@@ -12,15 +12,26 @@ from slim_internal.ground.compat import slim, tf
 from slim_internal.parts.checkpoints import latest, restore
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.formats.format import Predictor
+from slim_internal.parts.quantization import ranges
+
+# Function of images and logits that returns the logits of the network as it is rounded.
+Rounding = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def logits(model: ModelDescription, images: tf.Tensor, *, is_training: bool = False) -> tf.Tensor:
+def logits(
+    model: ModelDescription,
+    images: tf.Tensor,
+    *,
+    is_training: bool = False,
+    rounding: Rounding | None = None,
+) -> tf.Tensor:
     """Adds a network to the current graph.
 
     Args:
       model: Which network.
       images: Preprocessed images, float32 [batch, *model.example_shape].
       is_training: Whether to build it as for training.
+      rounding: How 8-bit arithmetic is simulated; None for floats.
 
     Returns:
       The logits, float32 [batch, num_classes].
@@ -28,11 +39,15 @@ def logits(model: ModelDescription, images: tf.Tensor, *, is_training: bool = Fa
     network_fn = nets_factory.get_network_fn(
         model.model_name, num_classes=model.num_classes, is_training=is_training
     )
-    return network_fn(images)[0]
+    scores = network_fn(images)[0]
+    return scores if rounding is None else rounding(images, scores)
 
 
 def build(
-    model: ModelDescription, batch_size: int | None = None, is_training: bool = False
+    model: ModelDescription,
+    batch_size: int | None = None,
+    is_training: bool = False,
+    rounding: Rounding | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Adds a network with a placeholder for its input to the current graph.
 
@@ -41,7 +56,7 @@ def build(
       float32 [batch, num_classes], whose rows add up to 1.
     """
     images = tf.placeholder(tf.float32, (batch_size, *model.example_shape), name=model.input_name)
-    scores = logits(model, images, is_training=is_training)
+    scores = logits(model, images, is_training=is_training, rounding=rounding)
     return images, tf.nn.softmax(scores, name=model.predictions_name)
 
 
@@ -66,9 +81,14 @@ def plan(
     if moving_average_decay:
         saved = restore.saved_shapes(checkpoint_path)
         wanted = restore.moving_averages(slim.get_model_variables(), saved)
+        wanted |= {each.op.name: each for each in tf.get_collection(ranges.VARIABLES)}
     else:
         wanted = {variable.op.name: variable for variable in tf.global_variables()}
-    unused = [name for name, variable in wanted.items() if variable.op not in used]
+    known = {variable.op.name for variable in ranges.saved_in(checkpoint_path)}
+    unknown = {variable.op.name for variable in tf.get_collection(ranges.VARIABLES)} - known
+    unused = [
+        name for name, variable in wanted.items() if variable.op not in used or name in unknown
+    ]
     # Excluded, not left out: the message about others does not list them as extra then.
     return restore.plan(wanted, checkpoint_path, exclude_scopes=unused, all_needed=True)
 

@@ -12,7 +12,7 @@ from deployment import sessions
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest, run_record
-from slim_internal.parts.inference import describe
+from slim_internal.parts.inference import describe, rounding
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.formats import table as formats
@@ -54,13 +54,14 @@ class Network(abc.ABC):
 class _Checkpoint(Network):
     """A network of which a checkpoint has the weights: they become variables of the graph."""
 
-    def __init__(self, model: ModelDescription, path: str, moving_average_decay: float | None):
+    def __init__(self, model: ModelDescription, path: str, config: Evaluation):
         super().__init__(model, path)
-        self._decay = moving_average_decay
+        self._decay, self._quantize = config.moving_average_decay, config.quantize
 
     def scores(self, images: tf.Tensor) -> tf.Tensor:
         """Adds the network and its variables."""
-        logits = inference_graph.logits(self.model, images)
+        rounder = rounding.to_ranges_of(self.path) if self._quantize else None
+        logits = inference_graph.logits(self.model, images, rounding=rounder)
         self._plan = inference_graph.plan(logits, self.path, self._decay)
         return logits
 
@@ -181,6 +182,10 @@ def _open(
     stack: contextlib.ExitStack,
 ) -> Network:
     if config.graph or is_exported(path):
+        if config.quantize:
+            raise UserError(
+                f"--quantize does not apply to {path}, which is exported: leave it out."
+            )
         predictor = stack.enter_context(formats.open_network(path))
         _require_classes(predictor.model, path, config, dataset)
         _require_size(predictor.model, path, config)
@@ -198,7 +203,7 @@ def _open(
     )
     if config.best_checkpoint:
         path = os.path.join(path, latest.BEST_FOLDER)
-    return _Checkpoint(model, latest.find(path), config.moving_average_decay)
+    return _Checkpoint(model, latest.find(path), config)
 
 
 def _require_classes(

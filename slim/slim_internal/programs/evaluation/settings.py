@@ -114,6 +114,5 @@ class Evaluation(InferenceSettings, subject="Evaluation"):
     )
     quantize: bool = setting(
         False,
-        "Simulate 8-bit arithmetic.",
-        unsupported="weights are evaluated as they are stored",
+        "Simulate 8-bit arithmetic, for a checkpoint that was trained with --quantize_delay.",
     )

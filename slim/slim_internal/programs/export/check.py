@@ -8,6 +8,9 @@ import numpy as np
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference.formats.format import Format, Probe
 
+# Largest difference of probabilities where rounding may go up instead of down.
+_STEPS = 0.05
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -48,7 +51,8 @@ def compare(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
       UserError: If it is further away.
     """
     comparison = measure(each, path, probe)
-    within = each.tolerance is None or comparison.difference <= each.tolerance
+    tolerance = _STEPS if probe.rounded and each.tolerance is not None else each.tolerance
+    within = tolerance is None or comparison.difference <= tolerance
     if not within or comparison.agreement < each.agreement:  # A NaN is not within.
         raise UserError(
             f"The file for --format={each.name} does not say what the checkpoint says: the largest"

@@ -75,6 +75,7 @@ def export(config: export_config.Export) -> Exported:
         is_training=config.is_training,
         as_text=config.write_text_graphdef,
         examples=_examples(config, model, paths),
+        quantize=config.quantize,
     )
     comparisons = _write(network, paths, beside)
     return Exported(
@@ -113,7 +114,8 @@ def _examples(
     config: export_config.Export, model: description.ModelDescription, formats: Iterable[str]
 ) -> calibration.Examples | None:
     """Returns examples of the dataset if a format needs them."""
-    if not any(table.FORMATS[name].needs_examples for name in formats):
+    has_examples = config.dataset_dir or config.tfrecord_pattern
+    if not has_examples or not any(table.FORMATS[name].needs_examples for name in formats):
         return None
     return calibration.read(model, config, config.calibration_split)
 
@@ -216,7 +218,11 @@ def _require_usable(config: export_config.Export, each: Format, path: pathlib.Pa
         raise UserError(f"--format={each.name} cannot hold a graph for training; leave it out.")
     if path.is_dir() and not each.recognizes(path):
         raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
-    if each.needs_examples and not (config.dataset_dir or config.tfrecord_pattern):
+    if config.quantize and not each.takes_quantized:
+        able = [name for name, other in table.FORMATS.items() if other.takes_quantized]
+        raise UserError(f"--quantize works with --format={','.join(able)}; got {each.name}.")
+    has_examples = config.dataset_dir or config.tfrecord_pattern
+    if each.needs_examples and not has_examples and not config.quantize:
         raise UserError(f"--format={each.name} needs images to calibrate with: give --dataset_dir.")
     # A name may be that of several formats: `net_int8.tflite` ends as all of TensorFlow Lite do.
     others = [other for other in table.FORMATS.values() if path.name.endswith(other.suffix)]

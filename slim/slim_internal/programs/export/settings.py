@@ -46,5 +46,7 @@ class Export(GraphSettings, subject="Graph"):
         " of the predictions.",
     )
     quantize: bool = setting(
-        False, "Export 8-bit arithmetic.", unsupported="weights are exported as they are stored"
+        False,
+        "Export 8-bit arithmetic in the ranges that --quantize_delay has trained, as frozen or"
+        " tflite_int8.",
     )

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection, Iterable, Sequence
 
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import rewiring, slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints.restore import in_scopes
 
@@ -99,11 +99,8 @@ def reroute(
     tensor: tf.Tensor, replacement: tf.Tensor, operations: Collection[tf.Operation]
 ) -> None:
     """Makes operations that read a tensor read another one of the same type and shape instead."""
-    for consumer in tensor.consumers():
-        if consumer in operations:
-            for index, each in enumerate(consumer.inputs):
-                if each is tensor:
-                    consumer._update_input(index, replacement)
+    readers = [each for each in tensor.consumers() if each in operations]
+    rewiring.redirect(readers, tensor, replacement)
 
 
 def _fixed(

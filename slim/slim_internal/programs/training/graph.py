@@ -11,6 +11,7 @@ from slim_internal.ground.compat import batch_norm, slim, tf
 from slim_internal.parts.checkpoints.restore import in_scopes
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import mixing, stateless_random
+from slim_internal.parts.quantization import ranges, simulation
 from slim_internal.programs.training import features as frozen_features
 from slim_internal.programs.training import freezing, optimizers, statistics
 from slim_internal.programs.training import settings as train_config
@@ -157,6 +158,8 @@ def _clones(config, network, deployment, images, labels, num_classes, global_ste
         clone_images, clone_labels = next(batches)
         clone_images, mix_labels = mixing.mix(clone_images, alphas, config.seed, global_step)
         logits, end_points = network_fn(clone_images)
+        if config.quantize_delay >= 0:
+            logits = simulation.train(clone_images, logits, config.quantize_delay, global_step)
         targets = mix_labels(tf.one_hot(clone_labels, num_classes))
         heads = [(logits, 1.0, "loss")]
         if "AuxLogits" in end_points:
@@ -191,6 +194,7 @@ def _update(config, clones, optimizer, global_step):
         rate,
         None if config.batch_norm_decay is None else 1 - config.batch_norm_decay,
     )
+    updates += tf.get_collection(ranges.UPDATES)
     with tf.control_dependencies([rate]):  # It is of the step before this one is counted.
         updates.append(optimizer.apply_gradients(gradients, global_step=global_step))
     if config.moving_average_decay:

@@ -165,8 +165,9 @@ class TrainConfig(
     )
     quantize_delay: int = setting(
         -1,
-        "Step from which on 8-bit arithmetic is simulated.",
-        unsupported="training runs without quantization",
+        "Global step from which on 8-bit arithmetic is simulated, so that the network gets used to"
+        " it; -1 never.",
+        at_least=-1,
     )
 
 

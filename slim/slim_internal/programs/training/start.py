@@ -7,6 +7,7 @@ from nets.network import Network
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest, restore
+from slim_internal.parts.quantization import ranges
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.settings import TrainConfig
 
@@ -72,7 +73,7 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
         return None
     exclude_scopes = train_config.scopes(config.checkpoint_exclude_scopes)
     planned = restore.plan(
-        slim.get_model_variables(),
+        [*slim.get_model_variables(), *ranges.saved_in(config.checkpoint_path)],
         config.checkpoint_path,
         exclude_scopes,
         config.ignore_missing_vars,
@@ -100,8 +101,10 @@ def _state_that_is_missing(checkpoint: str, config: TrainConfig) -> str:
                 return ""
             missing.append(variable.op.name)
     more = len(missing) - _MAX_NAMES
-    averages = " and --moving_average_decay" if config.moving_average_decay else ""
+    flags = [f"--optimizer={config.optimizer}"]
+    flags += ["--moving_average_decay"] if config.moving_average_decay else []
+    flags += ["--quantize_delay"] if config.quantize_delay >= 0 else []
     return (
-        f"The checkpoint lacks what --optimizer={config.optimizer}{averages} adds to the weights:"
+        f"The checkpoint lacks what {' and '.join(flags)} adds to the weights:"
         f" {', '.join(missing[:_MAX_NAMES])}{f' and {more} more' if more > 0 else ''}."
     )

@@ -22,6 +22,7 @@ from slim_internal.parts.checkpoints import graph_files, latest, restore, run_re
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.measurement import Measurement
+from slim_internal.parts.quantization import simulation
 from slim_internal.programs.training import features, reporting
 from slim_internal.programs.training.hooks import Hook, Timer
 from slim_internal.programs.training.settings import TrainConfig
@@ -105,6 +106,9 @@ def build(
     with tf.name_scope("validation"):
         with tf.variable_scope(scope, reuse=True, custom_getter=getter, auxiliary_name_scope=False):
             logits, _ = network_fn(batch["image"])
+            if config.quantize_delay >= 0:
+                step = tf.train.get_global_step()
+                logits = simulation.train(batch["image"], logits, config.quantize_delay, step)
     kept = ()
     if keep_features:
         kept = features.of_validation(config, batch["image"], logits, dataset.num_samples)

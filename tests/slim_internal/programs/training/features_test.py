@@ -148,6 +148,7 @@ def test_variations_are_kept_on_request(run, tmp_path, caplog):
         ({"cache_features": "on"}, "must be auto, off or the number of draws .* got 'on'"),
         ({"trainable_scopes": None}, "=1: no layer is frozen; --trainable_scopes says which"),
         ({"freeze_batch_norm": False}, "=1: with --nofreeze_batch_norm they depend on the batch"),
+        ({"quantize_delay": 0}, "=1: with --quantize_delay their ranges follow"),
         ({"mixup_alpha": 0.2}, "=1: mixup and cutmix mix the images"),
         ({"num_clones": 2, "clone_on_cpu": True}, "=1: they are kept for one clone"),
         ({"trainable_scopes": "Tiny"}, "=1: nothing is computed before what is trained"),

@@ -42,7 +42,7 @@ from slim_internal.programs.training.settings import TrainConfig, scopes
         ),
         ({"master": "grpc://a"}, "--master=grpc://a is not supported yet"),
         ({"sync_replicas": True}, "--sync_replicas=True is not supported yet"),
-        ({"quantize_delay": 100}, "--quantize_delay=100 is not supported yet"),
+        ({"quantize_delay": -2}, "--quantize_delay must be at least -1; got -2"),
     ],
 )
 def test_impossible_settings(settings, message):

@@ -21,11 +21,13 @@ class Probe:
       images: Preprocessed, float32 [images, *model.example_shape].
       probabilities: float32 [images, num_classes].
       labels: int64 [images], their classes; None if they are of no dataset.
+      rounded: Whether the checkpoint was rounded to 8 bits, where a step more or less is no error.
     """
 
     images: np.ndarray
     probabilities: np.ndarray
     labels: np.ndarray | None = None
+    rounded: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class Frozen:
       batch_size: Fixed batch size; None if it takes any number of images.
       as_text: Whether to write it as text, in a format that has one.
       probe: What the checkpoint says of a few images; None without a checkpoint.
+      quantized: Whether the graph rounds as 8-bit arithmetic does.
     """
 
     model: ModelDescription
@@ -48,6 +51,7 @@ class Frozen:
     batch_size: int | None = None
     as_text: bool = False
     probe: Probe | None = None
+    quantized: bool = False
 
     @property
     def logits_name(self) -> str:
@@ -117,6 +121,7 @@ class Format(abc.ABC):
       suffix: End of the file's name.
       needs_weights: Whether it cannot be written without a checkpoint.
       needs_examples: Whether it cannot be written without examples of a dataset.
+      takes_quantized: Whether a graph can be written that rounds as 8-bit arithmetic does.
       tolerance: How far probabilities may be from those of the checkpoint; None if only most
         likely classes are compared.
       agreement: Fraction of images that must have the same most likely class, 0 to 1.
@@ -128,6 +133,7 @@ class Format(abc.ABC):
     suffix: str
     needs_weights: bool = True
     needs_examples: bool = False
+    takes_quantized: bool = False
     tolerance: float | None = 1e-4
     agreement: float = 0.0
     extra: str = ""

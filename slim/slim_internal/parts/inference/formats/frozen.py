@@ -23,6 +23,7 @@ class FrozenGraph(Format):
     name = "frozen"
     suffix = ".pb"
     needs_weights = False
+    takes_quantized = True
 
     def write(self, network: Frozen, folder: pathlib.Path, name: str) -> None:
         """Writes the graph and its description."""

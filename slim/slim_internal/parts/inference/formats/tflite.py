@@ -18,6 +18,7 @@ from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
 from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
+from slim_internal.parts.quantization import simulation
 
 _DESCRIPTION = "model.json"
 _LABELS = "labels.txt"  # Where tools for TensorFlow Lite look for the names of classes.
@@ -42,6 +43,10 @@ class TFLite(Format):
             ):
                 archive.writestr(zipfile.ZipInfo(entry), text)
         atomic.write(folder / name, content.getvalue())
+
+    def graph(self, network: Frozen) -> tf.GraphDef:
+        """Returns the graph to convert."""
+        return network.graph_def
 
     def prepare(self, converter: tf.lite.TFLiteConverter, network: Frozen) -> None:
         """Chooses how weights and arithmetic are stored."""
@@ -89,7 +94,7 @@ class TFLite(Format):
             images = tf.placeholder(tf.float32, (1, *model.example_shape), model.input_name)
             # A name of its own: that of an end point may differ from it by its case alone.
             (logits,) = tf.import_graph_def(
-                tf.graph_util.extract_sub_graph(network.graph_def, [network.logits_name]),
+                tf.graph_util.extract_sub_graph(self.graph(network), [network.logits_name]),
                 {f"{model.input_name}:0": images},
                 [f"{network.logits_name}:0"],
                 name="network",
@@ -125,9 +130,22 @@ class TFLiteInt8(TFLite):
     suffix = "_int8.tflite"
     tolerance = None
     needs_examples = True
+    takes_quantized = True
+
+    def graph(self, network: Frozen) -> tf.GraphDef:
+        """Returns the graph; its weights are left to the converter to round."""
+        if network.quantized:
+            return simulation.without_rounded_weights(network.graph_def)
+        return network.graph_def
 
     def prepare(self, converter: tf.lite.TFLiteConverter, network: Frozen) -> None:
-        """Takes the ranges of all layers from images of the dataset."""
+        """Takes the ranges of all layers from training, or from images of the dataset."""
+        if network.quantized:
+            converter.inference_type = tf.int8
+            converter.inference_input_type = converter.inference_output_type = tf.float32
+            # It asks for a mean and a standard deviation, but takes the input's range in the graph.
+            converter.quantized_input_stats = {network.model.input_name: (0.0, 1.0)}
+            return
         images = network.probe.images[:_MAX_CALIBRATION]
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([image[np.newaxis]] for image in images)
