@@ -71,7 +71,10 @@ def test_from_weights_to_an_answer(tmp_path):
     assert result.returncode == 0, result.stderr
     path, hint = result.stdout.splitlines()
     assert path == f"{cache}/{WEIGHTS.name}/{WEIGHTS.name}.ckpt"
-    assert hint == "Needs --image_size=128 (--eval_image_size in evaluation)."
+    assert hint == (
+        "Unless given: --image_size=128 (--eval_image_size in evaluation, --train_image_size"
+        " in training)."
+    )
     assert "sha256:" in result.stderr
     image = small_weights.image(tmp_path / "image.png")
     result = _run(
@@ -79,8 +82,9 @@ def test_from_weights_to_an_answer(tmp_path):
         cache,
         "--model_name=mobilenet_v1_025",
         f"--checkpoint_path={WEIGHTS.name}",
-        "--image_size=128",
         image,
     )
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) == 6
+    assert f"From the published weights {WEIGHTS.name}: " in result.stderr
+    assert " --image_size=128" in result.stderr

@@ -19,5 +19,6 @@ class NetworkSettings(Settings, subject="Network"):
     labels_offset: int = setting(
         0,
         "Subtracted from each label and from the number of classes; 1 for networks without a"
-        " background class (VGG and ResNet v1 on ImageNet).",
+        " background class (VGG and ResNet v1 on ImageNet), where a checkpoint tells unless"
+        " given.",
     )

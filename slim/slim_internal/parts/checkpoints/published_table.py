@@ -35,15 +35,18 @@ def text(chosen: Sequence[Weights], cache: str | None = None) -> str:
 
 
 def hints(weights: Weights, cached: CachedWeights) -> list[str]:
-    """Returns which further flags a program needs to use weights, one a line; maybe none."""
-    needed = {
-        "--labels_offset=1 (1,000 classes, no background class)": weights.labels_offset == 1,
-        f"--image_size={weights.checkpoint.image_size} (--eval_image_size in evaluation)": (
+    """Returns which flags weights imply where they are named, one a line; maybe none."""
+    implied = {
+        "--labels_offset=1 on ImageNet (1,000 classes, no background class)": (
+            weights.labels_offset == 1
+        ),
+        f"--image_size={weights.checkpoint.image_size} (--eval_image_size in evaluation,"
+        " --train_image_size in training)": (
             weights.checkpoint.image_size != weights.network.default_image_size
         ),
         "--moving_average_decay=0.9999 (only moving averages are there)": not cached.plain,
     }
-    lines = [f"Needs {flag}." for flag, is_needed in needed.items() if is_needed]
+    lines = [f"Unless given: {flag}." for flag, is_implied in implied.items() if is_implied]
     if not weights.by_name_alone:
         arguments = ", ".join(
             f"{key}={value}" for key, value in weights.checkpoint.arguments.items()

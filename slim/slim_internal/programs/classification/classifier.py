@@ -15,7 +15,7 @@ from slim_internal.ground.compat import first_cause, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.images import prepare, reading
 from slim_internal.ground.images.image import BadImageError
-from slim_internal.parts.checkpoints import run_record
+from slim_internal.parts.checkpoints import label_offset, run_record
 from slim_internal.parts.inference import describe, description
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference.formats import table
@@ -167,4 +167,4 @@ def _describe(config: classification_config.Classification) -> description.Model
             "--model_name is missing: the network that the checkpoint belongs to. Only checkpoints"
             f" with a {run_record.FILENAME} beside them tell it."
         )
-    return describe.from_settings(config)
+    return describe.from_settings(label_offset.settle(config))

@@ -14,7 +14,7 @@ from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import eta
 from slim_internal.ground.settings import missing, replaced
-from slim_internal.parts.checkpoints import latest, run_record
+from slim_internal.parts.checkpoints import label_offset, latest, run_record
 from slim_internal.parts.inference import description
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
@@ -145,6 +145,7 @@ def _completed(
 ) -> evaluation_config.Evaluation:
     """Returns the settings completed by what the weights were trained with."""
     config = run_record.complete(config, record, remedy=run_record.OTHER_WEIGHTS)
+    config = label_offset.settle(config)
     if not config.dataset_dir and config.tfrecord_pattern is None:
         raise missing(config, "dataset_dir")
     split = record.values.get("eval_split_name") if record else None

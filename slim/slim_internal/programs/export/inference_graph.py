@@ -12,7 +12,7 @@ from datasets.storage import labels
 from deployment import sessions
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
-from slim_internal.parts.checkpoints import run_record
+from slim_internal.parts.checkpoints import label_offset, run_record
 from slim_internal.parts.inference import calibration, describe, description
 from slim_internal.parts.inference.formats import table
 from slim_internal.parts.inference.formats.format import Format, Frozen
@@ -55,7 +55,7 @@ def export(config: export_config.Export) -> Exported:
       UserError: If a name is unknown, the checkpoint does not fit, the file cannot be written or
         does not say what the checkpoint says.
     """
-    config = run_record.complete_from_checkpoint(config)
+    config = label_offset.settle(run_record.complete_from_checkpoint(config))
     paths = _output_paths(config)
     if config.is_video_model and not config.num_frames:
         raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")

@@ -32,6 +32,7 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
       UserError: If there is no checkpoint to take, or one in the way, or nothing to estimate.
     """
     _require_source_and_empty_folder(config)
+    config = start.with_label_offset(start.Start(None, 0), config, network, dataset.num_classes)
     # No layer is frozen, and one clone counts.
     config = dataclasses.replace(config, trainable_scopes=None, num_clones=1)
     with tf.Graph().as_default(), damage.damage_named(dataset):

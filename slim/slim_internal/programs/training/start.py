@@ -6,7 +6,8 @@ import logging
 from nets.network import Network
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.checkpoints import latest, restore
+from slim_internal.ground.settings import replaced
+from slim_internal.parts.checkpoints import label_offset, latest, restore
 from slim_internal.parts.quantization import ranges
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.settings import TrainConfig
@@ -48,6 +49,21 @@ def find(config: TrainConfig) -> Start:
             " --checkpoint_path, and another --train_dir."
         )
     return Start(checkpoint, int(reader.get_tensor("global_step")))
+
+
+def with_label_offset(
+    start: Start, config: TrainConfig, network: Network, num_classes: int
+) -> TrainConfig:
+    """Returns the settings with the label offset that the classifier of the checkpoint needs."""
+    exclude_scopes = train_config.scopes(config.checkpoint_exclude_scopes)
+    is_restored = not all(
+        restore.in_scopes(scope, exclude_scopes) for scope in network.classifier_scopes
+    )
+    checkpoint = start.checkpoint or (config.checkpoint_path if is_restored else None)
+    offset = label_offset.choose(
+        config, network, config.dataset_name, num_classes, checkpoint or None
+    )
+    return replaced(config, labels_offset=offset)
 
 
 def plan(start: Start, config: TrainConfig, network: Network) -> restore.RestorePlan | None:

@@ -98,6 +98,7 @@ def train_on(
 
 def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
     begin = start.find(config)
+    config = start.with_label_offset(begin, config, network, dataset.num_classes)
     # Wrong names are told before anything else, and before what takes time.
     preprocessing_factory.get_preprocessing(config.preprocessing_name or network.preprocessing)
     descriptor.data_files(dataset)

@@ -48,7 +48,9 @@ class Conversion:
                 " uses, have initial values: the other library does not have them."
             )
         if self.num_classes == 1000:
-            lines.append("Needs --labels_offset=1 (1,000 classes, no background class).")
+            lines.append(
+                "Unless given: --labels_offset=1 on ImageNet (1,000 classes, no background class)."
+            )
         return "\n".join(lines)
 
 
