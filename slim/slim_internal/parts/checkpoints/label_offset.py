@@ -52,11 +52,11 @@ def choose(
     return 1
 
 
-def settle(config: _SETTINGS) -> _SETTINGS:
+def settle(config: _SETTINGS, checkpoint_path: str | None) -> _SETTINGS:
     """Returns the settings of a program that uses a checkpoint as it is, with the label offset."""
-    if not config.checkpoint_path or config.dataset_name != _DATASET:
+    if not checkpoint_path or config.dataset_name != _DATASET:
         return config
     network = nets_factory.get_network(config.model_name)
     num_classes = dataset_factory.get_record(_DATASET).num_classes
-    offset = choose(config, network, _DATASET, num_classes, config.checkpoint_path)
+    offset = choose(config, network, _DATASET, num_classes, checkpoint_path)
     return replaced(config, labels_offset=offset)

@@ -167,4 +167,4 @@ def _describe(config: classification_config.Classification) -> description.Model
             "--model_name is missing: the network that the checkpoint belongs to. Only checkpoints"
             f" with a {run_record.FILENAME} beside them tell it."
         )
-    return describe.from_settings(label_offset.settle(config))
+    return describe.from_settings(label_offset.settle(config, config.checkpoint_path))

@@ -145,7 +145,9 @@ def _completed(
 ) -> evaluation_config.Evaluation:
     """Returns the settings completed by what the weights were trained with."""
     config = run_record.complete(config, record, remedy=run_record.OTHER_WEIGHTS)
-    config = label_offset.settle(config)
+    first = networks.paths(config)[0]
+    if not config.graph and not networks.is_exported(first):
+        config = label_offset.settle(config, first)
     if not config.dataset_dir and config.tfrecord_pattern is None:
         raise missing(config, "dataset_dir")
     split = record.values.get("eval_split_name") if record else None

@@ -55,7 +55,8 @@ def export(config: export_config.Export) -> Exported:
       UserError: If a name is unknown, the checkpoint does not fit, the file cannot be written or
         does not say what the checkpoint says.
     """
-    config = label_offset.settle(run_record.complete_from_checkpoint(config))
+    config = run_record.complete_from_checkpoint(config)
+    config = label_offset.settle(config, config.checkpoint_path)
     paths = _output_paths(config)
     if config.is_video_model and not config.num_frames:
         raise UserError("--is_video_model needs --num_frames, the number of frames of a clip.")

@@ -47,7 +47,8 @@ def test_the_checkpoint_tells_whether_it_has_a_background_class(
 ):
     common = ("--model_name=vgg_16", f"--dataset_name={dataset}", *given)
     common += (f"--checkpoint_path={vgg[classes]}",)
-    assert label_offset.settle(_given(Classification, *common)).labels_offset == offset
+    config = _given(Classification, *common)
+    assert label_offset.settle(config, vgg[classes]).labels_offset == offset
     training = (*common, "--dataset_dir=data", f"--train_dir={tmp_path}")
     network = nets_factory.get_network("vgg_16")
     num_classes = 1001 if dataset == "imagenet" else 10
