@@ -16,6 +16,7 @@ def render(
     rows: Sequence[Sequence[Thumbnail]],
     *,
     repeated: Sequence[Sequence[Thumbnail]] = (),
+    near: Sequence[Sequence[Thumbnail]] = (),
     augmented: Sequence[Sequence[Thumbnail]] = (),
     model_name: str | None = None,
 ) -> str:
@@ -25,6 +26,7 @@ def render(
       survey: What the dataset holds.
       rows: Images to show; where there are few classes, each row is one of them.
       repeated: Images that occur more than once, a row for each.
+      near: Images of different splits that are nearly the same, a row for each pair.
       augmented: Images as stored and as training sees them, a row for each.
       model_name: The network that is trained.
     """
@@ -37,6 +39,7 @@ def render(
         ),
         page.section("Problems", *_problems(survey)),
         page.section("Images that occur more than once", *_duplicates(survey, repeated)),
+        page.section("Nearly the same in several splits", *_near_duplicates(survey, near)),
     ]
     if augmented:
         title = f"What {model_name} sees in training"
@@ -55,6 +58,8 @@ def _verdicts(survey: Survey) -> Iterator[tuple[str, str, str]]:
     found = survey.duplicates
     state = page.BAD if found.between_splits else page.NOTE if found.groups else page.GOOD
     yield state, "Duplicates", wording.duplicates(survey)
+    if found.near:
+        yield page.BAD, "Near duplicates", wording.near_duplicates(survey)
     for remark in remarks.find(survey):
         yield page.NOTE, "Remark", remark
 
@@ -126,14 +131,26 @@ def _problems(survey: Survey) -> tuple[Markup, Markup]:
     return page.paragraph(wording.problems(survey)), page.listing(lines, "report.json has more")
 
 
+def _near_duplicates(survey: Survey, rows: Sequence[Sequence[Thumbnail]]) -> Iterator[Markup]:
+    yield page.paragraph(wording.near_duplicates(survey))
+    if rows:
+        yield thumbnail.gallery(rows)
+    yield from _places(survey, survey.duplicates.near or (), " ~ ")
+
+
+def _places(survey: Survey, groups: Sequence[Sequence[Place]], between: str) -> Iterator[Markup]:
+    """Yields a list of places, with the names of the files they were made from."""
+    names = survey.duplicates.filenames
+
+    def named(place: Place) -> str:
+        return f"{names[place]} ({place})" if place in names else str(place)
+
+    lines = [between.join(map(named, group)) for group in groups]
+    yield page.listing(lines, "report.json has more")
+
+
 def _duplicates(survey: Survey, rows: Sequence[Sequence[Thumbnail]]) -> Iterator[Markup]:
-    found = survey.duplicates
     yield page.paragraph(wording.duplicates(survey))
     if rows:
         yield thumbnail.gallery(rows)
-
-    def named(place: Place) -> str:
-        return f"{found.filenames[place]} ({place})" if place in found.filenames else str(place)
-
-    lines = [" = ".join(map(named, group)) for group in found.groups]
-    yield page.listing(lines, "report.json has more")
+    yield from _places(survey, survey.duplicates.groups, " = ")

@@ -59,6 +59,7 @@ class Inspected:
             wording.problems(found),
             *(f"  {problem}" for problem in found.problems[:5]),
             wording.duplicates(found),
+            *([wording.near_duplicates(found)] if found.duplicates.near else []),
             f"See {os.path.join(self.output_dir, PAGE)} and {SHEET} beside it.",
         ]
 
@@ -143,8 +144,13 @@ def _write(
     drawn.save(sheet, format="PNG", optimize=True)
     if any(len({sample.label for sample in row}) > 1 for row in chosen):
         rows = [list(itertools.chain(*rows))]  # No row means a class: let them fill any window.
-    repeated = samples.repeated(found, _MAX_REPEATED)
-    page = dataset_page.render(found, rows, repeated=repeated, **previewed)
+    page = dataset_page.render(
+        found,
+        rows,
+        repeated=samples.repeated(found, found.duplicates.groups[:_MAX_REPEATED]),
+        near=samples.repeated(found, (found.duplicates.near or ())[:_MAX_REPEATED]),
+        **previewed,
+    )
     atomic.write_all(
         {
             os.path.join(output_dir, REPORT): atomic.json_text(as_json(found)),
@@ -178,6 +184,18 @@ def as_json(found: Survey) -> dict[str, Any]:
                     for place in group
                 ]
                 for group in doubles.groups[:_MAX_LISTED]
+            ],
+        },
+        "near_duplicates": None
+        if doubles.near is None
+        else {
+            "between_splits": len(doubles.near),
+            "pairs": [
+                [
+                    dataclasses.asdict(place) | {"filename": doubles.filenames.get(place, "")}
+                    for place in pair
+                ]
+                for pair in doubles.near[:_MAX_LISTED]
             ],
         },
     }

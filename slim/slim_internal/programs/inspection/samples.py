@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -91,9 +91,11 @@ def read(survey: Survey, places: Iterable[Place]) -> dict[Place, StoredExample]:
     return found
 
 
-def repeated(survey: Survey, num_groups: int, per_group: int = 8) -> list[list[Thumbnail]]:
-    """Returns images that occur more than once, a row for each, with the names of their files."""
-    groups = [group[:per_group] for group in survey.duplicates.groups[:num_groups]]
+def repeated(
+    survey: Survey, groups: Sequence[Sequence[Place]], per_group: int = 8
+) -> list[list[Thumbnail]]:
+    """Returns images that are alike, a row for each group, with the names of their files."""
+    groups = [group[:per_group] for group in groups]
     found = read(survey, itertools.chain.from_iterable(groups))
     splits = {file.name: file.split for file in survey.dataset.files}
     rows = []

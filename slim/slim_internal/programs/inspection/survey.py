@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import hashlib
 import heapq
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from concurrent import futures
@@ -13,7 +14,8 @@ from PIL import Image
 
 from datasets.storage import tfrecords
 from slim_internal.ground.progress import reporting
-from slim_internal.parts.reports import stored_example
+from slim_internal.parts.reports import near_duplicates, stored_example
+from slim_internal.parts.reports.near_duplicates import Fingerprint
 from slim_internal.parts.reports.stored_example import StoredExample
 from slim_internal.programs.inspection.dataset_files import DatasetFiles, RecordFile
 
@@ -94,6 +96,7 @@ class _FileSurvey:
     labels: list[int]
     records: list[int]
     filenames: list[str]
+    fingerprints: dict[int, Fingerprint]
     proposals: dict[int, list[tuple[int, int]]]
 
 
@@ -107,6 +110,8 @@ class Duplicates:
       other_label: Number of images, each counted once, that have copies with another label.
       groups: Places of equal images, those in several splits first.
       filenames: Place -> name of the file it was made from, where the example has one.
+      near: Places of images in different splits that are nearly the same but not equal, the most
+        alike first; None if that was not looked for.
     """
 
     between_splits: int
@@ -114,6 +119,7 @@ class Duplicates:
     other_label: int
     groups: tuple[tuple[Place, ...], ...]
     filenames: Mapping[Place, str] = dataclasses.field(default_factory=dict)
+    near: tuple[tuple[Place, Place], ...] | None = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,12 +178,12 @@ def take(
                 meter.advance()
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C is not to wait for what has not begun.
-    return _merge(dataset, surveys)
+    return _merge(dataset, surveys, decode)
 
 
 def _read(file: RecordFile, dataset: DatasetFiles, decode: bool, seed: int) -> _FileSurvey:
     tally = Tally(bytes=os.path.getsize(file.path), files=1)
-    survey = _FileSurvey(file, tally, [], {}, [], [], [], [], {})
+    survey = _FileSurvey(file, tally, [], {}, [], [], [], [], {}, {})
     for number, record in _records(survey):
         tally.records += 1
         try:
@@ -185,6 +191,8 @@ def _read(file: RecordFile, dataset: DatasetFiles, decode: bool, seed: int) -> _
             _note_identity(survey, number, example)
             with stored_example.open_image(example.encoded, decode=decode) as image:
                 _note_image(survey, number, example, image, dataset.class_names, seed)
+                if decode and (found := near_duplicates.fingerprint(image)):
+                    survey.fingerprints[number] = found
         except stored_example.DamageError as damage:
             survey.problems.append(Defect(Place(file.name, number), str(damage)))
     if file.records not in (None, tally.records):
@@ -241,7 +249,7 @@ def _note_image(
         heapq.heappushpop(proposals, entry)
 
 
-def _merge(dataset: DatasetFiles, surveys: list[_FileSurvey]) -> Survey:
+def _merge(dataset: DatasetFiles, surveys: list[_FileSurvey], decode: bool) -> Survey:
     names: dict[int, str] = {}
     splits: dict[str, Tally] = {}
     problems = [Defect(Place(name), "is missing") for name in dataset.missing]
@@ -259,12 +267,12 @@ def _merge(dataset: DatasetFiles, surveys: list[_FileSurvey]) -> Survey:
         class_names=dict(sorted((names | dataset.class_names).items())),
         splits=splits,
         problems=tuple(sorted(problems)),
-        duplicates=_duplicates(surveys),
+        duplicates=_duplicates(surveys, decode),
         proposals={key: [place for _, place in sorted(v)] for key, v in proposals.items()},
     )
 
 
-def _duplicates(surveys: list[_FileSurvey]) -> Duplicates:
+def _duplicates(surveys: list[_FileSurvey], decode: bool) -> Duplicates:
     digests = np.array([value for survey in surveys for value in survey.digests], np.uint64)
     order = np.argsort(digests, kind="stable")
     ordered = digests[order]
@@ -287,4 +295,32 @@ def _duplicates(surveys: list[_FileSurvey]) -> Duplicates:
         names = zip(places, (filenames[member] for member in members), strict=True)
         named |= {place: name for place, name in names if name}
     ordered_groups = tuple(places for _, places in sorted(groups))
-    return Duplicates(between, within, other_label, ordered_groups, named)
+    near = _near_duplicates(surveys) if decode else None
+    for survey in surveys if near else ():
+        by_record = dict(zip(survey.records, survey.filenames, strict=True))
+        for place in itertools.chain.from_iterable(near):
+            if place.file == survey.file.name and by_record[place.record]:
+                named[place] = by_record[place.record]
+    return Duplicates(between, within, other_label, ordered_groups, named, near)
+
+
+def _near_duplicates(surveys: list[_FileSurvey]) -> tuple[tuple[Place, Place], ...] | None:
+    """Returns the places of near duplicates in different splits; None if there are too many."""
+    splits: dict[str, list[tuple[Place, int, Fingerprint]]] = {}
+    for survey in surveys:
+        digests = dict(zip(survey.records, survey.digests, strict=True))
+        splits.setdefault(survey.file.split, []).extend(
+            (Place(survey.file.name, number), digests[number], print_)
+            for number, print_ in survey.fingerprints.items()
+        )
+    found = []
+    for first, second in itertools.combinations(splits.values(), 2):
+        pairs = near_duplicates.pairs([print_ for *_, print_ in first], [p for *_, p in second])
+        if pairs is None:
+            return None
+        found += [
+            (first[one][0], second[other][0])
+            for one, other in pairs
+            if first[one][1] != second[other][1]  # Those that are equal are counted already.
+        ]
+    return tuple(found)

@@ -76,6 +76,23 @@ def duplicates(survey: Survey) -> str:
     return "Equal byte for byte: " + "; ".join(parts) + "."
 
 
+def near_duplicates(survey: Survey) -> str:
+    """Says how many images of different splits are nearly the same."""
+    near = survey.duplicates.near
+    if near is None:
+        return (
+            "Not looked for: images were not decoded (--verify_images=header), or there are too"
+            " many of them."
+        )
+    if not near:
+        return "No image of a split is nearly the same as one of another split."
+    verb = "is" if len(near) == 1 else "are"
+    pairs = count(len(near), "pair")
+    return (
+        f"{pairs} of images in different splits {verb} nearly the same, so that a split tells less."
+    )
+
+
 def spread(sizes: collections.Counter, axis: int) -> Spread:
     """Returns the distribution of the widths (axis 0) or heights (axis 1) of some images."""
     lengths = _repeated([size[axis] for size in sizes], sizes)

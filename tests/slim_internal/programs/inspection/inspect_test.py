@@ -93,6 +93,36 @@ def test_summary(pets):
     assert lines[3] == "Equal byte for byte: 1 image is in more than one split."
 
 
+def test_near_duplicates_between_splits_are_shown(tmp_path):
+    def image(seed, kind="JPEG", width=40):
+        return sets.image(seed, width, 30, kind)
+
+    train = [sets.record(image(n), 0, filename=[b"%d.jpg" % n]) for n in range(5)]
+    train.append(sets.record(image(1, "PNG"), 0))  # Not in another split.
+    test = [
+        sets.record(image(3, width=80), 1, filename=[b"large.jpg"]),
+        sets.record(image(2), 0),  # Equal byte for byte, which is told elsewhere.
+        sets.record(image(9), 1),
+    ]
+    sets.write(tmp_path / "pets", {"train-0": train, "test-0": test})
+    outcome = run(str(tmp_path / "pets"))
+    with open(os.path.join(outcome.output_dir, inspect.REPORT)) as file:
+        found = json.load(file)["near_duplicates"]
+    assert found["between_splits"] == 1
+    places = [
+        {"file": "train-0", "record": 3, "filename": "3.jpg"},
+        {"file": "test-0", "record": 0, "filename": "large.jpg"},
+    ]
+    assert sorted(found["pairs"][0], key=lambda place: place["record"]) == places[::-1]
+    with open(os.path.join(outcome.output_dir, inspect.PAGE), encoding="utf-8") as file:
+        page = ParsedPage(file.read())
+    assert "1 pair of images in different splits is nearly the same" in page.text
+    assert "3.jpg (train-0, record 3)" in page.text
+    assert any("1 pair of images" in line for line in outcome.summary())
+    headers = run(str(tmp_path / "pets"), verify_images="header", overwrite=True)
+    assert headers.survey.duplicates.near is None
+
+
 def test_nothing_is_overwritten_unasked(pets):
     first = run(pets)
     page = os.path.join(first.output_dir, inspect.PAGE)

@@ -53,6 +53,7 @@ def write(
 ) -> None:
     """Writes a dataset; the split of a shard is its name up to the first hyphen."""
     os.makedirs(folder, exist_ok=True)
+    class_names = tuple(class_names)
     entries = []
     for name, records in shards.items():
         contents = tfrecords.write_shard(os.path.join(folder, name), records)
@@ -67,7 +68,5 @@ def write(
         )
     labels.write_label_file(dict(enumerate(class_names)), folder)
     if with_manifest:
-        complete = manifest.Manifest(
-            dataset="pets", class_names=tuple(class_names), shards=tuple(entries)
-        )
+        complete = manifest.Manifest(dataset="pets", class_names=class_names, shards=tuple(entries))
         manifest.write(folder, complete)
