@@ -32,7 +32,7 @@ from typing import TextIO, cast
 
 from absl import flags
 
-from slim_internal.ground.cli import absl_flags, help_text, limits, terminals
+from slim_internal.ground.cli import absl_flags, help_text, limits, supervision, terminals
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.errors.escaping import escaped_lines
 from slim_internal.ground.files import paths, space
@@ -42,6 +42,7 @@ FLAGS = flags.FLAGS
 Main = Callable[[Sequence[str]], int | None]
 
 _EXIT_USER_ERROR = 1
+_OUT_OF_MEMORY = "Out of memory. A smaller --batch_size or smaller images take less."
 _EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
 
 
@@ -109,6 +110,8 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
     """
     max_arguments = getattr(main, "max_arguments", max_arguments)
     tensorflow = getattr(main, "tensorflow", tensorflow)
+    if tensorflow:
+        supervision.run_in_child()
     terminal = logging.StreamHandler()  # Standard error: standard output is for results.
     terminal.setFormatter(_Formatter())
     logging.basicConfig(level=logging.INFO, handlers=[terminal], force=True)
@@ -157,6 +160,8 @@ def _one_line() -> Iterator[None]:
     except OSError as error:
         if space.is_full(error):
             _fail(str(space.cannot_write(error)))
+        if limits.is_out_of_memory(error):
+            _fail(_OUT_OF_MEMORY)
         if error.filename is None:
             raise
         _fail(f"{error.filename}: {error.strerror}")
@@ -165,12 +170,13 @@ def _one_line() -> Iterator[None]:
         sys.exit(_EXIT_INTERRUPTED)
     except Exception as error:
         # TensorFlow's error goes by its name, for not every script loads TensorFlow.
-        if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):
+        exhausted = type(error).__name__ == "ResourceExhaustedError"
+        if not exhausted and not limits.is_out_of_memory(error):
             raise
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE):  # It goes by that name as well.
             if os.strerror(number) in str(error):
                 _fail(str(space.cannot_write(OSError(number, os.strerror(number)))))
-        _fail("Out of memory. A smaller --batch_size or smaller images take less.")
+        _fail(_OUT_OF_MEMORY)
 
 
 def _define_shared_flags() -> None:

@@ -11,7 +11,10 @@ from slim_internal.ground.progress import human_bytes
 
 # Below it, loading fails in changing ways, or never ends; measured on Linux.
 _TENSORFLOW = 1536 << 20
-_OUT_OF_MEMORY = ("cannot allocate memory", "failed to map segment", "returned null without")
+_OUT_OF_MEMORY = (
+    *("cannot allocate memory", "failed to map segment", "returned null without"),
+    *("can't start new thread", "bad_alloc", "bad alloc"),
+)
 
 
 def require_room_for_tensorflow() -> None:
@@ -28,6 +31,12 @@ def require_room_for_tensorflow() -> None:
         )
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Returns whether Python or a library says that it gets no more memory, or no more threads."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(text in said for text in _OUT_OF_MEMORY)
+
+
 @contextlib.contextmanager
 def loading_explained() -> Iterator[None]:
     """Turns an import that fails for want of memory or descriptors into one line.
@@ -39,7 +48,7 @@ def loading_explained() -> Iterator[None]:
         yield
     except Exception as error:
         said = str(error)
-        if isinstance(error, MemoryError) or any(text in said.lower() for text in _OUT_OF_MEMORY):
+        if is_out_of_memory(error):
             raise UserError(
                 "Too little memory to load TensorFlow. End other programs, or raise ulimit -v."
             ) from error

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import numpy as np
+
 from slim_internal.ground.compat import first_cause, paths, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
@@ -28,11 +30,16 @@ class RestorePlan:
     missing: Sequence[str]
     saver: tf.train.Saver | None
 
-    def restore(self, session: tf.Session) -> None:
+    def restore(self, session: tf.Session, *, require_finite: bool = True) -> None:
         """Assigns the checkpoint's values to the variables.
 
+        Args:
+          session: The session of the variables.
+          require_finite: Whether to refuse numbers that are infinite or NaN.
+
         Raises:
-          UserError: If the checkpoint turns out to be damaged.
+          UserError: If the checkpoint turns out to be damaged, or holds numbers that are infinite
+            or none: all that is computed with them is worthless.
         """
         if self.saver is None:
             return
@@ -46,6 +53,25 @@ class RestorePlan:
             raise UserError(
                 f"Checkpoint {self.checkpoint_path} is damaged: {first_cause(error)}"
             ) from error
+        fault = self.not_finite() if require_finite else ""
+        if fault:
+            raise UserError(fault)
+
+    def not_finite(self) -> str:
+        """Returns which of the restored variables holds numbers that are not finite, or ""."""
+        saved = latest.reader(self.checkpoint_path)
+        for name, variable in self.variables.items():
+            if not variable.dtype.is_floating:
+                continue
+            values = np.asarray(saved.get_tensor(name))
+            wrong = values.size - np.count_nonzero(np.isfinite(values))
+            if wrong:
+                return (
+                    f"Checkpoint {self.checkpoint_path} cannot be used: {wrong} of {values.size}"
+                    f" numbers of {name} are infinite or NaN, which gives outputs that are not"
+                    " finite. Use an earlier checkpoint."
+                )
+        return ""
 
 
 def moving_averages(

@@ -91,7 +91,16 @@ class Classifier:
         while batch := list(itertools.islice(inputs, size)):
             rows = self._predictor.predict_all(np.stack([image for _, image in batch]))
             for (path, _), row in zip(batch, rows, strict=True):
-                yield path, self._guesses(row, top_k)
+                if np.isfinite(row).all():
+                    yield path, self._guesses(row, top_k)
+                    continue
+                error = UserError(
+                    f"{path} cannot be classified: the network's outputs are infinite or NaN, so"
+                    " its weights are damaged or had diverged."
+                )
+                if on_error is None:
+                    raise error
+                on_error(error)
 
     def _inputs(
         self,

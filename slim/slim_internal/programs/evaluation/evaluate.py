@@ -1,5 +1,6 @@
 """Runs every example of a split through a network once and measures what it says."""
 
+import contextlib
 import dataclasses
 import logging
 import pathlib
@@ -125,7 +126,7 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
             shown = f", {num_views} views of each image" if num_views > 1 else ""
             _LOG.info("Evaluating %s%s", paths, shown)
             session = tf.Session(config=sessions.config())
-            with session, damage.damage_named(dataset):
+            with session, damage.damage_named(dataset), _odd_weights_named(opened):
                 for network in opened:
                     network.restore(session)
                 _run(session, outputs, config, model, dataset, found)
@@ -262,6 +263,22 @@ def _details(records: tf.Tensor, odd: Collection[str]) -> dict[str, tf.Tensor]:
     }
     parsed = tf.io.parse_example(records, features)
     return {name: parsed[keys[name]] for name in _DETAILS}
+
+
+@contextlib.contextmanager
+def _odd_weights_named(opened: Sequence[networks.Network]) -> Iterator[None]:
+    """Ends an evaluation by the name of a variable that is not finite, whatever it came to.
+
+    Raises:
+      UserError: There is one.
+    """
+    found = list(filter(None, (network.not_finite() for network in opened)))
+    try:
+        yield
+    except UserError as error:
+        raise UserError(" ".join([str(error), *found])) from error
+    if found:
+        raise UserError(found[0])
 
 
 def _run(

@@ -50,6 +50,10 @@ class Network(abc.ABC):
         """Restores the weights once the graph is complete."""
         del session  # Most have their weights with them.
 
+    def not_finite(self) -> str:
+        """Returns which variable holds numbers that are not finite, once restored; or ""."""
+        return ""
+
 
 class _Checkpoint(Network):
     """A network of which a checkpoint has the weights: they become variables of the graph."""
@@ -67,14 +71,18 @@ class _Checkpoint(Network):
 
     def restore(self, session: tf.Session) -> None:
         """Restores the variables."""
-        self._plan.restore(session)
+        self._plan.restore(session, require_finite=False)  # Its outputs will tell.
+
+    def not_finite(self) -> str:
+        """Returns which variable holds numbers that are not finite."""
+        return self._plan.not_finite()
 
     def frozen(self) -> "_FrozenCheckpoint":
         """Returns the same with constants for variables, as several fit into one graph."""
         with tf.Graph().as_default() as graph, tf.Session(config=sessions.config()) as session:
             images = tf.placeholder(tf.float32, (None, *self.model.example_shape))
             logits = self.scores(images)
-            self.restore(session)
+            self._plan.restore(session)
             graph_def = tf.graph_util.convert_variables_to_constants(
                 session, graph.as_graph_def(), [logits.op.name]
             )

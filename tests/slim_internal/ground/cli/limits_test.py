@@ -2,8 +2,10 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -35,11 +37,79 @@ def test_little_address_space_is_one_line(tmp_path, mebibytes):
     assert line.startswith("error: TensorFlow needs at least 1.6 GB of address space; ulimit -v")
 
 
+SUPERVISED = """
+import os, signal, sys, time
+from slim_internal.ground.cli import supervision
+supervision.run_in_child()
+print("begun", flush=True)
+"""
+DEATHS = {
+    # What the program does -> exit code, what it prints, whether the parent says something.
+    "aborts": ("os.write(2, b'terminate called'); os.abort()", 1, "begun\n", True),
+    "jumps": ("os.kill(os.getpid(), signal.SIGSEGV)", 1, "begun\n", True),
+    "is killed": ("os.kill(os.getpid(), signal.SIGKILL)", 1, "begun\n", True),
+    "is ended by glibc": ("os._exit(127)", 1, "begun\n", True),
+    "ends well": ("print('done')", 0, "begun\ndone\n", False),
+    "fails": ("sys.exit(3)", 3, "begun\n", False),
+    "is terminated": ("os.kill(os.getpid(), signal.SIGTERM)", 143, "begun\n", False),
+}
+
+
+def start_limited(script: str, mebibytes: int) -> subprocess.Popen:
+    size = mebibytes << 20
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not keep to the limit")
+@pytest.mark.parametrize(("deed", "code", "printed", "explained"), DEATHS.values(), ids=DEATHS)
+def test_the_death_of_a_program_of_little_memory_is_one_line(deed, code, printed, explained):
+    process = start_limited(SUPERVISED + deed, 4096)
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out) == (code, printed)
+    lines = errors.splitlines()
+    assert len(lines) == explained
+    if explained:
+        assert lines[0].startswith("error: Out of memory: ulimit -v allows 4.3 GB. Raise it, or")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not keep to the limit")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_to_the_parent_reaches_the_program(number):
+    deed = "print(os.getpid(), flush=True); time.sleep(60)"
+    process = start_limited(SUPERVISED + deed, 4096)
+    process.stdout.readline()
+    child = int(process.stdout.readline())
+    process.send_signal(number)
+    assert process.wait(timeout=20) == (143 if number == signal.SIGTERM else -number)
+    deadline = time.monotonic() + 20
+    while os.path.exists(f"/proc/{child}") and alive(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.communicate()
+
+
+def alive(process: int) -> bool:
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 FAILURES = {
     "map": (ImportError("lib.so: failed to map segment from shared object"), "Too little memory"),
     "allocate": (ImportError("lib.so: Cannot allocate memory"), "Too little memory"),
     "python": (SystemError("<f> returned NULL without setting an exception"), "Too little memory"),
     "memory": (MemoryError(), "Too little memory"),
+    "threads": (RuntimeError("can't start new thread"), "Too little memory"),
+    "C++": (RuntimeError("std::bad_alloc"), "Too little memory"),
     "files": (OSError(24, "Too many open files"), "ulimit -n allows"),
     "library": (ImportError("lib.so: Too many open files"), "ulimit -n allows"),
 }

@@ -103,6 +103,10 @@ def sound() -> dict[str, bytes]:
         "bmp": encoded(image, "BMP"),
         "webp": encoded(image, "WEBP"),
         "lossless webp": encoded(image, "WEBP", lossless=True),
+        "animated gif": encoded(image, "GIF", save_all=True, append_images=[noise(4)]),
+        "animated webp": encoded(image, "WEBP", save_all=True, append_images=[noise(4)]),
+        "animated png": encoded(image, "PNG", save_all=True, append_images=[noise(4)]),
+        "palette bmp": encoded(image.quantize(32), "BMP"),
     }
 
 
@@ -182,6 +186,16 @@ def change_header(data: bytes, draw: random.Random) -> bytes:
     return bytes(changed)
 
 
+def change_start(data: bytes, draw: random.Random) -> bytes:
+    """Changes a byte or two where short headers are: those of GIF, BMP and WebP."""
+    changed = bytearray(data)
+    for _ in range(draw.randrange(1, 3)):
+        changed[draw.randrange(min(len(data), 60))] = draw.choice(
+            (0, 1, 0x7F, 0xFF, draw.randrange(256))
+        )
+    return bytes(changed)
+
+
 def drop_chunk(data: bytes, draw: random.Random) -> bytes:
     """Leaves out a chunk of a PNG."""
     parts = chunks(data)
@@ -239,18 +253,85 @@ def change_rows(data: bytes, draw: random.Random) -> bytes:
     return _with_chunks(parts)
 
 
+def segments(data: bytes) -> list[bytes]:
+    """Returns the marker segments of a JPEG up to its first scan, and all else as the last part."""
+    found, position = [data[:2]], 2
+    while position + 4 <= len(data) and data[position + 1] != 0xDA:
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4])
+        found.append(data[position:end])
+        position = end
+    return [*found, data[position:]]
+
+
+def _place(parts: list[bytes], *kinds: int, draw: random.Random) -> int:
+    """Returns the place of one of the segments of these kinds."""
+    return draw.choice([place for place, part in enumerate(parts) if part[1] in kinds])
+
+
+def change_frame(data: bytes, draw: random.Random) -> bytes:
+    """Changes what the frame of a JPEG says: coding, precision, sides, sampling, tables."""
+    parts = segments(data)
+    place = _place(parts, 0xC0, 0xC2, draw=draw)
+    frame, change = bytearray(parts[place]), draw.randrange(5)
+    if change == 0:  # Lossless, arithmetic coding, hierarchical.
+        frame[1] = draw.choice((0xC1, 0xC2, 0xC3, 0xC5, 0xC9, 0xCA, 0xCB, 0xCD, 0xF7))
+    elif change == 1:
+        frame[4] = draw.choice((0, 2, 12, 16))
+    elif change == 2:
+        side = draw.choice((5, 7))
+        frame[side : side + 2] = bytes(2)
+    elif change == 3:
+        frame[5 + draw.randrange(4)] = draw.randrange(256)
+    else:
+        frame[draw.randrange(9, len(frame))] = draw.randrange(256)
+    parts[place] = bytes(frame)
+    return b"".join(parts)
+
+
+def tell_height_late(data: bytes, draw: random.Random) -> bytes:
+    """Gives the height of a JPEG after its first scan, in a marker DNL, as the standard allows."""
+    parts = segments(data)
+    place = _place(parts, 0xC0, 0xC2, draw=draw)
+    height = parts[place][5:7]
+    parts[place] = parts[place][:5] + draw.choice((bytes(2), height)) + parts[place][7:]
+    return b"".join(parts)[:-2] + b"\xff\xdc\0\x04" + height + b"\xff\xd9"
+
+
+def change_table(data: bytes, draw: random.Random) -> bytes:
+    """Changes a byte of a quantization or Huffman table of a JPEG."""
+    parts = segments(data)
+    place = _place(parts, 0xDB, 0xC4, draw=draw)
+    table = bytearray(parts[place])
+    table[draw.randrange(4, len(table))] = draw.randrange(256)
+    parts[place] = bytes(table)
+    return b"".join(parts)
+
+
+def move_segment(data: bytes, draw: random.Random) -> bytes:
+    """Moves, repeats or drops a segment in front of the first scan of a JPEG."""
+    parts = segments(data)
+    place, change = draw.randrange(1, len(parts) - 1), draw.randrange(3)
+    part = parts[place] if change == 0 else parts.pop(place)
+    if change < 2:
+        parts.insert(draw.randrange(1, len(parts)), part)
+    return b"".join(parts)
+
+
 _Change = Callable[[bytes, random.Random], bytes]
 _TO_ANY: tuple[_Change, ...] = (
     *(flip_bit, set_byte_to_ff, insert_marker, zero_sector, cut_off),
     *(remove_bytes, insert_bytes, scatter, change_header),
 )
+_TO_JPEG: tuple[_Change, ...] = (change_frame, tell_height_late, change_table, move_segment)
 _TO_PNG: tuple[_Change, ...] = (drop_chunk, move_chunk, repeat_chunk, change_chunk, change_rows)
 
 
 def mutate(data: bytes, draw: random.Random) -> bytes:
     """Returns a damaged copy of a sound image."""
+    if data.startswith(b"\xff\xd8"):
+        return draw.choice(_TO_ANY + _TO_JPEG)(data, draw)
     if not data.startswith(PNG_SIGNATURE):
-        return draw.choice(_TO_ANY)(data, draw)
+        return draw.choice((*_TO_ANY, change_start))(data, draw)
     change = draw.choice(_TO_ANY + _TO_PNG)
     changed = change(data, draw)
     return _checksums_mended(changed) if change in _TO_ANY and draw.random() < 0.7 else changed

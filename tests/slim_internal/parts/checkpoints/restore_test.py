@@ -221,6 +221,21 @@ def test_damaged_data_is_one_clear_error(tmp_path):
             restore.plan(variables, saved).restore(session)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_refused_by_the_name_of_the_variable(tmp_path, value):
+    with tf.Session() as session:
+        variables = _network()
+        session.run(tf.global_variables_initializer())
+        weights = np.zeros([4, 1001], np.float32)
+        weights[2, 3] = value
+        variables[1].load(weights, session)
+        saved = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+        message = f"^Checkpoint {saved} cannot be used: 1 of 4004 numbers of net/logits/weights are"
+        with pytest.raises(UserError, match=message):
+            restore.plan(variables, saved).restore(session)
+        restore.plan(variables[:1], saved).restore(session)  # What is not wanted does not matter.
+
+
 def test_single_file_of_the_first_tensorflow(tmp_path):
     """Most of the published checkpoints are such files."""
     path = str(tmp_path / "vgg_16.ckpt")

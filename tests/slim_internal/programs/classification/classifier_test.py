@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -266,6 +267,22 @@ def test_one_bad_image_is_reported_and_the_others_are_answered(tmp_path, graph, 
             assert [guess.index for guess in guesses] == [guess.index for guess in others]
     assert len(errors) == 6
     assert "bad.png cannot be used: it is not a JPEG" in str(errors[0])
+
+
+def test_outputs_that_are_not_finite_are_no_answer(pictures):
+    model = types.SimpleNamespace(
+        channels=1, image_size=28, preprocessing_name="lenet", class_name=str
+    )
+    rows = np.array([[0.5, 0.5], [np.nan, 0.5]], np.float32)
+    predictor = types.SimpleNamespace(model=model, batch_size=None, predict_all=lambda images: rows)
+    errors = []
+    with tf.Graph().as_default(), tf.Session() as session:
+        opened = classifier.Classifier(session, predictor)
+        answers = list(opened.classify(pictures[:2], on_error=errors.append))
+        assert [path for path, _ in answers] == pictures[:1]
+        assert f"{pictures[1]} cannot be classified: the network's outputs are" in str(errors[0])
+        with pytest.raises(UserError, match="infinite or NaN"):
+            list(opened.classify(pictures[:2]))
 
 
 def test_contents_that_were_read_already(graph, pictures):

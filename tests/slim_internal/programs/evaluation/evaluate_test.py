@@ -218,8 +218,20 @@ def test_a_network_that_finds_all_classes_equally_likely_is_not_always_right(set
 
 def test_outputs_that_are_not_finite_are_an_error(setup, tmp_path):
     checkpoint = _save_with_logits(tmp_path, [0.0] * 9 + [np.nan])
-    with pytest.raises(UserError, match="Of 360 images 360 get outputs that are not finite"):
+    with pytest.raises(UserError, match="Of 360 images 360 get outputs that are not finite") as e:
         evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": checkpoint}))
+    assert "1 of 10 numbers of LeNet/fc4/biases are infinite or NaN" in str(e.value)
+
+
+def test_infinite_weights_are_an_error_even_where_no_output_shows_them(setup, tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        nets_factory.get_network_fn("lenet", 10)(tf.placeholder(tf.float32, [1, 28, 28, 1]))
+        session.run(tf.global_variables_initializer())
+        (biases,) = tf.trainable_variables("LeNet/fc3/biases")
+        session.run(biases.assign([-np.inf] + [0.0] * (biases.shape[0] - 1)))
+        saved = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    with pytest.raises(UserError, match="1 of 1024 numbers of LeNet/fc3/biases are infinite"):
+        evaluate.evaluate(Evaluation(**{**setup, "checkpoint_path": saved}))
 
 
 def test_a_damaged_record_is_an_error_naming_the_file(setup, tmp_path):

@@ -358,6 +358,19 @@ def test_damaged_record_costs_no_step(run, tmp_path):
     assert _steps(tmp_path / "run") == [4]
 
 
+def test_a_run_does_not_go_on_from_weights_that_are_not_finite(run, tmp_path):
+    run("run", 1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, value in _values(str(tmp_path / "run/model.ckpt-1")).items():
+            changed = np.full_like(value, np.inf) if name.endswith("logits/weights") else value
+            tf.Variable(changed, name=name)
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / "run/model.ckpt"), global_step=1)
+    with pytest.raises(UserError, match=r"model.ckpt-1 cannot be used: .*logits/weights are inf"):
+        run("run", 2)
+    assert _steps(tmp_path / "run") == [1]
+
+
 def test_absurd_learning_rate_stops_the_run(run, tmp_path):
     with pytest.raises(hooks.DivergedError, match=r"learning rate 1e\+30.*--learning_rate"):
         run("run", 8, learning_rate=1e30, weight_decay=0.1)
