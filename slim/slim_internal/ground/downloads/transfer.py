@@ -5,6 +5,7 @@ server shows, by a strong validator, that its file is still the one the first by
 Attempts that bring the file further do not count against the number of retries.
 """
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -283,6 +284,8 @@ class _Transfer:
                 if part.length == 0 and responses.looks_like_web_page(chunk, self.remote.name):
                     part.clear()
                     raise SourceError(WEB_PAGE_INSTEAD)
+                if total is None:
+                    space.require_room_to_spare(part.path, len(chunk), self.remote.name)
                 part.write(chunk)
                 meter.advance(len(chunk))
                 if total is not None and part.length > total:
@@ -309,15 +312,68 @@ class _Transfer:
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         """Yields the bytes as they arrive, so that a break loses none that came before it."""
+        watch = _Watch(response, self.policy.stall_timeout + self.policy.rate_window)
         try:
-            while chunk := response.raw.read1(_CHUNK, decode_content=False):
-                yield chunk
+            with watch:
+                while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                    watch.arrived()
+                    yield chunk
+                    watch.arrived()
+            if watch.cut_off:
+                raise urllib3.exceptions.ProtocolError
         except urllib3.exceptions.ReadTimeoutError as error:
             silence = f"{self.policy.stall_timeout:g} s"
             raise _TryAgainError(f"the server sent nothing for {silence}") from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if watch.cut_off:
+                rate = human_bytes(self.policy.minimum_rate)
+                raise _TryAgainError(f"the server sent less than {rate}/s") from error
             length = human_bytes(self.part.length)
             raise _TryAgainError(f"the connection broke after {length}") from error
+
+
+class _Watch:
+    """Shuts a connection on which no read comes to an end.
+
+    The time that a socket may be silent bounds each byte, not a line of them: the length of a chunk
+    that arrives byte by byte would be read for ever.
+
+    Args:
+      response: The answer that is being read.
+      longest: Seconds that a read may take.
+
+    Attributes:
+      cut_off: Whether the connection was shut.
+    """
+
+    def __init__(self, response: requests.Response, longest: float):
+        self.cut_off = False
+        self._response = response
+        self._longest = longest
+        self._last = time.monotonic()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def arrived(self) -> None:
+        """Notes that something has come, or is asked for."""
+        self._last = time.monotonic()
+
+    def _run(self) -> None:
+        left = self._longest
+        while left > 0 and not self._end.wait(left):
+            left = self._last + self._longest - time.monotonic()
+        if not self._end.is_set():
+            self.cut_off = True
+            with contextlib.suppress(OSError, ValueError):
+                self._response.raw.shutdown()
+
+    def __enter__(self) -> "_Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, error_type, error, trace) -> None:
+        self._end.set()
+        self._thread.join()
 
 
 def _refuse_false_certificate(error: BaseException) -> None:

@@ -12,6 +12,7 @@ from slim_internal.ground.progress import human_bytes
 # How the system says that a disk is full, that the user may have no more of it, and that a file
 # may not grow any further.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SPARE = 64 << 20  # Bytes to leave to others.
 
 
 def is_full(error: OSError) -> bool:
@@ -60,6 +61,27 @@ def write_errors_explained(path: str | os.PathLike) -> Iterator[None]:
 def free_bytes(folder: str | os.PathLike) -> int:
     """Returns how many bytes a user may still write to the disk of a folder."""
     return shutil.disk_usage(folder).free
+
+
+def require_room_to_spare(path: str | os.PathLike, needed: int, what: str) -> None:
+    """Requires that a disk does not run full of what nobody knows the size of.
+
+    Args:
+      path: The file that grows.
+      needed: Bytes that are written next.
+      what: What it is, for the message.
+
+    Raises:
+      UserError: Hardly anything would be free then.
+    """
+    folder = os.path.dirname(os.fspath(path)) or "."
+    usage = shutil.disk_usage(folder)
+    if usage.free - needed < min(_SPARE, usage.total // 20):
+        raise UserError(
+            f"Cannot write to {os.fspath(path)}: the disk is full but for"
+            f" {human_bytes(usage.free)}, and the size of {what} is not known. Free some space and"
+            " run the same command again."
+        )
 
 
 def require_free(folder: str | os.PathLike, needed: int, what: str) -> None:

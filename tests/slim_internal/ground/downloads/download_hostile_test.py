@@ -213,6 +213,11 @@ SLOW = {
         Policy(retries=2, backoff=0.01, answer_timeout=0.3),
         "no whole answer within",
     ),
+    "the_length_of_a_chunk_byte_by_byte": (
+        Fault(endless_chunk=0.02),
+        Policy(retries=2, backoff=0.01, stall_timeout=0.3, rate_window=0.3, minimum_rate=1e7),
+        "sent less than 10.0 MB/s, and 3 attempts in a row",
+    ),
     "fast_enough_and_without_end": (
         Fault(trickle=0.01),
         Policy(retries=2, backoff=0.01, minimum_rate=1.0, longest_transfer=0.5),

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -258,6 +259,28 @@ def test_a_disk_that_turns_out_too_small(server, small_disk):
     with pytest.raises(errors.UserError, match="disk is full"):
         fetch_from(server, small_disk, size=None)
     assert not (small_disk / "a.bin").exists()
+
+
+@pytest.mark.parametrize("strong", [True, False], ids=["to_be_continued", "of_no_use"])
+def test_a_disk_is_not_filled_by_a_file_of_unknown_size(server, tmp_path, monkeypatch, strong):
+    free = [100_000]
+
+    def usage(folder):
+        there = sum(path.stat().st_size for path in tmp_path.iterdir())
+        return types.SimpleNamespace(total=1_000_000, used=0, free=free[0] - there)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    server.faults = [Fault(chunked=True, headers={} if strong else {"ETag": ""})]
+    with pytest.raises(
+        errors.UserError, match=r"disk is full but for .*size of a\.bin is not known"
+    ):
+        fetch_from(server, tmp_path, size=None)
+    assert usage("").free >= 50_000
+    assert (tmp_path / "a.bin.part").exists() == strong
+    free[0] = 10_000_000
+    fetch_from(server, tmp_path, size=None)
+    assert_good(tmp_path)
+    assert (server.requests[-1].range_start is not None) == strong
 
 
 @pytest.mark.parametrize("size", [SIZE, None], ids=["size_known", "announced"])

@@ -33,6 +33,7 @@ class Fault:
       reason: The words after the status.
       trickle: Seconds between two bytes of the body.
       endless_header: Seconds between two bytes of a header that never ends.
+      endless_chunk: Seconds between two bytes of the line with the length of the second chunk.
       headers: More headers, replacing those of the right answer; an empty one takes its away.
       cut_after: Close the connection after so many bytes of the body.
       stall: Seconds to be silent, after `cut_after` bytes, before going on.
@@ -50,6 +51,7 @@ class Fault:
     reason: str | None = None
     trickle: float = 0.0
     endless_header: float = 0.0
+    endless_chunk: float = 0.0
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     cut_after: int | None = None
     stall: float = 0.0
@@ -181,7 +183,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(status, body, headers, fault)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str], fault: Fault) -> None:
-        if fault.chunked:
+        if fault.chunked or fault.endless_chunk:
             headers["Transfer-Encoding"] = "chunked"
         else:
             headers["Content-Length"] = str(len(body) + fault.length_error)
@@ -201,7 +203,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _send_body(self, body: bytes, fault: Fault) -> None:
         stop = len(body) if fault.cut_after is None else min(fault.cut_after, len(body))
-        if fault.trickle:
+        if fault.endless_chunk:
+            self._write(body[: stop // 2], chunked=True)
+            self._trickle(itertools.chain([b"1;"], itertools.repeat(b"x")), fault.endless_chunk)
+        elif fault.trickle:
             self._trickle((body[i : i + 1] for i in range(stop)), fault.trickle)
         else:
             self._write(body[:stop], fault.chunked)
