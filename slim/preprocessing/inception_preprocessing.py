@@ -4,7 +4,7 @@ Training takes random parts of all sizes and ratios and distorts their colors: C
 arXiv:1409.4842, section 6, and A. G. Howard, arXiv:1312.5402.
 """
 
-from preprocessing import augmentations, channels
+from preprocessing import augmentations, channels, jpeg
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
 
@@ -69,7 +69,7 @@ def distorted_bounding_box_crop(
     """Returns a random part of the image that shows some of an object.
 
     Args:
-      image: Tensor [height, width, channels].
+      image: Tensor [height, width, channels], or a `jpeg.Jpeg`.
       bbox: Boxes of the objects, [1, boxes, 4]: top, left, bottom, right as fractions of the image.
       min_object_covered: Minimum fraction of an object to show.
       aspect_ratio_range: Minimum and maximum width / height.
@@ -80,9 +80,9 @@ def distorted_bounding_box_crop(
     Returns:
       The part, [h, w, channels], and its box, [1, 1, 4].
     """
-    with tf.name_scope(scope, "distorted_bounding_box_crop", [image, bbox]):
+    with tf.name_scope(scope, "distorted_bounding_box_crop", [bbox]):
         begin, size, box = tf.image.sample_distorted_bounding_box(
-            tf.shape(image),
+            tf.concat([jpeg.size(image), [3]], axis=0),
             bounding_boxes=bbox,
             min_object_covered=min_object_covered,
             aspect_ratio_range=aspect_ratio_range,
@@ -90,7 +90,7 @@ def distorted_bounding_box_crop(
             max_attempts=max_attempts,
             use_image_if_no_bounding_boxes=True,
         )
-        return tf.slice(image, begin, size), box
+        return jpeg.part(image, begin[:2], size[:2]), box
 
 
 def preprocess_for_train(
@@ -108,7 +108,7 @@ def preprocess_for_train(
 
     Args:
       image: Tensor [height, width, channels]; integers of the full range of their type, or floats
-        0 to 1.
+        0 to 1. Or a `jpeg.Jpeg`.
       height: Height of the result in pixels.
       width: Width of the result in pixels.
       bbox: Boxes of the objects, see `distorted_bounding_box_crop`; None for the whole image.
@@ -123,27 +123,29 @@ def preprocess_for_train(
     """
 
     def summarize(name, image, box=None):
-        if add_image_summaries:
-            images = tf.expand_dims(image, 0)
+        if add_image_summaries and not isinstance(image, jpeg.Jpeg):
+            images = tf.expand_dims(tf.image.convert_image_dtype(image, tf.float32), 0)
             tf.summary.image(
                 name, images if box is None else tf.image.draw_bounding_boxes(images, box)
             )
 
-    with tf.name_scope(scope, "distort_image", [image, height, width, bbox]):
+    with tf.name_scope(scope, "distort_image", [height, width, bbox]):
         if bbox is None:
             bbox = tf.constant([0.0, 0.0, 1.0, 1.0], shape=[1, 1, 4])
-        whole = channels.to_rgb(tf.image.convert_image_dtype(image, tf.float32))
-        summarize("image_with_bounding_boxes", whole, bbox)
-        image = whole
+        summarize("image_with_bounding_boxes", image, bbox)
+        whole = image
         if random_crop:
             image, box = distorted_bounding_box_crop(whole, bbox)
-            image.set_shape([None, None, 3])
             summarize("images_with_distorted_bounding_box", whole, box)
-        image = apply_with_random_selector(
-            image,
-            lambda x, method: tf.image.resize_images(x, [height, width], method),
-            num_cases=1 if fast_mode else 4,
-        )
+        image = channels.to_rgb(jpeg.decoded(image))
+        if fast_mode:
+            image = _resize(image, height, width)
+        else:
+            image = apply_with_random_selector(
+                tf.image.convert_image_dtype(image, tf.float32),
+                lambda x, method: tf.image.resize_images(x, [height, width], method),
+                num_cases=4,
+            )
         image.set_shape([height, width, 3])
         summarize("cropped_resized_image", image)
         image = augmentations.flip_left_right(image)
@@ -173,7 +175,7 @@ def preprocess_for_eval(
 
     Args:
       image: Tensor [height, width, channels]; integers of the full range of their type, or floats
-        0 to 1.
+        0 to 1. Or a `jpeg.Jpeg`.
       height: Height of the result in pixels; None keeps that of the middle.
       width: Width of the result in pixels; None keeps that of the middle.
       central_fraction: Fraction of the height and of the width to take.
@@ -184,17 +186,38 @@ def preprocess_for_eval(
     Returns:
       A float32 tensor [height, width, channels], -1 to 1.
     """
-    with tf.name_scope(scope, "eval_image", [image, height, width]):
-        image = tf.image.convert_image_dtype(image, tf.float32)
-        image = channels.to_grayscale(image) if use_grayscale else channels.to_rgb(image)
+    with tf.name_scope(scope, "eval_image", [height, width]):
         if central_crop and central_fraction:
-            image = tf.image.central_crop(image, central_fraction=central_fraction)
+            image = _middle(image, central_fraction)
+        image = jpeg.decoded(image)
+        if use_grayscale:
+            image = channels.to_grayscale(tf.image.convert_image_dtype(image, tf.float32))
+        else:
+            image = channels.to_rgb(image)
         if height and width:
-            image = tf.image.resize_bilinear(tf.expand_dims(image, 0), [height, width])
-            image = tf.squeeze(image, 0)
-        return (image - 0.5) * 2.0
+            image = _resize(image, height, width)
+        return (tf.image.convert_image_dtype(image, tf.float32) - 0.5) * 2.0
 
 
+def _middle(image, fraction):
+    if not isinstance(image, jpeg.Jpeg):
+        return tf.image.central_crop(image, central_fraction=fraction)
+    sides = tf.cast(image.size, tf.float64)
+    begin = tf.cast((sides - sides * fraction) / 2, tf.int32)  # As tf.image.central_crop rounds.
+    return image.part(begin, image.size - 2 * begin)
+
+
+def _resize(image, height, width):
+    """Returns an image of integers or of floats 0 to 1 resized, as floats 0 to 1.
+
+    Its integers become floats on the way, which takes less memory than to do so before.
+    """
+    image = tf.convert_to_tensor(image)
+    resized = tf.squeeze(tf.image.resize_bilinear(tf.expand_dims(image, 0), [height, width]), 0)
+    return resized / image.dtype.max if image.dtype.is_integer else resized
+
+
+@jpeg.takes_jpeg
 def preprocess_image(
     image,
     height,

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from preprocessing import (
     cifarnet_preprocessing,
     inception_preprocessing,
+    jpeg,
     lenet_preprocessing,
     vgg_preprocessing,
 )
 from slim_internal.ground import errors
+from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import tables
 
 # As published, the names of networks included: programs written against TF-Slim ask by them. Eight
@@ -93,7 +95,23 @@ def get_preprocessing(
     kwargs = {"is_training": is_training, "use_grayscale": use_grayscale}
     if not use_grayscale and not _takes(preprocess_image, "use_grayscale"):
         del kwargs["use_grayscale"]  # A module that was written before there was such an argument.
-    return functools.partial(preprocess_image, **kwargs)
+    preprocess = functools.partial(preprocess_image, **kwargs)
+    return jpeg.takes_jpeg(preprocess) if jpeg.is_taken_by(preprocess_image) else preprocess
+
+
+def sized(preprocess: Callable, height: int, width: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the function of an image alone that prepares it at that size.
+
+    Args:
+      preprocess: What `get_preprocessing` returned, or a function around it.
+      height: Height of its result in pixels.
+      width: Width of its result in pixels.
+    """
+
+    def prepare(image):
+        return preprocess(image, height, width)
+
+    return jpeg.takes_jpeg(prepare) if jpeg.is_taken_by(preprocess) else prepare
 
 
 def add_names(names: Mapping[str, str]) -> None:

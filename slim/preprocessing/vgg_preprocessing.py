@@ -4,7 +4,7 @@ K. Simonyan and A. Zisserman, arXiv:1409.1556, section 3.1: the smaller side is 
 pixels, in training to a random number of pixels, so that objects appear at several scales.
 """
 
-from preprocessing import augmentations, channels
+from preprocessing import augmentations, channels, jpeg
 from slim_internal.ground.compat import tf
 
 _R_MEAN = 123.68
@@ -30,7 +30,7 @@ def preprocess_for_train(
     """Returns a random part of the image at a random scale, mirrored or not.
 
     Args:
-      image: Tensor [height, width, channels], 0 to 255.
+      image: Tensor [height, width, channels], 0 to 255, or a `jpeg.Jpeg`.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
       resize_side_min: Minimum length of the smaller side in pixels; never less than the result's.
@@ -44,11 +44,14 @@ def preprocess_for_train(
     resize_side_min = max(resize_side_min, output_height, output_width)
     resize_side_max = max(resize_side_max, resize_side_min)
     side = tf.random_uniform([], resize_side_min, resize_side_max + 1, tf.int32)
-    image = channels.to_rgb(image)
-    room = _resized_size(image, side) - [output_height, output_width]
     # One draw for all axes, as tf.image.random_crop has it.
-    draw = tf.random_uniform([3], maxval=tf.int32.max, dtype=tf.int32)
-    image = _resized_part(image, side, draw[:2] % (room + 1), output_height, output_width)
+    draw = tf.random_uniform([3], maxval=tf.int32.max, dtype=tf.int32)[:2]
+    if isinstance(image, jpeg.Jpeg):
+        image = _random_part(image, side, draw, output_height, output_width)
+    else:
+        image = channels.to_rgb(image)
+        room = _resized_size(image, side) - [output_height, output_width]
+        image = _resized_part(image, side, draw % (room + 1), output_height, output_width)
     image = augmentations.apply(augmentations.flip_left_right(image), maximum=255.0)
     return _subtract_mean(image, use_grayscale)
 
@@ -57,7 +60,7 @@ def preprocess_for_eval(image, output_height, output_width, resize_side, use_gra
     """Returns the middle of the image at a fixed scale.
 
     Args:
-      image: Tensor [height, width, channels], 0 to 255.
+      image: Tensor [height, width, channels], 0 to 255, or a `jpeg.Jpeg`.
       output_height: Height of the result in pixels.
       output_width: Width of the result in pixels.
       resize_side: Length of the smaller side in pixels before the crop; never less than the
@@ -68,12 +71,13 @@ def preprocess_for_eval(image, output_height, output_width, resize_side, use_gra
       A float32 tensor [output_height, output_width, channels] around zero.
     """
     resize_side = max(resize_side, output_height, output_width)
-    image = channels.to_rgb(image)
+    image = channels.to_rgb(jpeg.decoded(image))
     room = _resized_size(image, resize_side) - [output_height, output_width]
     image = _resized_part(image, resize_side, room // 2, output_height, output_width)
     return _subtract_mean(image, use_grayscale)
 
 
+@jpeg.takes_jpeg
 def preprocess_image(
     image,
     output_height,
@@ -138,6 +142,29 @@ def _resized_part(image, smallest_side, offset, height, width):
     image = tf.slice(image, tf.pad(offset, [[0, 1]]), [height, width, 3])
     image.set_shape([height, width, 3])
     return image
+
+
+def _random_part(image, smallest_side, draw, height, width):
+    """Returns a part of the resized image, of which no more is decoded and resized than that part.
+
+    Its place is rounded to pixels of the file instead of pixels of the resized image, so it may lie
+    half a pixel beside where `_resized_part` takes it.
+
+    Args:
+      image: A `jpeg.Jpeg`.
+      smallest_side: Length of its smaller side in pixels after resizing.
+      draw: int32 [2], random numbers that are not negative: they choose top and left of the part.
+      height: Height of the part.
+      width: Width of the part.
+
+    Returns:
+      A float32 tensor [height, width, 3].
+    """
+    scale = tf.cast(tf.reduce_min(image.size), tf.float32) / tf.cast(smallest_side, tf.float32)
+    size = tf.cast(tf.rint(scale * [height, width]), tf.int32)
+    size = tf.clip_by_value(size, 1, image.size)
+    part = image.part(draw % (image.size - size + 1), size)
+    return tf.squeeze(tf.image.resize_bilinear(tf.expand_dims(part, 0), [height, width]), 0)
 
 
 def _subtract_mean(image, use_grayscale):

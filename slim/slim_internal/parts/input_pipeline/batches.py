@@ -4,6 +4,7 @@ Every dataset is read the same way: the descriptor says where the TFRecords are 
 one, a function prepares the image.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,12 +12,9 @@ import numpy as np
 from datasets.descriptor import data_files
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.input_pipeline import stateless_random
+from slim_internal.parts.input_pipeline import decoding, order, stateless_random
 
 AUTOTUNE = tf.data.AUTOTUNE
-
-# Encoded examples among which the next one is picked; the files come in random order as well.
-_SHUFFLE_BUFFER = 4096
 
 
 def training_batches(
@@ -33,8 +31,8 @@ def training_batches(
 
     Batch n depends on the seed and n alone, whatever `first_batch` and the number of threads:
     each epoch has its own order of files and of examples, and random preprocessing draws by the
-    number of the example. (`dataset.num_samples` has to be true.) Up to one epoch is read, but
-    not decoded, to get to the first batch.
+    number of the example. (`dataset.num_samples` has to be true.) Before the first batch, no more
+    is read than the window of records that it is in; see `order`.
 
     Args:
       dataset: Descriptor with the items `image` and `label`.
@@ -51,11 +49,14 @@ def training_batches(
     """
     files = _filled_files(dataset)
     position = first_batch * batch_size
-    records = _endless(
-        tf.constant(files),
-        lambda order, epoch: _records(tf.data.Dataset.from_tensor_slices(order), num_readers),
-        position=position,
+    records = order.endless(
+        lambda file, first, _: tf.data.TFRecordDataset(tf.gather(files, file)).skip(first),
+        len(files),
+        order.counter(files),
+        window=order.window_size(files, dataset.num_samples),
+        num_readers=num_readers,
         num_samples=dataset.num_samples,
+        position=position,
         seed=seed,
     )
     example = _drawn_by_number(dataset, preprocess, seed)
@@ -64,6 +65,7 @@ def training_batches(
 
 
 def training_indices(
+    dataset: slim.dataset.Dataset,
     counts: Sequence[int],
     *,
     batch_size: int,
@@ -75,6 +77,7 @@ def training_indices(
     """Returns the batches of `training_batches` as numbers of examples, of which none is read.
 
     Args:
+      dataset: As for `training_batches`.
       counts: Examples in each file, the files in order of name; examples are numbered through.
       batch_size: Examples per batch.
       seed: As for `training_batches`.
@@ -89,18 +92,18 @@ def training_indices(
     ends = tf.constant(np.cumsum(counts), tf.int64)
     starts = ends - tf.constant(counts, tf.int64)
 
-    def numbers(order, epoch):
+    def numbers(file, first, epoch):
         offset = num_samples * (epoch % num_draws)
-        return tf.data.Dataset.from_tensor_slices(order).interleave(
-            lambda file: tf.data.Dataset.range(offset + starts[file], offset + ends[file]),
-            cycle_length=num_readers,
-        )
+        return tf.data.Dataset.range(offset + starts[file] + first, offset + ends[file])
 
-    examples = _endless(
-        tf.range(len(counts)),
+    examples = order.endless(
         numbers,
-        position=first_batch * batch_size,
+        len(counts),
+        lambda file: counts[file],
+        window=order.window_size(_filled_files(dataset), num_samples),
+        num_readers=num_readers,
         num_samples=num_samples,
+        position=first_batch * batch_size,
         seed=seed,
     )
     return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
@@ -136,41 +139,15 @@ def _drawn_by_number(dataset, preprocess, seed):
 
     @tf.autograph.experimental.do_not_convert
     def example(number, record):
-        image, label = dataset.decoder.decode(record, ["image", "label"])
-        with stateless_random.draws(seed, number):
-            return {"image": preprocess(image), "label": label}
+        @functools.wraps(preprocess)
+        def drawing(image):
+            with stateless_random.draws(seed, number):
+                return preprocess(image)
+
+        image, label = decoding.prepared(dataset.decoder, record, drawing, ["label"])
+        return {"image": image, "label": label}
 
     return example
-
-
-def _endless(
-    files: tf.Tensor,
-    read: Callable[[tf.Tensor, tf.Tensor], tf.data.Dataset],
-    *,
-    position: int,
-    num_samples: int,
-    seed: int,
-) -> tf.data.Dataset:
-    """Returns shuffled epochs one after the other, from a position on.
-
-    Args:
-      files: The files, one element each.
-      read: Function of files in another order and the number of the epoch that returns what is
-        in them.
-      position: Number of the first example to return.
-      num_samples: Examples in all files together.
-      seed: Decides the order.
-    """
-    first_epoch, already_seen = divmod(position, num_samples)
-
-    @tf.autograph.experimental.do_not_convert
-    def shuffled(epoch):
-        tf.set_random_seed(seed)  # Of this function, whatever the graph around it has.
-        order = tf.random.experimental.stateless_shuffle(files, tf.stack([seed, epoch]))
-        examples = read(order, epoch).shuffle(_SHUFFLE_BUFFER, seed=seed + epoch)
-        return examples.skip(already_seen * tf.cast(tf.equal(epoch, first_epoch), tf.int64))
-
-    return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(shuffled)
 
 
 def evaluation_batches(
@@ -204,9 +181,9 @@ def evaluation_batches(
 
     @tf.autograph.experimental.do_not_convert
     def example(record):
-        image, *others = dataset.decoder.decode(record, ["image", *items])
+        image, *others = decoding.prepared(dataset.decoder, record, preprocess, items)
         more = {"record": record} if with_records else {}
-        return {"image": preprocess(image), **dict(zip(items, others, strict=True)), **more}
+        return {"image": image, **dict(zip(items, others, strict=True)), **more}
 
     files = tf.data.Dataset.from_tensor_slices(_filled_files(dataset))
     examples = _records(files, num_readers).map(example, num_parallel_calls=num_threads)

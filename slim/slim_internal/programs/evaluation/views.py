@@ -3,7 +3,12 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
-from preprocessing import inception_preprocessing, preprocessing_factory, vgg_preprocessing
+from preprocessing import (
+    inception_preprocessing,
+    jpeg,
+    preprocessing_factory,
+    vgg_preprocessing,
+)
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference.description import ModelDescription
@@ -62,6 +67,8 @@ def of(config: Evaluation, model: ModelDescription) -> Views:
             views = views + [tf.reverse(view, axis=[1]) for view in views]
         return tf.stack(views)
 
+    if own and not config.crop_fraction and jpeg.is_taken_by(prepare):
+        make = jpeg.takes_jpeg(make)
     return Views(count * (2 if mirrored else 1), make)
 
 

@@ -284,7 +284,7 @@ def _install(
     file = feature_files.FeatureFile(os.path.join(config.train_dir, "features"))
     kept = [tensor for tensor in tensors if not _is_constant_shape(tensor)]
     values, new_labels, input_seconds = _inputs(
-        config, file, kept, labels, counts, num_draws, first_step
+        config, dataset, file, kept, labels, counts, num_draws, first_step
     )
     replacements = dict(zip(map(id, kept), values, strict=True))
     examples = input_pipeline.numbered_batches(
@@ -323,9 +323,10 @@ def _install(
     )
 
 
-def _indices(config, counts, num_draws, first_step):
+def _indices(config, dataset, counts, num_draws, first_step):
     """Returns the numbers of the examples of the next batch."""
     indices = input_pipeline.training_indices(
+        dataset,
         counts,
         batch_size=config.batch_size,
         seed=config.seed,
@@ -336,11 +337,11 @@ def _indices(config, counts, num_draws, first_step):
     return tf.data.make_one_shot_iterator(indices).get_next()
 
 
-def _inputs(config, file, tensors, labels, counts, num_draws, first_step):
+def _inputs(config, dataset, file, tensors, labels, counts, num_draws, first_step):
     """Returns the features and labels of the next batch, and how long it took to get them."""
     asked = tf.timestamp()
     with tf.control_dependencies([asked]):
-        indices = _indices(config, counts, num_draws, first_step)
+        indices = _indices(config, dataset, counts, num_draws, first_step)
     types = [tf.float32] * len(tensors) + [tf.int64]
     *values, raw_labels = tf.numpy_function(file.take, [indices], types)
     with tf.control_dependencies(values):

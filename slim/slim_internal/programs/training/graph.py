@@ -118,7 +118,7 @@ def _preparation(config, network):
         use_grayscale=config.use_grayscale,
     )
     prepare = augmentations.augmented(prepare, augmentations.parse(config.augment))
-    return lambda image: prepare(image, size, size)
+    return preprocessing_factory.sized(prepare, size, size)
 
 
 def _statistics(config, clones):

@@ -93,7 +93,7 @@ def build(
     with tf.device("/device:CPU:0"):
         batches = input_pipeline.evaluation_batches(
             dataset,
-            lambda image: prepare(image, size, size),
+            preprocessing_factory.sized(prepare, size, size),
             batch_size=config.batch_size,
             num_readers=config.num_readers,
             num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,

@@ -1,13 +1,17 @@
 """Counts examples through the pipelines and damages their files."""
 
+import io
 import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import batches as input_pipeline
+from slim_internal.parts.input_pipeline import order
 from tests.slim_internal.programs.training import tiny_dataset
 
 
@@ -65,7 +69,13 @@ def test_numbers_of_examples_come_in_the_order_of_the_examples(dataset, first_ba
     batches = _train(dataset, 6, num_readers=2, first_batch=first_batch)
     with tf.Graph().as_default():
         indices = input_pipeline.training_indices(
-            [9, 8, 8], batch_size=10, seed=1, first_batch=first_batch, num_readers=2, num_draws=2
+            dataset,
+            [9, 8, 8],
+            batch_size=10,
+            seed=1,
+            first_batch=first_batch,
+            num_readers=2,
+            num_draws=2,
         )
         numbers = np.concatenate(_batches(indices, 6))
         (numbered,) = _batches(
@@ -124,3 +134,86 @@ def test_empty_files_are_refused_instead_of_waited_for(dataset, tmp_path):
         path.write_bytes(b"")
     with pytest.raises(UserError, match="data files are empty"):
         _train(dataset, 1)
+
+
+@pytest.mark.parametrize("num_readers", [1, 2, 4])
+def test_resuming_reads_on_in_the_middle_of_an_epoch(tmp_path, monkeypatch, num_readers):
+    monkeypatch.setattr(order, "_WINDOW", 7)
+    dataset = tiny_dataset.write(str(tmp_path), 40, num_shards=6)
+    whole = _train(dataset, 30, batch_size=4, num_readers=num_readers)
+    for first_batch in range(1, 20):
+        rest = _train(dataset, 2, batch_size=4, num_readers=num_readers, first_batch=first_batch)
+        assert _labels(rest) == _labels(whole[first_batch : first_batch + 2])
+
+
+def test_resuming_reads_no_more_than_a_window_before_the_first_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(order, "_WINDOW", 7)
+    dataset = tiny_dataset.write(str(tmp_path), 90, num_shards=1)
+    expected = _labels(_train(dataset, 20, batch_size=4)[16:])
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1  # Reading the first record would be an error.
+    path.write_bytes(data)
+    assert _labels(_train(dataset, 4, batch_size=4, first_batch=16)) == expected
+
+
+def test_windows_are_bounded_by_bytes(dataset, monkeypatch):
+    files = sorted(tf.io.gfile.glob(dataset.data_sources))
+    size = sum(tf.io.gfile.stat(path).length for path in files)
+    assert order.window_size(files, 25) == 25
+    monkeypatch.setattr(order, "_WINDOW_BYTES", size // 5)
+    assert order.window_size(files, 25) == 5 - (size % 5 > 0)
+    monkeypatch.setattr(order, "_WINDOW_BYTES", 1)
+    assert order.window_size(files, 25) == 1
+
+
+def _photos(folder):
+    """Writes JPEGs of all subsamplings, in color and grayscale, and a PNG; returns a descriptor."""
+    random = np.random.RandomState(0)
+    path = str(folder / "photos")
+    with tf.python_io.TFRecordWriter(path) as writer:
+        for number in range(8):
+            pixels = random.randint(0, 256, [9, 11, 3]).astype(np.uint8)
+            image = Image.fromarray(pixels).resize([173 + number, 131], Image.Resampling.BICUBIC)
+            data = io.BytesIO()
+            if number == 7:
+                image.save(data, "png")
+            else:
+                image = image.convert("L") if number == 6 else image
+                image.save(data, "jpeg", quality=90, subsampling=number % 3)
+            writer.write(tiny_dataset.example(data.getvalue(), number))
+    keys = {
+        "image/encoded": tf.FixedLenFeature((), tf.string),
+        "image/format": tf.FixedLenFeature((), tf.string, default_value="jpeg"),
+        "image/class/label": tf.FixedLenFeature((), tf.int64),
+    }
+    items = {
+        "image": slim.tfexample_decoder.Image(),
+        "label": slim.tfexample_decoder.Tensor("image/class/label"),
+    }
+    decoder = slim.tfexample_decoder.TFExampleDecoder(keys, items)
+    return slim.dataset.Dataset(path, tf.TFRecordReader, decoder, 8, {}, num_classes=8)
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "is_training"), [("inception", True), ("inception", False), ("vgg", False)]
+)
+def test_files_that_are_decoded_in_part_give_the_same_images(tmp_path, preprocessing, is_training):
+    dataset = _photos(tmp_path)
+    preprocess = preprocessing_factory.get_preprocessing(preprocessing, is_training)
+    results = []
+    for prepare in (
+        preprocessing_factory.sized(preprocess, 64, 48),
+        lambda image: preprocess(image, 64, 48),
+    ):
+        with tf.Graph().as_default():
+            make = input_pipeline.evaluation_batches
+            kwargs = {"batch_size": 8}
+            if is_training:
+                make, kwargs = input_pipeline.training_batches, {"batch_size": 24, "seed": 3}
+            (batch,) = _batches(make(dataset, prepare, **kwargs), 1)
+            graph = str(tf.get_default_graph().as_graph_def())
+        results.append(batch)
+        assert ("DecodeAndCropJpeg" in graph) == (prepare.__name__ == "prepare")
+    np.testing.assert_array_equal(results[0]["label"], results[1]["label"])
+    np.testing.assert_allclose(results[0]["image"], results[1]["image"], atol=1e-5)

@@ -35,7 +35,7 @@ def test_damaged_record_is_named(dataset, harm):
     path.write_bytes(data)
     if harm == "picture":
         with tf.python_io.TFRecordWriter(str(path)) as writer:
-            writer.write(tiny_dataset._example(b"no picture", 0))
+            writer.write(tiny_dataset.example(b"no picture", 0))
     strange = {"garbage": b"\xff\xfe\xfd garbage" * 9, "no label": b""}
     if harm in strange:
         with tf.python_io.TFRecordWriter(str(path)) as writer:

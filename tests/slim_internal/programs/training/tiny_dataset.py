@@ -21,7 +21,7 @@ def write(
         with tf.python_io.TFRecordWriter(os.path.join(directory, f"part-{shard}")) as writer:
             for number in range(shard, num_examples, num_shards):
                 label = number % num_classes if num_classes else number
-                writer.write(_example(_png(number % 256), label))
+                writer.write(example(_png(number % 256), label))
     return slim.dataset.Dataset(
         data_sources=os.path.join(directory, "part-*"),
         reader=tf.TFRecordReader,
@@ -48,7 +48,8 @@ def _png(brightness: int) -> bytes:
     return data.getvalue()
 
 
-def _example(encoded: bytes, label: int) -> bytes:
+def example(encoded: bytes, label: int) -> bytes:
+    """Returns a serialized example."""
     features = {
         "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded])),
         "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),

@@ -1,0 +1,72 @@
+"""JPEG files of which only the part that is needed is decoded.
+
+Most of the time that input takes goes into decoding, and training uses half of an image on average.
+A preprocessing that takes a `Jpeg` in place of an image says so by `@takes_jpeg`; everything else
+gets decoded images.
+"""
+
+from collections.abc import Callable
+
+from slim_internal.ground.compat import tf
+
+# The decoder interpolates colors between pixels that are two apart. Where it stops at the edge of a
+# part, the last column lacks its neighbor; a few more columns and the part is as in the whole.
+_MARGIN = 2
+
+
+class Jpeg:
+    """The image in a JPEG file, in color, that is not decoded yet.
+
+    Args:
+      encoded: Scalar string tensor with the contents of the file.
+    """
+
+    def __init__(self, encoded: tf.Tensor):
+        self._encoded = encoded
+        self.size = tf.image.extract_jpeg_shape(encoded)[:2]
+
+    def part(self, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Decodes a part, which is equal to that part of the whole.
+
+        Args:
+          begin: int32 [2], its first row and its first column.
+          size: int32 [2], its height and its width.
+
+        Returns:
+          A uint8 tensor [height, width, 3].
+        """
+        width = tf.minimum(size[1] + _MARGIN, self.size[1] - begin[1])
+        window = tf.stack([begin[0], begin[1], size[0], width])
+        part = tf.image.decode_and_crop_jpeg(self._encoded, window, channels=3)
+        return part[:, : size[1]]
+
+
+def takes_jpeg(preprocess: Callable) -> Callable:
+    """Marks a preprocessing function whose argument `image` may be a `Jpeg`."""
+    preprocess.takes_jpeg = True
+    return preprocess
+
+
+def is_taken_by(preprocess: Callable) -> bool:
+    """Returns whether a function is marked by `takes_jpeg`."""
+    return getattr(preprocess, "takes_jpeg", False)
+
+
+def size(image: tf.Tensor | Jpeg) -> tf.Tensor:
+    """Returns int32 [2], height and width of an image, decoded or not."""
+    return image.size if isinstance(image, Jpeg) else tf.shape(image)[:2]
+
+
+def part(image: tf.Tensor | Jpeg, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Returns a part of an image [height, width, channels], decoded or not; see `Jpeg.part`."""
+    if isinstance(image, Jpeg):
+        return image.part(begin, size)
+    depth = image.shape[-1]
+    image = tf.slice(image, tf.pad(begin, [[0, 1]]), tf.pad(size, [[0, 1]], constant_values=-1))
+    image.set_shape([None, None, depth])
+    return image
+
+
+def decoded(image: tf.Tensor | Jpeg) -> tf.Tensor:
+    """Returns an image as a tensor, whole."""
+    return image.part(tf.zeros([2], tf.int32), image.size) if isinstance(image, Jpeg) else image
