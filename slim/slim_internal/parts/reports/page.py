@@ -79,6 +79,11 @@ def paragraph(text: str, kind: str = "") -> Markup:
     return Markup(f"<p{attribute}>{escape(text)}</p>\n")
 
 
+def link(text: str, address: str) -> Markup:
+    """Returns a link to another page."""
+    return Markup(f'<a href="{html.escape(address)}">{escape(text)}</a>')
+
+
 def beside(*parts: Markup) -> Markup:
     """Returns parts that stand side by side where the window is wide enough."""
     return Markup(f'<div class="beside">\n{join(parts)}</div>\n')

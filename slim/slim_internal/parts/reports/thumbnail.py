@@ -6,6 +6,7 @@ import io
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from slim_internal.ground.images import pixels
@@ -44,6 +45,23 @@ def make(
     """Returns the thumbnail of an image of any mode and size."""
     lossless = max(image.size) <= SIDE
     return Thumbnail(fit(image, boxes), name, detail, place, lossless)
+
+
+def of_prepared(values: np.ndarray, name: str, detail: str = "") -> Thumbnail:
+    """Returns the thumbnail of what a network gets: float [height, width, 1 or 3] of any range."""
+    low, high = float(values.min()), float(values.max())
+    if low >= -1.001 and high <= 1.001:
+        low, high = -1.0, 1.0  # Most networks read this range: keep dark images dark.
+    levels = ((values - low) / max(high - low, 1e-6) * 255).clip(0, 255)
+    return make(
+        Image.fromarray(
+            np.squeeze(levels.astype(np.uint8), axis=-1)
+            if values.shape[-1] == 1
+            else levels.astype(np.uint8)
+        ),
+        name,
+        detail,
+    )
 
 
 def fit(image: Image.Image, boxes: Sequence[Box] = (), side: int = SIDE) -> Image.Image:

@@ -10,9 +10,9 @@ from datasets.storage.layout import Layout
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.metrics import mcnemar
 from slim_internal.parts.metrics.metric import Outputs, Table, Value
+from slim_internal.parts.reports.kept_examples import Answer, KeptExamples
 from slim_internal.parts.reports.thumbnail import Thumbnail
 from slim_internal.programs.evaluation import predictions
-from slim_internal.programs.evaluation.kept_examples import Answer, KeptExamples
 
 _COLUMNS = ("example", "file", "label_name", "correct", "name_1")
 

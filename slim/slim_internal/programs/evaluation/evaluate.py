@@ -25,11 +25,11 @@ from slim_internal.parts.metrics.measurement import Measurement
 from slim_internal.parts.metrics.metric import Value
 from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.parts.metrics.writers import Several
+from slim_internal.parts.reports.telling_examples import TellingExamples
 from slim_internal.programs.evaluation import evaluation_page, networks, predictions, views
 from slim_internal.programs.evaluation import settings as evaluation_config
 from slim_internal.programs.evaluation.comparison import Comparison
 from slim_internal.programs.evaluation.label_errors import LabelErrors
-from slim_internal.programs.evaluation.telling_examples import TellingExamples
 
 _LOG = logging.getLogger(__name__)
 

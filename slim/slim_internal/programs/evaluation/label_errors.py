@@ -14,8 +14,8 @@ import numpy as np
 
 from datasets.storage.layout import Layout
 from slim_internal.parts.metrics.metric import Outputs, Table, Value
+from slim_internal.parts.reports.kept_examples import Answer, KeptExamples
 from slim_internal.parts.reports.thumbnail import Thumbnail
-from slim_internal.programs.evaluation.kept_examples import Answer, KeptExamples
 
 # Of more classes, only so many of the most likely are remembered for each example; any other has a
 # probability below 1/20.

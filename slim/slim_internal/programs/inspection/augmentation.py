@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from nets import nets_factory
 from nets.network import Network
@@ -72,11 +71,5 @@ def _stored(example: StoredExample, name: str) -> Thumbnail:
         return thumbnail.make(image, name, f"as stored, {image.width} x {image.height}")
 
 
-def _drawn(pixels: np.ndarray, number: int) -> Thumbnail:
-    """Returns what a network gets, as an image again."""
-    low, high = float(pixels.min()), float(pixels.max())
-    if low >= -1.001 and high <= 1.001:
-        low, high = -1.0, 1.0  # Most networks read this range: keep dark images dark.
-    levels = (pixels - low) / max(high - low, 1e-6) * 255
-    image = Image.fromarray(np.squeeze(levels.clip(0, 255).astype(np.uint8)))
-    return thumbnail.make(image, f"draw {number % DRAWS + 1}")
+def _drawn(values: np.ndarray, number: int) -> Thumbnail:
+    return thumbnail.of_prepared(values, f"draw {number % DRAWS + 1}")

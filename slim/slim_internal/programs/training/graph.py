@@ -9,6 +9,7 @@ from nets.network import Network
 from preprocessing import augmentations, preprocessing_factory
 from slim_internal.ground.compat import batch_norm, slim, tf
 from slim_internal.parts.checkpoints.restore import in_scopes
+from slim_internal.parts.inference import describe
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import mixing, stateless_random
 from slim_internal.parts.quantization import ranges, simulation
@@ -18,6 +19,7 @@ from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.settings import TrainConfig
 
 _AUX_LOSS_WEIGHT = 0.4
+_IMAGES_SHOWN = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,10 +40,13 @@ class TrainingGraph:
       input_seconds: How long the step waited for its batch.
       label_range: The smallest and the largest label of the batch, after the offset.
       num_classes: Number of classes of the network.
+      class_names: Their names; empty if not known.
       finite: Whether all variables of the model are finite numbers.
       statistics_updates: Updates of the statistics of the layers that are trained, as the network
         makes them.
-      summaries: Activations, weights and losses for TensorBoard, merged.
+      images: The first images of a batch as the network gets them, and their labels; None where
+        their features are kept.
+      summaries: Activations, weights and losses for TensorBoard, merged; None if not asked for.
       features: What frozen layers compute, where it is kept.
     """
 
@@ -51,9 +56,11 @@ class TrainingGraph:
     input_seconds: tf.Tensor
     label_range: tf.Tensor
     num_classes: int
+    class_names: tuple[str, ...]
     finite: tf.Tensor
     statistics_updates: Sequence[tf.Operation]
-    summaries: tf.Tensor
+    images: tuple[tf.Tensor, tf.Tensor] | None
+    summaries: tf.Tensor | None
     features: frozen_features.Features | None = None
 
 
@@ -94,7 +101,8 @@ def build(
         learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
         optimizer = optimizers.build(config, learning_rate)
         loss = _update(config, clones, optimizer, global_step)
-        _add_summaries(clones[0], loss, learning_rate, features)
+        if config.histograms:
+            _add_summaries(clones[0], features)
         return TrainingGraph(
             loss=loss,
             accuracy=tf.reduce_mean([clone.outputs.accuracy for clone in clones]),
@@ -102,9 +110,13 @@ def build(
             input_seconds=input_seconds,
             label_range=tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)]),
             num_classes=num_classes,
+            class_names=describe.names_after_offset(
+                describe.classes_of(dataset)[1], config.labels_offset
+            ),
             finite=_all_finite(slim.get_model_variables()),
             statistics_updates=_statistics(config, clones),
-            summaries=tf.summary.merge_all(),
+            images=None if features else tuple(part[:_IMAGES_SHOWN] for part in batch),
+            summaries=tf.summary.merge_all() if config.histograms else None,
             features=features,
         )
 
@@ -209,7 +221,7 @@ def _all_finite(variables):
     return tf.reduce_all([tf.reduce_all(tf.math.is_finite(variable)) for variable in variables])
 
 
-def _add_summaries(clone, loss, learning_rate, features):
+def _add_summaries(clone, features):
     kept = freezing.ancestors(features.tensors) if features else ()
     for name, activation in clone.outputs.end_points.items():
         if activation.op in kept:  # They are not computed any more.
@@ -220,5 +232,3 @@ def _add_summaries(clone, loss, learning_rate, features):
         tf.summary.histogram(f"variables/{variable.op.name}", variable)
     for part in tf.get_collection(tf.GraphKeys.LOSSES, clone.scope):
         tf.summary.scalar(f"losses/{part.op.name}", part)
-    model_deploy.loss_summary(loss)
-    tf.summary.scalar("learning_rate", learning_rate)

@@ -16,6 +16,7 @@ from typing import Any
 from slim_internal.ground.compat import first_cause, paths, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import damage
+from slim_internal.parts.metrics.tensorboard import TensorBoard
 
 _LOG = logging.getLogger(__name__)
 
@@ -254,13 +255,13 @@ class Summaries(Hook):
 
     Args:
       summaries: Merged summaries.
-      events: Where to write.
+      board: Writes them.
       every_secs: Seconds between two of them.
     """
 
-    def __init__(self, summaries: tf.Tensor, events: tf.summary.FileWriter, every_secs: float):
+    def __init__(self, summaries: tf.Tensor, board: TensorBoard, every_secs: float):
         self._summaries = summaries
-        self._events = events
+        self._board = board
         self._timer = Timer(every_secs=every_secs, at_once=True)
 
     def fetches(self, step):
@@ -270,5 +271,5 @@ class Summaries(Hook):
     def after_step(self, step):
         """Writes the summaries that were asked for."""
         if "summaries" in step.values:
-            self._events.add_summary(step.values["summaries"], step.number)
+            self._board.add_merged(step.number, step.values["summaries"])
             self._timer.restart()

@@ -48,7 +48,7 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
             session.run(tf.global_variables_initializer())
             planned.restore(session)
             session.run(set_step)
-            statistics.Estimation(session, updates, config.reestimate_batch_norm, None).estimate()
+            statistics.Estimation(session, updates, config.reestimate_batch_norm).estimate()
             path = os.path.join(config.train_dir, "model.ckpt")
             saver.save(
                 session,

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 import threading
@@ -12,6 +11,10 @@ from collections.abc import Iterator, Mapping
 from slim_internal.ground.compat import tf
 from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.progress import duration
+from slim_internal.parts.metrics.json_files import JsonLines
+from slim_internal.parts.metrics.metric import Value
+from slim_internal.parts.metrics.tensorboard import TensorBoard
+from slim_internal.parts.metrics.writers import Several, Writer
 from slim_internal.programs.training.hooks import Hook, Step, Timer
 
 _LOG = logging.getLogger(__name__)
@@ -71,20 +74,21 @@ class Extent:
         return step * self.images_per_step / self.num_samples
 
 
-def write_metrics(path: str, step: int, values: Mapping[str, float]) -> None:
-    """Appends a line to a file of metrics."""
-    with open(path, "a", encoding="utf-8") as metrics:
-        metrics.write(json.dumps({"step": step, **values}) + "\n")
+def open_metrics(train_dir: str, first_step: int) -> tuple[Several, TensorBoard]:
+    """Returns the writers of a run's numbers, and of these the one for TensorBoard.
+
+    What was reported of steps to come, by a run that was interrupted, is forgotten.
+    """
+    path = os.path.join(train_dir, METRICS_FILENAME)
+    cut_metrics(path, first_step)
+    board = TensorBoard(train_dir)
+    board.forget_from(first_step + 1)
+    return Several(JsonLines(path), board), board
 
 
-def write_scalars(
-    events: tf.summary.FileWriter, step: int, values: Mapping[str, float], group: str
-) -> None:
-    """Writes numbers for TensorBoard."""
-    for name, value in values.items():
-        summary = tf.Summary(value=[tf.Summary.Value(tag=f"{group}/{name}", simple_value=value)])
-        events.add_summary(summary, step)
-    events.flush()
+def values(numbers: Mapping[str, float]) -> list[Value]:
+    """Returns numbers as writers take them: each has one name, wherever it goes."""
+    return [Value(name, number, tag=name) for name, number in numbers.items()]
 
 
 def cut_metrics(path: str, step: int) -> None:
@@ -115,8 +119,7 @@ class Reporting(Hook):
     Each report goes to the log as a line, to `metrics.jsonl` as a JSON object and to TensorBoard.
 
     Args:
-      train_dir: Folder of `metrics.jsonl`; what was reported of steps to come is removed from it.
-      events: Writes for TensorBoard.
+      metrics: Writes the numbers.
       tensors: `accuracy` of a batch, and `input_seconds` that a step waits for it.
       extent: How much there is to train.
       every_steps: Steps between two reports.
@@ -124,22 +127,16 @@ class Reporting(Hook):
 
     def __init__(
         self,
-        train_dir: str,
-        events: tf.summary.FileWriter,
+        metrics: Writer,
         tensors: Mapping[str, tf.Tensor],
         extent: Extent,
         *,
         every_steps: int,
     ):
-        self._path = os.path.join(train_dir, METRICS_FILENAME)
-        self._events = events
+        self._metrics = metrics
         self._tensors = tensors
         self._extent = extent
         self._timer = Timer(every_steps=every_steps, every_secs=_MAX_SILENCE)
-        cut_metrics(self._path, extent.first_step)
-        # TensorBoard forgets what it knows of this step and later ones.
-        log = tf.SessionLog(status=tf.SessionLog.START)
-        events.add_session_log(log, extent.first_step + 1)
         self._restart()
 
     def fetches(self, step):
@@ -156,8 +153,8 @@ class Reporting(Hook):
             self._restart()
 
     def close(self):
-        """Closes the file of events."""
-        self._events.close()
+        """Closes the files."""
+        self._metrics.close()
 
     def leave_out(self, seconds: float) -> None:
         """Does not count a time in which something else than training was done."""
@@ -172,7 +169,7 @@ class Reporting(Hook):
 
     def _report(self, step: Step) -> None:
         seconds = max(time.monotonic() - self._since, 1e-6)
-        values = {
+        numbers = {
             "epoch": self._extent.epoch(step.number),
             "loss": step.loss,
             "accuracy": self._accuracy / self._steps,
@@ -180,20 +177,19 @@ class Reporting(Hook):
             "images_per_second": self._steps * self._extent.images_per_step / seconds,
             "input_wait": min(1.0, self._input_seconds / seconds),
         }
-        _LOG.info("%s", self._line(step, values, seconds))
-        write_metrics(self._path, step.number, values)
-        write_scalars(self._events, step.number, values, "training")
+        _LOG.info("%s", self._line(step, numbers, seconds))
+        self._metrics.write(step.number, values(numbers))
 
-    def _line(self, step: Step, values: Mapping[str, float], seconds: float) -> str:
-        rate = values["images_per_second"]
+    def _line(self, step: Step, numbers: Mapping[str, float], seconds: float) -> str:
+        rate = numbers["images_per_second"]
         last = self._extent.last_step
         line = (
             f"step {step.number}{f'/{last}' if last else ''}"
-            f"  epoch {values['epoch']:.2f}"
-            f"  loss {step.loss:.4f}  accuracy {values['accuracy']:.1%}"
+            f"  epoch {numbers['epoch']:.2f}"
+            f"  loss {step.loss:.4f}  accuracy {numbers['accuracy']:.1%}"
             f"  lr {step.learning_rate:.4g}"
             f"  {rate:.{0 if rate >= 10 else 1}f} images/s"
-            f"  input wait {values['input_wait']:.0%}"
+            f"  input wait {numbers['input_wait']:.0%}"
         )
         if last:
             line += f"  ETA {duration((last - step.number) * seconds / self._steps)}"

@@ -51,8 +51,9 @@ class BatchNormSettings(Settings, subject="Batch normalization"):
     )
     final_statistics_batches: int = setting(
         20,
-        "Batches on which the moving statistics are estimated once more at the end of a run; 0, or"
-        " --moving_average_decay, keeps those of the last steps.",
+        "Batches on which the moving statistics are estimated once more at the end of a run, for"
+        " the moving averages of the weights too, where they are kept; 0 keeps those of the last"
+        " steps.",
         at_least=0,
     )
     reestimate_batch_norm: int = setting(
@@ -91,7 +92,12 @@ class ValidationSettings(Settings, subject="Validation during training"):
         None, "Seconds between two evaluations during training.", above=0
     )
     eval_every_epochs: float | None = setting(
-        None, "Epochs between two evaluations during training.", above=0, at_most=1_000_000_000
+        None,
+        "Epochs between two evaluations during training; 0 for none. Unless one of these three is"
+        " given, a run evaluates itself once per epoch where the dataset has such a split, and"
+        " spends a tenth of its time on it at most.",
+        at_least=0,
+        at_most=1_000_000_000,
     )
     eval_split_name: str = setting("validation", "Split that a run evaluates itself on.")
     best_metric: str = setting(
@@ -161,7 +167,13 @@ class TrainConfig(
     )
     log_every_n_steps: int = setting(10, "Steps between two progress lines.", at_least=1)
     save_summaries_secs: int = setting(
-        600, "Seconds between two summaries of activations and weights.", at_least=0
+        600,
+        "Seconds between two summaries for TensorBoard: images that the network gets, and"
+        " --histograms.",
+        at_least=0,
+    )
+    histograms: bool = setting(
+        False, "Show histograms of all activations and weights in TensorBoard."
     )
     quantize_delay: int = setting(
         -1,

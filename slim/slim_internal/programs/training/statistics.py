@@ -8,11 +8,15 @@ estimated once more, for the weights that it ends with.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from slim_internal.ground.compat import tf
+import numpy as np
+
+from slim_internal.ground.compat import slim, tf
+from slim_internal.parts.checkpoints import restore
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training.hooks import Hook
+from slim_internal.programs.training.reporting import announced
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,6 +48,9 @@ def rising_rate(step: tf.Tensor) -> tf.Tensor:
     return (_WARM_UP_STEPS - 1) / (_WARM_UP_STEPS + tf.cast(step, tf.float32))
 
 
+_UPDATES = ("AssignSub", "AssignSubVariableOp")
+
+
 class Estimation(Hook):
     """Estimates the statistics anew on the next batches when a run has made its last step.
 
@@ -53,7 +60,8 @@ class Estimation(Hook):
       session: The session that trains.
       updates: The updates of the statistics.
       num_batches: How many batches; 0 leaves the statistics as they are.
-      last_step: The last step of the run; None if it has none.
+      is_end: Told a step, returns whether the run ends with it and is not just interrupted.
+      must_stop: Asked before each batch.
     """
 
     def __init__(
@@ -61,13 +69,15 @@ class Estimation(Hook):
         session: tf.Session,
         updates: Sequence[tf.Operation],
         num_batches: int,
-        last_step: int | None,
+        is_end: Callable[[int], bool] = lambda step: True,
+        must_stop: Callable[[], bool] = lambda: False,
     ):
         self._session = session
         self._rate = tf.placeholder(tf.float32, [])
-        self._averages = follow(updates, self._rate, own_rate=0.0)
+        self._updates = follow(updates, self._rate, own_rate=0.0)
         self._num_batches = num_batches
-        self._last_step = last_step
+        self._is_end = is_end
+        self._must_stop = must_stop
         self._any_step = False
 
     def after_step(self, step):
@@ -76,14 +86,34 @@ class Estimation(Hook):
 
     def at_end(self, step):
         """Estimates, if this is the end of the run and not just a stop."""
-        if self._averages and self._any_step and step == self._last_step:
-            self.estimate()
+        if self._updates and self._num_batches and self._any_step and self._is_end(step):
+            with announced("Estimating the statistics of batch normalization", at_once=False):
+                self.estimate()
+                self._estimate_averages()
+
+    def _estimate_averages(self) -> None:
+        """Does the same for the moving averages of the weights, as if these were the weights."""
+        averages = _moving_averages()
+        if not averages:
+            return
+        names = _statistics_of(self._updates)
+        kept, means = self._session.run([list(averages), list(averages.values())])
+        _load(self._session, averages, means)
+        self.estimate()
+        estimated = {variable: variable.op.name in names for variable in averages}
+        values = self._session.run([variable for variable, is_new in estimated.items() if is_new])
+        _load(self._session, averages, kept)
+        shadows = [averages[variable] for variable, is_new in estimated.items() if is_new]
+        _load(self._session, shadows, values)
 
     def estimate(self) -> None:
         """Replaces the statistics by their means over the next batches."""
         for number in range(self._num_batches):
+            if self._must_stop():
+                _LOG.info("Statistics estimated on %d of %d batches.", number, self._num_batches)
+                return
             try:
-                self._session.run(self._averages, {self._rate: 1 / (number + 1)})
+                self._session.run(self._updates, {self._rate: 1 / (number + 1)})
             except damage.DAMAGE_ERRORS as error:  # The steps that were made count more.
                 _LOG.warning(
                     "Statistics estimated on %d of %d batches: %s",
@@ -92,10 +122,33 @@ class Estimation(Hook):
                 return
 
 
+def _moving_averages() -> dict[tf.Variable, tf.Variable]:
+    """Returns the moving average of each variable of the model that training keeps one of."""
+    by_name = {variable.op.name: variable for variable in tf.global_variables()}
+    return {
+        variable: by_name[name]
+        for name, variable in restore.moving_averages(slim.get_model_variables()).items()
+        if name in by_name
+    }
+
+
+def _statistics_of(updates: Sequence[tf.Operation]) -> set[str]:
+    """Returns the names of the variables that `follow` has found updates of."""
+    operations = [getattr(update, "op", update) for update in updates]
+    return {each.inputs[0].op.name for each in operations if each.type in _UPDATES}
+
+
+def _load(
+    session: tf.Session, variables: Iterable[tf.Variable], values: Iterable[np.ndarray]
+) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.load(value, session)
+
+
 def _follow(update, variables, rate, own_rate):
     operation = getattr(update, "op", update)
     # statistic -= (statistic - value of the batch) * (1 - decay)
-    if operation.type not in ("AssignSub", "AssignSubVariableOp"):
+    if operation.type not in _UPDATES:
         return update
     product = operation.inputs[1].op
     if product.type != "Mul" or product.inputs[0].op.type != "Sub":

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import logging
 import math
+from collections.abc import Iterator
 
 from datasets import dataset_factory, descriptor
 from deployment import sessions
@@ -15,9 +16,11 @@ from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import locks
 from slim_internal.parts.checkpoints import graph_files, latest
 from slim_internal.parts.input_pipeline import damage
+from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.programs.training import graph as model
 from slim_internal.programs.training import (
     hooks,
+    input_images,
     loop,
     reestimation,
     reporting,
@@ -67,10 +70,7 @@ def train(config: TrainConfig) -> Result:
     if network.num_frames:
         raise UserError(f"Network {network.name} reads clips; only images can be trained on.")
     dataset = dataset_factory.open_split(config, config.dataset_split_name)
-    held_out = None
-    if validation.is_asked_for(config):
-        dataset_factory.require_splits_apart(config)
-        held_out = dataset_factory.open_split(config, config.eval_split_name)
+    held_out = None if config.reestimate_batch_norm else validation.open_split(config)
     return train_on(dataset, network, config, held_out)
 
 
@@ -119,9 +119,10 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
         saver.write_graph(config.train_dir)
         initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
-            session.run(initializer)
-            if restoring:
-                restoring.restore(session)
+            with reporting.announced("Setting the variables", at_once=False):
+                session.run(initializer)
+                if restoring:
+                    restoring.restore(session)
             settings_file.write(config, network, dataset, begin)
             with StopRequest() as stop:
                 if graph.features:
@@ -157,7 +158,7 @@ def _run(config, session, graph, saver, begin, stop, schedule, extent, tower) ->
         checkpoint=begin.checkpoint,
         first_step=begin.step,
     )
-    run_hooks = _hooks(config, session, graph, saving, extent, tower)
+    run_hooks = _hooks(config, session, graph, saving, extent, tower, stop)
     validations = [hook for hook in run_hooks if isinstance(hook, validation.Validation)]
     training = loop.Loop(
         session,
@@ -190,30 +191,49 @@ def _hooks(
     saving: hooks.Saving,
     extent: reporting.Extent,
     tower: validation.Tower | None,
+    stop: StopRequest,
 ) -> list[hooks.Hook]:
     """Returns what the run does beside its steps: first what may end it, the longest last."""
-    events = tf.summary.FileWriter(config.train_dir)
+    metrics, board = reporting.open_metrics(config.train_dir, extent.first_step)
     tensors = {"accuracy": graph.accuracy, "input_seconds": graph.input_seconds}
-    num_batches = 0 if config.moving_average_decay else config.final_statistics_batches
-    report = reporting.Reporting(
-        config.train_dir, events, tensors, extent, every_steps=config.log_every_n_steps
+    report = reporting.Reporting(metrics, tensors, extent, every_steps=config.log_every_n_steps)
+    evaluating = tower and validation.Validation(
+        *(session, tower, config, metrics, extent, report.leave_out),
+        is_interrupted=lambda: stop.signal_number is not None,
+        class_names=graph.class_names,
+    )
+    estimation = statistics.Estimation(
+        session,
+        graph.statistics_updates,
+        config.final_statistics_batches,
+        is_end=lambda step: step == extent.last_step or bool(evaluating and evaluating.must_stop),
+        must_stop=lambda: stop.signal_number is not None,
+    )
+    title = f"{config.model_name} on {config.dataset_name}"
+    about = training_page.Page(
+        config.train_dir, config, title, evaluating.worst if evaluating else lambda: ()
     )
     run_hooks = [
         hooks.LabelCheck(graph.label_range, graph.num_classes, config.labels_offset),
         hooks.DivergenceWatch(saving),
-        hooks.Summaries(graph.summaries, events, config.save_summaries_secs),
         report,
-        statistics.Estimation(session, graph.statistics_updates, num_batches, extent.last_step),
-        training_page.Page(
-            config.train_dir, config, f"{config.model_name} on {config.dataset_name}"
-        ),
+        *_for_tensorboard(config, graph, board),
+        estimation,
+        about,
         saving,
     ]
-    if tower is not None:
-        run_hooks.append(
-            validation.Validation(session, tower, config, events, extent, report.leave_out)
-        )
-    return run_hooks
+    return [*run_hooks, evaluating] if evaluating else run_hooks
+
+
+def _for_tensorboard(
+    config: TrainConfig, graph: model.TrainingGraph, board: TensorBoard
+) -> Iterator[hooks.Hook]:
+    """Yields what writes more than numbers."""
+    every_secs = config.save_summaries_secs
+    if graph.images is not None:
+        yield input_images.InputImages(*graph.images, graph.class_names, board, every_secs)
+    if graph.summaries is not None:
+        yield hooks.Summaries(graph.summaries, board, every_secs)
 
 
 def _alone_in(train_dir: str) -> contextlib.AbstractContextManager:

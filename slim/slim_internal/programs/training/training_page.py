@@ -4,14 +4,15 @@ import contextlib
 import dataclasses
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.settings import Settings
-from slim_internal.parts.reports import page, plot, table
+from slim_internal.parts.reports import page, plot, table, thumbnail
 from slim_internal.parts.reports.page import Markup
+from slim_internal.parts.reports.thumbnail import Thumbnail
 from slim_internal.programs.training import hooks, reporting
 
 _LOG = logging.getLogger(__name__)
@@ -40,10 +41,18 @@ class Page(hooks.Hook):
       train_dir: Folder of the run.
       settings: What the run was started with.
       title: What is trained on what.
+      worst: Returns the worst images of the last evaluation.
     """
 
-    def __init__(self, train_dir: str, settings: Settings, title: str):
+    def __init__(
+        self,
+        train_dir: str,
+        settings: Settings,
+        title: str,
+        worst: Callable[[], Sequence[Thumbnail]] = lambda: (),
+    ):
         self._folder = train_dir
+        self._worst = worst
         self._settings = settings
         self._title = title
         self._timer = hooks.Timer(every_secs=_PERIOD_SECS)
@@ -57,7 +66,13 @@ class Page(hooks.Hook):
     def close(self):
         """Writes the page; a run does not fail for it."""
         try:
-            text = render(self._title, read(self._folder), self._settings)
+            text = render(
+                self._title,
+                read(self._folder),
+                self._settings,
+                worst=self._worst(),
+                evaluations=_evaluations(self._folder),
+            )
             atomic.write(os.path.join(self._folder, FILENAME), text)
         except (OSError, UserError) as error:
             _LOG.warning("%s was not written: %s", FILENAME, error)
@@ -77,7 +92,14 @@ def read(train_dir: str) -> list[dict[str, Any]]:
     return [line for line in numbers if type(line.get("step")) is int]
 
 
-def render(title: str, lines: Sequence[Mapping[str, Any]], settings: Settings) -> str:
+def render(
+    title: str,
+    lines: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    *,
+    worst: Sequence[Thumbnail] = (),
+    evaluations: Sequence[str] = (),
+) -> str:
     """Returns the page.
 
     Args:
@@ -85,14 +107,46 @@ def render(title: str, lines: Sequence[Mapping[str, Any]], settings: Settings) -
       lines: What was reported, step by step: "step" and numbers by name; a prefix such as
         "validation/" says where a number comes from.
       settings: What the run was started with.
+      worst: The worst images of the last evaluation.
+      evaluations: Pages about evaluations of the run, relative to this one.
     """
     step = lines[-1]["step"] if lines else 0
     sections = [
         page.section("Last numbers", _last(lines)),
         page.section("Curves", page.beside(*_curves(lines))),
+        *_worst_images(worst),
+        *_links(evaluations),
         page.section("Settings", *_settings(settings)),
     ]
     return page.render(title, sections, lead=f"After step {step:,}")
+
+
+def _worst_images(worst: Sequence[Thumbnail]) -> Iterator[Markup]:
+    if worst:
+        yield page.section(
+            "Worst images",
+            page.paragraph(
+                "Wrong answers in the last evaluation during training, the surest ones first. If an"
+                " answer looks right, the label may be wrong."
+            ),
+            thumbnail.gallery([worst]),
+        )
+
+
+def _links(evaluations: Sequence[str]) -> Iterator[Markup]:
+    if evaluations:
+        items = page.join(page.paragraph(page.link(path, path)) for path in evaluations)
+        yield page.section("Evaluations", items)
+
+
+def _evaluations(train_dir: str) -> list[str]:
+    """Returns the pages that evaluations have left in folders of the run."""
+    return sorted(
+        os.path.join(entry.name, FILENAME)
+        for entry in os.scandir(train_dir)
+        if entry.is_dir()
+        and all(os.path.isfile(os.path.join(entry, name)) for name in (FILENAME, "metrics.json"))
+    )
 
 
 def _last(lines: Sequence[Mapping[str, Any]]) -> Markup:

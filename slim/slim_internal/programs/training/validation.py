@@ -12,17 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from datasets import dataset_factory
 from nets import nets_factory
 from nets.network import Network
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, json_objects
+from slim_internal.ground.progress import duration
 from slim_internal.parts.checkpoints import graph_files, latest, restore, run_record
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.measurement import Measurement
+from slim_internal.parts.metrics.writers import Writer
 from slim_internal.parts.quantization import simulation
+from slim_internal.parts.reports.telling_examples import TellingExamples
+from slim_internal.parts.reports.thumbnail import Thumbnail
 from slim_internal.programs.training import features, reporting
 from slim_internal.programs.training.hooks import Hook, Timer
 from slim_internal.programs.training.settings import TrainConfig
@@ -32,6 +37,10 @@ _LOG = logging.getLogger(__name__)
 FOLDER = latest.BEST_FOLDER
 _STATE_FILENAME = "best.json"
 _LOWER_IS_BETTER = ("loss",)
+# Of the time of a run, for what nobody asked for; and what is never too much.
+_FRACTION = 0.1
+_LITTLE_SECONDS = 5.0
+_NUM_SHOWN = 12  # Of the worst images.
 _METRICS = ("accuracy", "recall_at_5", "loss")
 
 
@@ -44,6 +53,7 @@ class Tower:
       initializer: Starts with the first example.
       logits: Logits of the next batch.
       labels: Its labels, after the offset.
+      records: Its serialized examples.
       kept: Tensors that are the same in each evaluation, and enough to compute the logits.
     """
 
@@ -51,6 +61,7 @@ class Tower:
     initializer: tf.Operation
     logits: tf.Tensor
     labels: tf.Tensor
+    records: tf.Tensor
     kept: Sequence[tf.Tensor] = ()
 
 
@@ -61,12 +72,42 @@ def is_asked_for(config: TrainConfig) -> bool:
       UserError: If they ask for what needs one, and for none.
     """
     asked = any((config.eval_every_steps, config.eval_every_secs, config.eval_every_epochs))
-    if config.early_stopping_patience and not asked:
+    if config.early_stopping_patience and not asked and _is_off(config):
         raise UserError(
             "--early_stopping_patience needs evaluations: --eval_every_epochs=1, for example, or"
             " --eval_every_steps or --eval_every_secs."
         )
-    return asked
+    return asked or (
+        not _is_off(config)
+        and (config.early_stopping_patience > 0 or "eval_split_name" in config.given)
+    )
+
+
+def _is_off(config: TrainConfig) -> bool:
+    return config.eval_every_epochs == 0
+
+
+def open_split(config: TrainConfig) -> slim.dataset.Dataset | None:
+    """Returns what a run is evaluated on during training, or None.
+
+    What was not asked for must not stop a run: if it cannot be had, that is said.
+
+    Raises:
+      UserError: If the settings ask for an evaluation, and the split cannot be read.
+    """
+    if is_asked_for(config):
+        dataset_factory.require_splits_apart(config)
+        return dataset_factory.open_split(config, config.eval_split_name)
+    if _is_off(config) or config.eval_split_name == config.dataset_split_name:
+        return None
+    try:
+        dataset_factory.require_splits_apart(config)
+        if dataset_factory.has_split(config, config.eval_split_name):
+            dataset = dataset_factory.open_split(config, config.eval_split_name)
+            return dataset if dataset.num_samples else None
+    except UserError as error:
+        _LOG.warning("The run does not evaluate itself: %s", error)
+    return None
 
 
 def build(
@@ -97,6 +138,7 @@ def build(
             batch_size=config.batch_size,
             num_readers=config.num_readers,
             num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,
+            with_records=True,
         )
         iterator = tf.data.make_initializable_iterator(batches)
         batch = iterator.get_next()
@@ -113,7 +155,7 @@ def build(
     if keep_features:
         kept = features.of_validation(config, batch["image"], logits, dataset.num_samples)
     labels = batch["label"] - config.labels_offset
-    return Tower(dataset, iterator.initializer, logits, labels, kept)
+    return Tower(dataset, iterator.initializer, logits, labels, batch["record"], kept)
 
 
 def _averages(getter, name, *args, **kwargs):
@@ -150,6 +192,47 @@ class Best:
         return dataclasses.replace(self, since=self.since + 1)
 
 
+class Allowance:
+    """How much time may go into evaluations that nobody asked for: a tenth of the run's, or little.
+
+    Args:
+      num_images: Images of an evaluation.
+      images_per_step: Images of a step of training, which takes longer for each.
+    """
+
+    def __init__(self, num_images: int, images_per_step: int):
+        self._num_images = num_images
+        self._images_per_step = images_per_step
+        self._start: float | None = None
+        self._steps = 0
+        self._spent = 0.0
+        self._last: float | None = None
+
+    def begin_step(self) -> None:
+        """Counts a step, and the time from the first one on."""
+        self._start = time.monotonic() if self._start is None else self._start
+        self._steps += 1
+
+    def spend(self, seconds: float) -> None:
+        """Counts an evaluation."""
+        self._spent += seconds
+        self._last = seconds
+
+    def expected(self) -> float:
+        """Returns the seconds that the next evaluation takes, before the first one at most."""
+        if self._last is not None:
+            return self._last
+        return self._trained() * self._num_images / max(1, self._steps * self._images_per_step)
+
+    def allows_one(self) -> bool:
+        """Returns whether there is time for the next evaluation."""
+        total = self._spent + self.expected()
+        return total <= max(_LITTLE_SECONDS, _FRACTION * self._trained())
+
+    def _trained(self) -> float:
+        return time.monotonic() - self._start - self._spent if self._start is not None else 0.0
+
+
 class Validation(Hook):
     """Evaluates from time to time and after the last step.
 
@@ -157,9 +240,11 @@ class Validation(Hook):
       session: The session that trains.
       tower: The network as it is evaluated.
       config: The settings.
-      events: Writes for TensorBoard.
+      metrics: Writes the numbers.
       extent: How much there is to train.
       leave_out: Told how many seconds an evaluation took.
+      is_interrupted: Asked before each batch; an evaluation that is broken off does not count.
+      class_names: Names of the network's classes; empty if not known.
     """
 
     def __init__(
@@ -167,26 +252,34 @@ class Validation(Hook):
         session: tf.Session,
         tower: Tower,
         config: TrainConfig,
-        events: tf.summary.FileWriter,
+        metrics: Writer,
         extent: reporting.Extent,
         leave_out: Callable[[float], None],
+        is_interrupted: Callable[[], bool] = lambda: False,
+        class_names: Sequence[str] = (),
     ):
         self._session = session
-        self._kept: list[tuple[np.ndarray, list[np.ndarray]]] = []
+        self._kept: list[tuple[np.ndarray, np.ndarray, list[np.ndarray]]] = []
         self._tower = tower
-        self._events = events
+        self._metrics = metrics
+        self._is_interrupted = is_interrupted
+        self._class_names = class_names or [str(each) for each in range(tower.logits.shape[-1])]
+        self._telling = TellingExamples(_NUM_SHOWN)
         self._leave_out = leave_out
         self._patience = config.early_stopping_patience
-        self._path = os.path.join(config.train_dir, reporting.METRICS_FILENAME)
         self._folder = os.path.join(config.train_dir, FOLDER)
         self._extent = extent
         self._timers = [
             Timer(every_steps=config.eval_every_steps, every_secs=config.eval_every_secs),
-            Timer(every_steps=_steps(config.eval_every_epochs, extent)),
+            Timer(every_steps=_steps(_epochs(config), extent)),
         ]
         self._saver = graph_files.Saver(
             save_meta_graph=config.save_meta_graph, max_to_keep=1, save_relative_paths=True
         )
+        self._allowance = None  # What was asked for takes as long as it takes.
+        if not is_asked_for(config):
+            self._allowance = Allowance(tower.dataset.num_samples, extent.images_per_step)
+        self._is_due = self._has_waited = False
         self._best = _read_best(self._folder, config.best_metric, extent.first_step)
         self._evaluated = -1
 
@@ -195,9 +288,17 @@ class Validation(Hook):
         """Whether the evaluations have not become better for too long."""
         return 0 < self._patience <= self._best.since
 
+    def fetches(self, step):
+        """Asks for nothing, but counts the time from here on."""
+        if self._allowance:
+            self._allowance.begin_step()
+        return {}
+
     def after_step(self, step):
         """Evaluates if it is time; what the run ends with comes later."""
-        if not step.is_last and any(timer.due(step.number) for timer in self._timers):
+        self._is_due |= any(timer.due(step.number) for timer in self._timers)
+        if self._is_due and not step.is_last and self._has_time(step.number):
+            self._is_due = False
             self._evaluate(step.number)
             if self.must_stop:
                 _LOG.info(
@@ -208,37 +309,75 @@ class Validation(Hook):
     def at_end(self, step):
         """Evaluates what the run ends with, if it has made its last step."""
         if step == self._extent.last_step and step > self._extent.first_step:
-            self._evaluate(step)
+            self._has_waited = False  # It is said once more.
+            if self._has_time(step):
+                self._evaluate(step)
+
+    def worst(self) -> list[Thumbnail]:
+        """Returns the wrong answers of the last evaluation that the network was surest of."""
+        return self._telling.mistakes(self._class_names)
+
+    def _has_time(self, step: int) -> bool:
+        if self._allowance is None or self._allowance.allows_one():
+            return True
+        if not self._has_waited:
+            self._has_waited = True
+            _LOG.info(
+                "Not evaluated at step %d: the %d images of the validation split take up to %s,"
+                " more than a tenth of the time so far. --eval_every_epochs=1 evaluates always, 0"
+                " never.",
+                *(step, self._tower.dataset.num_samples, duration(self._allowance.expected())),
+            )
+        return False
 
     def _evaluate(self, step: int) -> None:
         if step == self._evaluated:
             return
         self._evaluated = step
         start = time.monotonic()
-        with damage.damage_named(self._tower.dataset):
-            values = self._measure(step)
+        try:
+            with damage.damage_named(self._tower.dataset):
+                values = self._measure(step)
+        except UserError as error:
+            if self._allowance is None:
+                raise
+            _LOG.warning("The run does not evaluate itself any more: %s", error)
+            self._timers = []
+            self._evaluated = self._extent.last_step or -1
+            return
+        if values is None:
+            _LOG.info("The evaluation at step %d was broken off.", step)
+            return
         _LOG.info(
             "validation at step %d  %s",
             step,
             "  ".join(f"{name} {value:.4f}" for name, value in values.items()),
         )
         named = {f"validation/{name}": value for name, value in values.items()}
-        reporting.write_metrics(self._path, step, named)
-        reporting.write_scalars(self._events, step, values, "validation")
+        self._metrics.write(step, reporting.values(named))
         self._best = self._best.follow(values[self._best.metric], step)
         if self._best.step == step:
             self._save(step)
         atomic.write_json(os.path.join(self._folder, _STATE_FILENAME), vars(self._best))
         for timer in self._timers:
             timer.restart()
-        self._leave_out(time.monotonic() - start)
+        seconds = time.monotonic() - start
+        if self._allowance:
+            self._allowance.spend(seconds)
+        self._leave_out(seconds)
 
-    def _measure(self, step: int) -> dict[str, float]:
-        """Returns the metrics over the whole split."""
-        num_classes = self._tower.logits.shape[-1]
-        measured = Measurement([str(label) for label in range(num_classes)])
-        for logits, labels in self._batches():
-            measured.add(logits, labels)
+    def _measure(self, step: int) -> dict[str, float] | None:
+        """Returns the metrics over the whole split, or None if it was interrupted."""
+        measured = Measurement(self._class_names)
+        telling = TellingExamples(_NUM_SHOWN)
+        what = f"Evaluating on {self._tower.dataset.num_samples} images at step {step}"
+        with reporting.announced(what, at_once=False):
+            for logits, labels, records in self._batches():
+                measured.add(logits, labels)
+                if not (measured.unknown_labels or measured.not_finite):
+                    telling.add(logits, labels, records)
+                if self._is_interrupted():
+                    return None
         if measured.unknown_labels:
             raise UserError(
                 f"{measured.unknown_labels} of {measured.num_examples} labels of the validation"
@@ -246,31 +385,30 @@ class Validation(Hook):
             )
         if measured.not_finite:
             raise UserError(f"Validation at step {step}: the network's outputs are not finite.")
+        self._telling = telling
         values = {value.name: value.value for value in measured.values()}
         return {name: float(values[name]) for name in _METRICS}
 
-    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields logits and labels, from what an earlier evaluation kept if there is any."""
+    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yields logits, labels, records, from what an earlier evaluation kept if there is any."""
         tower = self._tower
-        for labels, values in self._kept:
-            yield (
-                self._session.run(tower.logits, dict(zip(tower.kept, values, strict=True))),
-                labels,
-            )
+        for labels, records, values in self._kept:
+            logits = self._session.run(tower.logits, dict(zip(tower.kept, values, strict=True)))
+            yield logits, labels, records
         if self._kept:
             return
         self._session.run(tower.initializer)
         kept = []
         while True:
             try:
-                logits, labels, values = self._session.run(
-                    [tower.logits, tower.labels, list(tower.kept)]
+                logits, labels, records, values = self._session.run(
+                    [tower.logits, tower.labels, tower.records, list(tower.kept)]
                 )
             except tf.errors.OutOfRangeError:
                 break
             if values:
-                kept.append((labels, values))
-            yield logits, labels
+                kept.append((labels, records, values))
+            yield logits, labels, records
         self._kept = kept
 
     def _save(self, step: int) -> None:
@@ -282,6 +420,13 @@ class Validation(Hook):
         path = paths.literal_checkpoint(os.path.join(self._folder, "model.ckpt"))
         self._saver.save(self._session, path, global_step=step)
         run_record.copy(os.path.dirname(self._folder), self._folder)
+
+
+def _epochs(config: TrainConfig) -> float | None:
+    """Returns the epochs between two evaluations: one unless something else is asked for."""
+    if config.eval_every_epochs is None and not (config.eval_every_steps or config.eval_every_secs):
+        return 1.0
+    return config.eval_every_epochs
 
 
 def _steps(epochs: float | None, extent: reporting.Extent) -> int | None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from slim_internal.parts.metrics.metric import Outputs
+from slim_internal.parts.reports.telling_examples import TellingExamples
 from slim_internal.programs.evaluation.label_errors import LabelErrors
-from slim_internal.programs.evaluation.telling_examples import TellingExamples
 from tests.slim_internal.programs.inspection import sets
 
 NAMES = ["cat", "dog", "owl"]

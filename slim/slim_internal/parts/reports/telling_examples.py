@@ -6,8 +6,8 @@ import numpy as np
 
 from datasets.storage.layout import Layout
 from slim_internal.parts.metrics.metric import Outputs
+from slim_internal.parts.reports.kept_examples import Answer, KeptExamples
 from slim_internal.parts.reports.thumbnail import Thumbnail
-from slim_internal.programs.evaluation.kept_examples import Answer, KeptExamples
 
 
 class TellingExamples:
