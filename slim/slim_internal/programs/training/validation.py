@@ -193,7 +193,10 @@ class Best:
 
 
 class Allowance:
-    """How much time may go into evaluations that nobody asked for: a tenth of the run's, or little.
+    """How much time may go into evaluations that nobody asked for.
+
+    All together a tenth of the time of training, or little; the one at the end of a run, which is
+    worth more, a fifth.
 
     Args:
       num_images: Images of an evaluation.
@@ -224,8 +227,10 @@ class Allowance:
             return self._last
         return self._trained() * self._num_images / max(1, self._steps * self._images_per_step)
 
-    def allows_one(self) -> bool:
+    def allows_one(self, *, at_end: bool = False) -> bool:
         """Returns whether there is time for the next evaluation."""
+        if at_end:
+            return self.expected() <= max(6 * _LITTLE_SECONDS, 2 * _FRACTION * self._trained())
         total = self._spent + self.expected()
         return total <= max(_LITTLE_SECONDS, _FRACTION * self._trained())
 
@@ -264,7 +269,8 @@ class Validation(Hook):
         self._metrics = metrics
         self._is_interrupted = is_interrupted
         self._class_names = class_names or [str(each) for each in range(tower.logits.shape[-1])]
-        self._telling = TellingExamples(_NUM_SHOWN)
+        self._layout = getattr(tower.dataset, "layout", None)
+        self._telling = TellingExamples(_NUM_SHOWN, self._layout)
         self._leave_out = leave_out
         self._patience = config.early_stopping_patience
         self._folder = os.path.join(config.train_dir, FOLDER)
@@ -310,22 +316,21 @@ class Validation(Hook):
         """Evaluates what the run ends with, if it has made its last step."""
         if step == self._extent.last_step and step > self._extent.first_step:
             self._has_waited = False  # It is said once more.
-            if self._has_time(step):
+            if self._has_time(step, at_end=True):
                 self._evaluate(step)
 
     def worst(self) -> list[Thumbnail]:
         """Returns the wrong answers of the last evaluation that the network was surest of."""
         return self._telling.mistakes(self._class_names)
 
-    def _has_time(self, step: int) -> bool:
-        if self._allowance is None or self._allowance.allows_one():
+    def _has_time(self, step: int, *, at_end: bool = False) -> bool:
+        if self._allowance is None or self._allowance.allows_one(at_end=at_end):
             return True
         if not self._has_waited:
             self._has_waited = True
             _LOG.info(
                 "Not evaluated at step %d: the %d images of the validation split take up to %s,"
-                " more than a tenth of the time so far. --eval_every_epochs=1 evaluates always, 0"
-                " never.",
+                " too much of the time so far. --eval_every_epochs=1 insists, 0 switches it off.",
                 *(step, self._tower.dataset.num_samples, duration(self._allowance.expected())),
             )
         return False
@@ -369,7 +374,7 @@ class Validation(Hook):
     def _measure(self, step: int) -> dict[str, float] | None:
         """Returns the metrics over the whole split, or None if it was interrupted."""
         measured = Measurement(self._class_names)
-        telling = TellingExamples(_NUM_SHOWN)
+        telling = TellingExamples(_NUM_SHOWN, self._layout)
         what = f"Evaluating on {self._tower.dataset.num_samples} images at step {step}"
         with reporting.announced(what, at_once=False):
             for logits, labels, records in self._batches():

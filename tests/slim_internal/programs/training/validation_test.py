@@ -1,6 +1,7 @@
 """Evaluates a tiny network while it trains, and compares with what training does without."""
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
 from slim_internal.programs.training import train, validation
 from slim_internal.programs.training.settings import TrainConfig
+from tests import small_models
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
 
 
@@ -20,8 +22,9 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setitem(nets_factory.networks, "tiny", tiny_network.NETWORK)
     dataset = tiny_dataset.write(str(tmp_path / "data"), 64, num_classes=4)
     held_out = tiny_dataset.write(str(tmp_path / "held_out"), 21, num_classes=4)
+    other_labels = tiny_dataset.write(str(tmp_path / "other"), 21, num_classes=7)
 
-    def train_tiny(folder, steps, validates=True, **settings):
+    def train_tiny(folder, steps, validates=True, broken=False, **settings):
         config = TrainConfig(**{
             "train_dir": str(tmp_path / folder),
             "dataset_dir": "unused",
@@ -32,11 +35,15 @@ def run(tmp_path, monkeypatch):
             "cpu_threads": 1,
             **settings,
         })  # fmt: skip
-        return train.train_on(
-            dataset, tiny_network.NETWORK, config, held_out if validates else None
-        )
+        split = other_labels if broken else held_out
+        return train.train_on(dataset, tiny_network.NETWORK, config, split if validates else None)
 
     return train_tiny
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return small_models.convert_digits(tmp_path_factory.mktemp("digits"))
 
 
 def _values(checkpoint):
@@ -119,7 +126,109 @@ def test_best(metric, values, expected):
 
 def test_patience_without_evaluations():
     with pytest.raises(UserError, match="needs evaluations: --eval_every_epochs=1"):
-        validation.is_asked_for(TrainConfig(dataset_dir="data", early_stopping_patience=2))
+        validation.is_asked_for(
+            TrainConfig(dataset_dir="data", early_stopping_patience=2, eval_every_epochs=0)
+        )
+
+
+def test_once_per_epoch_unless_something_else_is_asked_for(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(validation, "_LITTLE_SECONDS", 60.0)
+    run("run", 20)  # 64 images, 8 at a time.
+    assert list(_validations(tmp_path / "run")) == [8, 16, 20]
+    run("run", 26, eval_every_steps=3)
+    assert list(_validations(tmp_path / "run")) == [8, 16, 20, 21, 24, 26]
+
+
+def test_what_nobody_asked_for_takes_little_time(run, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(validation, "_LITTLE_SECONDS", 0.0)
+    monkeypatch.setattr(validation, "_FRACTION", 0.0)
+    run("run", 9)
+    assert not _validations(tmp_path / "run")
+    said = [message for message in caplog.messages if message.startswith("Not evaluated at step")]
+    assert [message.split(":")[0] for message in said] == [
+        "Not evaluated at step 8",
+        "Not evaluated at step 9",
+    ]
+
+
+def test_what_nobody_asked_for_does_not_end_a_run(run, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(validation, "_LITTLE_SECONDS", 60.0)
+    assert run("run", 20, labels_offset=0, broken=True).step == 20
+    assert caplog.text.count("The run does not evaluate itself any more: ") == 1
+    with pytest.raises(UserError, match="the validation split are outside the classes"):
+        run("asked", 20, broken=True, eval_every_epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "evaluates"),
+    [
+        ({}, True),
+        ({"eval_every_epochs": 0}, False),
+        ({"eval_every_epochs": 0, "eval_every_steps": 5}, True),
+        ({"dataset_split_name": "validation"}, False),
+        ({"early_stopping_patience": 2}, True),
+    ],
+    ids=str,
+)
+def test_which_split(digits, settings, evaluates):
+    config = TrainConfig(dataset_name="digits", dataset_dir=digits, **settings)
+    held_out = validation.open_split(config)
+    assert (held_out is not None) == evaluates
+    if held_out:
+        assert held_out.num_samples == 360
+
+
+def test_a_split_that_is_not_there(digits):
+    config = {"dataset_name": "digits", "dataset_dir": digits}
+    with pytest.raises(UserError, match=r"Unknown split of digits 'valid'. Did you mean 'valid"):
+        validation.open_split(TrainConfig(**config, eval_split_name="valid"))
+
+
+def test_an_evaluation_that_is_interrupted_does_not_count(run, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(validation.Validation, "_is_interrupted", lambda self: True, raising=False)
+        patch.setattr(validation.Validation, "__setattr__", _leave_interrupted)
+        run("run", 2, eval_every_steps=1)
+    assert not _validations(tmp_path / "run")
+    assert "The evaluation at step 1 was broken off." in caplog.text
+    assert not (tmp_path / "run" / "best").exists()
+
+
+def _leave_interrupted(self, name, value):
+    if name != "_is_interrupted":
+        object.__setattr__(self, name, value)
+
+
+def test_the_worst_images_are_on_the_page(run, tmp_path):
+    run("run", 2, eval_every_steps=1, learning_rate=0.0)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Worst images" in page
+    assert 0 < page.count("<figure") <= 12
+
+
+def test_statistics_of_the_moving_averages_are_estimated_too(run, tmp_path):
+    settings = {"moving_average_decay": 0.9, "learning_rate": 0.3}
+    kept = _values(run("kept", 6, final_statistics_batches=0, **settings).checkpoint)
+    ended = _values(run("ended", 6, final_statistics_batches=2, **settings).checkpoint)
+    average = "/ExponentialMovingAverage"
+    for name, value in kept.items():
+        statistic = "moving_" in name
+        assert (value == ended[name]).all() != statistic, name
+    mean = "Tiny/conv/BatchNorm/moving_mean"
+    assert not np.array_equal(ended[mean], ended[mean + average])
+
+
+def test_early_stopping_is_an_end_and_a_signal_is_not(run, tmp_path):
+    settings = {"eval_every_steps": 1, "early_stopping_patience": 3, "learning_rate": 0.0,
+                "batch_norm_decay": 0.0, "freeze_batch_norm": False}  # fmt: skip
+    stopped = run("stopped", 50, **settings)
+    plain = run("plain", stopped.step, validates=False, final_statistics_batches=20)
+    mean = "Tiny/conv/BatchNorm/moving_mean"
+    expected = _values(plain.checkpoint)[mean]  # Nothing was learned: the same batches in both.
+    assert stopped.step < 50
+    np.testing.assert_allclose(_values(stopped.checkpoint)[mean], expected, rtol=0.2)
 
 
 def test_unknown_metric():
