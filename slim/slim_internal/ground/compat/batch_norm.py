@@ -19,12 +19,26 @@ def inference_where(frozen: Callable[[str], bool]) -> Iterator[None]:
     Args:
       frozen: Function of the name of a layer's moving mean.
     """
+    with _training(lambda asked, name: asked and not frozen(name)):
+        yield
+
+
+@contextlib.contextmanager
+def training_everywhere() -> Iterator[None]:
+    """Within it, all layers are built to normalize by the statistics of the batch."""
+    with _training(lambda asked, name: True):
+        yield
+
+
+@contextlib.contextmanager
+def _training(decide: Callable[[bool, str], bool]) -> Iterator[None]:
+    """Decides whether a layer trains, from what the network asks and the name of its mean."""
     layer_class = layers.normalization_layers.BatchNormalization
     original = layer_class.call
 
     @functools.wraps(original)
     def call(self, inputs, training=False):
-        return original(self, inputs, training=training and not frozen(self.moving_mean.op.name))
+        return original(self, inputs, training=decide(training, self.moving_mean.op.name))
 
     layer_class.call = call
     try:

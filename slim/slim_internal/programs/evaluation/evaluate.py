@@ -30,6 +30,7 @@ from slim_internal.programs.evaluation import evaluation_page, networks, predict
 from slim_internal.programs.evaluation import settings as evaluation_config
 from slim_internal.programs.evaluation.comparison import Comparison
 from slim_internal.programs.evaluation.label_errors import LabelErrors
+from slim_internal.programs.evaluation.statistics_check import StatisticsCheck
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class _Found:
       telling: The most certain mistakes and the least certain hits.
       label_errors: Labels that are likely to be wrong.
       comparison: What changed since an earlier evaluation, if one is named.
+      statistics: Whether those of batch normalization fit the weights, where these have any.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class _Found:
         self.measured = Measurement(names, top_k=config.top_k)
         self.telling = TellingExamples(_NUM_SHOWN, layout)
         self.label_errors = LabelErrors(names, _NUM_SHOWN, layout)
+        self.statistics: StatisticsCheck | None = None
         self.comparison = (
             Comparison(config.compare, names, _NUM_SHOWN, layout) if config.compare else None
         )
@@ -120,7 +123,9 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
         _require_top_k(config, model)
         found = _Found(config, names, getattr(dataset, "layout", None))
         with tf.Graph().as_default():
-            outputs, num_views = _outputs(config, dataset, opened)
+            outputs, num_views, images = _outputs(config, dataset, opened)
+            if len(opened) == num_views == 1 and isinstance(opened[0], networks.Checkpoint):
+                found.statistics = StatisticsCheck(model, images)
             sessions.announce()
             paths = ",".join(network.path for network in opened)
             shown = f", {num_views} views of each image" if num_views > 1 else ""
@@ -130,6 +135,9 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
                 for network in opened:
                     network.restore(session)
                 _run(session, outputs, config, model, dataset, found)
+    warning = found.statistics and found.statistics.warning(opened[0].path)
+    if warning:
+        _LOG.warning("%s", warning)
     metrics = _metrics(opened, num_views, found)
     with Several(
         JsonFile(pathlib.Path(config.eval_dir, "metrics.json")),
@@ -203,11 +211,12 @@ def _outputs(
     config: evaluation_config.Evaluation,
     dataset: slim.dataset.Dataset,
     opened: Sequence[networks.Network],
-) -> tuple[dict[str, tf.Tensor], int]:
+) -> tuple[dict[str, tf.Tensor], int, tf.Tensor]:
     """Builds input and networks.
 
     Returns:
-      Scores, labels and records of one batch after another, and the number of views of an image.
+      Scores, labels and records of one batch after another, the number of views of an image, and
+      the views of a batch.
     """
     model = opened[0].model
     seen = views.of(config, model)
@@ -226,7 +235,7 @@ def _outputs(
         "records": batch["record"],
         **_details(batch["record"], getattr(dataset, "odd_details", ())),
     }
-    return outputs, seen.count
+    return outputs, seen.count, images
 
 
 def _vote(scores: Sequence[tf.Tensor], num_views: int) -> tf.Tensor:
@@ -301,7 +310,7 @@ def _run(
     limit = config.max_num_batches and config.max_num_batches * config.batch_size
     start = reported = time.monotonic()
     with predictions.Predictions(config.eval_dir, names, config.top_k) as rows:
-        for batch in _batches(session, outputs, limit):
+        for batch in _batches(session, outputs, limit, found.statistics):
             details = {name: batch.pop(name) for name in _DETAILS}
             said = measured.add(batch["logits"], batch["labels"], details)
             if not (measured.unknown_labels or measured.not_finite):
@@ -326,14 +335,21 @@ def _run(
             found.comparison.values()  # Complains before older files are replaced.
 
 
-def _batches(session, outputs: dict[str, tf.Tensor], limit: int | None) -> Iterator[dict]:
+def _batches(
+    session,
+    outputs: dict[str, tf.Tensor],
+    limit: int | None,
+    statistics: StatisticsCheck | None,
+) -> Iterator[dict]:
     """Yields the values of all batches, or of so many examples."""
     done = 0
     while limit is None or done < limit:
         try:
-            batch = session.run(outputs)
+            batch = session.run(outputs | (statistics.fetches() if statistics else {}))
         except tf.errors.OutOfRangeError:
             return
+        if statistics:
+            statistics.add(batch)
         if limit is not None and done + len(batch["labels"]) > limit:
             batch = {name: value[: limit - done] for name, value in batch.items()}
         done += len(batch["labels"])

@@ -55,7 +55,7 @@ class Network(abc.ABC):
         return ""
 
 
-class _Checkpoint(Network):
+class Checkpoint(Network):
     """A network of which a checkpoint has the weights: they become variables of the graph."""
 
     def __init__(self, model: ModelDescription, path: str, config: Evaluation):
@@ -139,7 +139,7 @@ def opened(
         networks = [_open(path, config, dataset, record, stack) for path in paths(config)]
         if len(networks) > 1:
             networks = [
-                each.frozen() if isinstance(each, _Checkpoint) else each for each in networks
+                each.frozen() if isinstance(each, Checkpoint) else each for each in networks
             ]
             _require_alike(networks)
         yield networks
@@ -211,7 +211,7 @@ def _open(
     )
     if config.best_checkpoint:
         path = os.path.join(path, latest.BEST_FOLDER)
-    return _Checkpoint(model, latest.find(path), config)
+    return Checkpoint(model, latest.find(path), config)
 
 
 def _require_classes(

@@ -31,6 +31,14 @@ def test_frozen_layers_are_built_for_inference(frozen, expected):
     assert _trains(frozen) == expected
 
 
+def test_layers_of_a_network_that_does_not_train_can_be_built_as_if_it_did():
+    with tf.Graph().as_default() as graph:
+        with batch_norm.training_everywhere():
+            slim.batch_norm(tf.zeros([2, 3, 3, 1]), is_training=False)
+        (layer,) = (each for each in graph.get_operations() if each.type == "FusedBatchNormV3")
+        assert layer.get_attr("is_training")
+
+
 def test_as_before_after_an_error():
     with pytest.raises(RuntimeError):
         with batch_norm.inference_where(lambda name: True):
