@@ -26,11 +26,16 @@ from slim_internal.parts.metrics.metric import Value
 from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.parts.metrics.writers import Several
 from slim_internal.parts.reports.telling_examples import TellingExamples
-from slim_internal.programs.evaluation import evaluation_page, networks, predictions, views
+from slim_internal.programs.evaluation import (
+    evaluation_page,
+    networks,
+    predictions,
+    statistics_check,
+    views,
+)
 from slim_internal.programs.evaluation import settings as evaluation_config
 from slim_internal.programs.evaluation.comparison import Comparison
 from slim_internal.programs.evaluation.label_errors import LabelErrors
-from slim_internal.programs.evaluation.statistics_check import StatisticsCheck
 
 _LOG = logging.getLogger(__name__)
 
@@ -92,7 +97,7 @@ class _Found:
         self.measured = Measurement(names, top_k=config.top_k)
         self.telling = TellingExamples(_NUM_SHOWN, layout)
         self.label_errors = LabelErrors(names, _NUM_SHOWN, layout)
-        self.statistics: StatisticsCheck | None = None
+        self.statistics: statistics_check.StatisticsCheck | None = None
         self.comparison = (
             Comparison(config.compare, names, _NUM_SHOWN, layout) if config.compare else None
         )
@@ -125,7 +130,8 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
         with tf.Graph().as_default():
             outputs, num_views, images = _outputs(config, dataset, opened)
             if len(opened) == num_views == 1 and isinstance(opened[0], networks.Checkpoint):
-                found.statistics = StatisticsCheck(model, images)
+                logits = statistics_check.with_statistics_of_the_batch(model, images)
+                found.statistics = statistics_check.StatisticsCheck(logits)
             sessions.announce()
             paths = ",".join(network.path for network in opened)
             shown = f", {num_views} views of each image" if num_views > 1 else ""
@@ -339,7 +345,7 @@ def _batches(
     session,
     outputs: dict[str, tf.Tensor],
     limit: int | None,
-    statistics: StatisticsCheck | None,
+    statistics: statistics_check.StatisticsCheck | None,
 ) -> Iterator[dict]:
     """Yields the values of all batches, or of so many examples."""
     done = 0

@@ -28,13 +28,11 @@ class StatisticsCheck:
     """Compares answers with moving statistics and with those of the batch.
 
     Args:
-      model: The network, which the default graph has already.
-      images: Its images, float32 [batch, *model.example_shape].
+      logits: Those of `with_statistics_of_the_batch`; None to compare nothing.
     """
 
-    def __init__(self, model: ModelDescription, images: tf.Tensor):
-        self._name = model.model_name
-        self._logits = _with_statistics_of_the_batch(model, images)
+    def __init__(self, logits: tf.Tensor | None):
+        self._logits = logits
         self._better = self._worse = self._seen = 0
         self._right = [0, 0]  # With the moving statistics, with those of the batch.
 
@@ -71,8 +69,16 @@ class StatisticsCheck:
         )
 
 
-def _with_statistics_of_the_batch(model: ModelDescription, images: tf.Tensor) -> tf.Tensor | None:
-    """Adds the network once more, with the same variables; None if it has none to normalize by."""
+def with_statistics_of_the_batch(model: ModelDescription, images: tf.Tensor) -> tf.Tensor | None:
+    """Adds the network once more, with the same variables, normalized by the batch.
+
+    Args:
+      model: The network, which the default graph has already.
+      images: Its images, float32 [batch, *model.example_shape].
+
+    Returns:
+      Its logits, float32 [batch, classes]; None if it has no batch normalization.
+    """
     names = (variable.op.name for variable in slim.get_model_variables())
     if not any(name.endswith("/moving_variance") for name in names):
         return None

@@ -28,7 +28,7 @@ from slim_internal.parts.metrics.writers import Writer
 from slim_internal.parts.quantization import simulation
 from slim_internal.parts.reports.telling_examples import TellingExamples
 from slim_internal.parts.reports.thumbnail import Thumbnail
-from slim_internal.programs.training import features, reporting
+from slim_internal.programs.training import allowance, features, reporting
 from slim_internal.programs.training.hooks import Hook, Timer
 from slim_internal.programs.training.settings import TrainConfig
 
@@ -37,9 +37,6 @@ _LOG = logging.getLogger(__name__)
 FOLDER = latest.BEST_FOLDER
 _STATE_FILENAME = "best.json"
 _LOWER_IS_BETTER = ("loss",)
-# Of the time of a run, for what nobody asked for; and what is never too much.
-_FRACTION = 0.1
-_LITTLE_SECONDS = 5.0
 _NUM_SHOWN = 12  # Of the worst images.
 _METRICS = ("accuracy", "recall_at_5", "loss")
 
@@ -192,52 +189,6 @@ class Best:
         return dataclasses.replace(self, since=self.since + 1)
 
 
-class Allowance:
-    """How much time may go into evaluations that nobody asked for.
-
-    All together a tenth of the time of training, or little; the one at the end of a run, which is
-    worth more, a fifth.
-
-    Args:
-      num_images: Images of an evaluation.
-      images_per_step: Images of a step of training, which takes longer for each.
-    """
-
-    def __init__(self, num_images: int, images_per_step: int):
-        self._num_images = num_images
-        self._images_per_step = images_per_step
-        self._start: float | None = None
-        self._steps = 0
-        self._spent = 0.0
-        self._last: float | None = None
-
-    def begin_step(self) -> None:
-        """Counts a step, and the time from the first one on."""
-        self._start = time.monotonic() if self._start is None else self._start
-        self._steps += 1
-
-    def spend(self, seconds: float) -> None:
-        """Counts an evaluation."""
-        self._spent += seconds
-        self._last = seconds
-
-    def expected(self) -> float:
-        """Returns the seconds that the next evaluation takes, before the first one at most."""
-        if self._last is not None:
-            return self._last
-        return self._trained() * self._num_images / max(1, self._steps * self._images_per_step)
-
-    def allows_one(self, *, at_end: bool = False) -> bool:
-        """Returns whether there is time for the next evaluation."""
-        if at_end:
-            return self.expected() <= max(6 * _LITTLE_SECONDS, 2 * _FRACTION * self._trained())
-        total = self._spent + self.expected()
-        return total <= max(_LITTLE_SECONDS, _FRACTION * self._trained())
-
-    def _trained(self) -> float:
-        return time.monotonic() - self._start - self._spent if self._start is not None else 0.0
-
-
 class Validation(Hook):
     """Evaluates from time to time and after the last step.
 
@@ -284,7 +235,7 @@ class Validation(Hook):
         )
         self._allowance = None  # What was asked for takes as long as it takes.
         if not is_asked_for(config):
-            self._allowance = Allowance(tower.dataset.num_samples, extent.images_per_step)
+            self._allowance = allowance.Allowance(tower.dataset.num_samples, extent.images_per_step)
         self._is_due = self._has_waited = False
         self._best = _read_best(self._folder, config.best_metric, extent.first_step)
         self._evaluated = -1

@@ -11,9 +11,10 @@ import pytest
 from datasets import dataset_factory
 from datasets.storage import manifest, tfrecords
 from nets import nets_factory
-from slim_internal.ground.compat import tf
+from preprocessing import preprocessing_factory
+from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.programs.evaluation import evaluate
+from slim_internal.programs.evaluation import evaluate, statistics_check
 from slim_internal.programs.evaluation.settings import Evaluation
 from tests import small_models
 from tests.slim_internal.parts.reports.parsed_page import ParsedPage
@@ -323,3 +324,93 @@ def test_a_failed_evaluation_leaves_the_older_predictions(setup, tmp_path):
         evaluate.evaluate(Evaluation(**changed))
     assert (folder / "predictions.csv").read_bytes() == before
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def _check_of(both, moving, own, count=100):
+    """Returns the check after a batch: right in both ways, with the moving ones, its own."""
+    right_with_moving = np.arange(count) < both + moving
+    right_with_own = (np.arange(count) < both) | (np.arange(count) >= count - own)
+    check = statistics_check.StatisticsCheck(tf.constant(0.0))
+    check.add({
+        "labels": np.ones(count, np.int64),
+        "logits": np.eye(2)[right_with_moving.astype(int)],
+        "batch_logits": np.eye(2)[right_with_own.astype(int)],
+    })  # fmt: skip
+    return check
+
+
+@pytest.mark.parametrize(
+    ("both", "moving", "own", "warns"),
+    [
+        (30, 0, 32, True),
+        (30, 5, 37, True),
+        (90, 1, 2, False),
+        (40, 10, 14, False),  # By chance.
+        (30, 30, 0, False),  # Batches of one class have statistics of their own.
+        (0, 0, 0, False),
+    ],
+)
+def test_statistics_that_make_many_images_wrong(both, moving, own, warns):
+    warning = _check_of(both, moving, own).warning("run/model.ckpt-3")
+    assert bool(warning) == warns
+    if warning:
+        assert f"of the first 100 images {both + moving}.0% are right with them" in warning
+        assert "--reestimate_batch_norm=100 --checkpoint_path=run/model.ckpt-3" in warning
+
+
+def test_small_batches_are_not_compared():
+    check = _check_of(5, 0, 10, count=15)
+    assert check.warning("run") is None
+    assert check.fetches()
+
+
+def test_enough_images_are_compared():
+    assert not _check_of(100, 0, 100, count=200).fetches()
+
+
+@pytest.mark.parametrize("moving_mean", [0.0, 50.0])
+def test_warns_of_statistics_that_cannot_be_right(tmp_path, caplog, moving_mean):
+    dataset = tiny_dataset.write(str(tmp_path / "data"), 96, num_classes=2)
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        _odd_or_even(images, 2, is_training=False)
+        session.run(tf.global_variables_initializer())
+        (mean,) = (v for v in tf.global_variables() if "moving_mean" in v.op.name)
+        mean.load([moving_mean], session)
+        tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    network = dataclasses.replace(tiny_network.NETWORK, name="odd", builder=_odd_or_even)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(nets_factory.networks, "odd", network)
+        patch.setattr(dataset_factory, "open_split", lambda *_: dataset)
+        config = {"dataset_dir": "unused", "model_name": "odd", "preprocessing_name": "odd"}
+        patch.setitem(preprocessing_factory.preprocessing_fn_map, "odd", _OddOrEven)
+        metrics = evaluate.evaluate(
+            Evaluation(**config, checkpoint_path=str(tmp_path / "model.ckpt"),
+                       eval_dir=str(tmp_path / "eval"))
+        )  # fmt: skip
+    warned = "statistics of batch normalization do not fit" in caplog.text
+    assert (metrics.accuracy, warned) == ((1.0, False) if moving_mean == 0 else (0.5, True))
+
+
+class _OddOrEven:
+    """A preprocessing that leaves of an image only whether its brightness is odd."""
+
+    @staticmethod
+    def preprocess_image(image, height, width, is_training=False, use_grayscale=False):
+        del is_training, use_grayscale
+        image = tf.cast(image, tf.float32)
+        return tf.ensure_shape(tf.mod(image, 2.0) * 2.0 - 1.0, [height, width, 1])
+
+
+def _odd_or_even(images, num_classes, is_training, scope="Odd"):
+    """Builds a network that needs the mean of its images to tell the two kinds apart."""
+    del num_classes
+    with tf.variable_scope(scope, "Odd"):
+        net = slim.avg_pool2d(images, 28, 28, scope="pool")
+        net = slim.batch_norm(net, is_training=is_training, scope="norm")
+        net = slim.flatten(net)
+        logits = tf.concat([-net, net], axis=1)
+    return logits, {"Logits": logits}
+
+
+_odd_or_even.default_image_size = 28

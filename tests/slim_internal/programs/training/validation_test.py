@@ -11,7 +11,7 @@ from nets import nets_factory
 from slim_internal.ground.compat import paths, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
-from slim_internal.programs.training import train, validation
+from slim_internal.programs.training import allowance, train, validation
 from slim_internal.programs.training.settings import TrainConfig
 from tests import small_models
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
@@ -132,7 +132,7 @@ def test_patience_without_evaluations():
 
 
 def test_once_per_epoch_unless_something_else_is_asked_for(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(validation, "_LITTLE_SECONDS", 60.0)
+    monkeypatch.setattr(allowance, "_LITTLE_SECONDS", 60.0)
     run("run", 20)  # 64 images, 8 at a time.
     assert list(_validations(tmp_path / "run")) == [8, 16, 20]
     run("run", 26, eval_every_steps=3)
@@ -141,8 +141,8 @@ def test_once_per_epoch_unless_something_else_is_asked_for(run, tmp_path, monkey
 
 def test_what_nobody_asked_for_takes_little_time(run, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(validation, "_LITTLE_SECONDS", 0.0)
-    monkeypatch.setattr(validation, "_FRACTION", 0.0)
+    monkeypatch.setattr(allowance, "_LITTLE_SECONDS", 0.0)
+    monkeypatch.setattr(allowance, "_FRACTION", 0.0)
     run("run", 9)
     assert not _validations(tmp_path / "run")
     said = [message for message in caplog.messages if message.startswith("Not evaluated at step")]
@@ -153,7 +153,7 @@ def test_what_nobody_asked_for_takes_little_time(run, tmp_path, monkeypatch, cap
 
 
 def test_what_nobody_asked_for_does_not_end_a_run(run, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(validation, "_LITTLE_SECONDS", 60.0)
+    monkeypatch.setattr(allowance, "_LITTLE_SECONDS", 60.0)
     assert run("run", 20, labels_offset=0, broken=True).step == 20
     assert caplog.text.count("The run does not evaluate itself any more: ") == 1
     with pytest.raises(UserError, match="the validation split are outside the classes"):
@@ -205,7 +205,7 @@ def test_the_worst_images_are_on_the_page(run, tmp_path):
     run("run", 2, eval_every_steps=1, learning_rate=0.0)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Worst images" in page
-    assert 0 < page.count("<figure") <= 12
+    assert 0 < page.count("<img") <= 12
 
 
 def test_statistics_of_the_moving_averages_are_estimated_too(run, tmp_path):
