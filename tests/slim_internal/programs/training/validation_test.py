@@ -83,6 +83,19 @@ def test_epochs_between_evaluations(run, tmp_path):
     assert list(_validations(tmp_path / "run")) == [4, 8, 9]
 
 
+def test_each_number_has_one_name(run, tmp_path):
+    run("run", 2, eval_every_steps=2, log_every_n_steps=2)
+    lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    names = {name for line in lines for name in line} - {"step"}
+    tags = {}
+    for path in (tmp_path / "run").glob("events*"):
+        for event in tf.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                tags.setdefault(value.tag, []).append(event.step)
+    assert tags == {"input_images": [1], **dict.fromkeys(names, [2])}
+    assert {"loss", "accuracy", "learning_rate", "images_per_second", "validation/loss"} <= names
+
+
 def test_best_checkpoint_is_kept_apart(run, tmp_path):
     run("run", 6, eval_every_steps=2, best_metric="loss", learning_rate=0.1)
     losses = {
