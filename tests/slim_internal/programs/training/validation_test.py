@@ -92,7 +92,7 @@ def test_each_number_has_one_name(run, tmp_path):
         for event in tf.train.summary_iterator(str(path)):
             for value in event.summary.value:
                 tags.setdefault(value.tag, []).append(event.step)
-    assert tags == {"input_images": [1], **dict.fromkeys(names, [2])}
+    assert tags == {"input_images": [1], **{name: [2] for name in names}}
     assert {"loss", "accuracy", "learning_rate", "images_per_second", "validation/loss"} <= names
 
 
