@@ -10,7 +10,13 @@ import pytest
 import slim_internal
 
 _SLIM = pathlib.Path(slim_internal.__file__).parents[1]
-_SCRIPTS = [*sorted(_SLIM.glob("*.py")), _SLIM / "datasets/build_imagenet_data.py"]
+_SCRIPTS = [
+    *sorted(_SLIM.glob("*.py")),
+    _SLIM / "datasets/build_imagenet_data.py",
+    _SLIM / "nets/mobilenet_v1_eval.py",
+    _SLIM / "nets/mobilenet_v1_train.py",
+    _SLIM / "nets/post_training_quantization.py",
+]
 _SLOW = ("tensorflow", "numpy", "PIL")
 
 # Runs a script as `python script.py --help` does, and then says which slow modules it loaded.

@@ -120,12 +120,19 @@ def targets(root: pathlib.Path, build_file: pathlib.Path) -> list[Target]:
                 package=package,
                 name=ast.literal_eval(values["name"]),
                 rule=ast.unparse(call.func),
-                sources=tuple(os.path.join(package, source) for source in sources),
+                sources=tuple(_path(source, package) for source in sources),
                 deps=frozenset(_dependencies(values.get("deps"), package)),
                 call=call,
             )
         )
     return found
+
+
+def _path(source: str, package: str) -> str:
+    """Returns the path of a source, which may be a file that another package exports."""
+    if source.startswith("//"):
+        return source.removeprefix("//").replace(":", "/")
+    return os.path.join(package, source)
 
 
 def _strings(node: ast.AST | None) -> list[str]:

@@ -107,6 +107,10 @@ def _file_problems(calls: list[ast.Call], folder: pathlib.Path) -> Iterator[str]
         if keyword.arg == "srcs" and _function(call) != "filegroup"
         for source in _strings(keyword.value)
     }
+    # Targets of another package have these.
+    sources |= {
+        source for call in calls if _function(call) == "exports_files" for source in _strings(call)
+    }
     for file in sorted(folder.glob("*.py")):
         # The rules add __init__.py to every target by themselves.
         if file.name != "__init__.py" and file.name not in sources:

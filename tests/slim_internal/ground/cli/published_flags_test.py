@@ -6,6 +6,7 @@ import typing
 import pytest
 
 from datasets.conversion.settings import Conversion
+from nets import mobilenet_v1_eval, mobilenet_v1_train, post_training_quantization
 from slim_internal.ground.settings import described
 from slim_internal.programs.classification.settings import Classification
 from slim_internal.programs.evaluation.settings import Evaluation
@@ -18,6 +19,9 @@ _CONFIGS = {
     "download_and_convert_data.py": Conversion,
     "eval_image_classifier.py": Evaluation,
     "export_inference_graph.py": Export,
+    "nets/mobilenet_v1_eval.py": mobilenet_v1_eval.Measuring,
+    "nets/mobilenet_v1_train.py": mobilenet_v1_train.Training,
+    "nets/post_training_quantization.py": post_training_quantization.Quantization,
     "train_image_classifier.py": TrainConfig,
 }
 _PUBLISHED = golden_files.load("flags.json")
