@@ -10,6 +10,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+import logging
 import multiprocessing
 import os
 import pathlib
@@ -26,6 +27,7 @@ from slim_internal.ground.progress import reporting
 
 # Lists the inputs that were skipped or repaired, if there were any.
 REPORT = "bad_images.csv"
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,6 +333,7 @@ def _write_in_worker(folder: pathlib.Path, shard: PlannedShard) -> manifest.Shar
 def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> manifest.Manifest:
     """Writes labels and manifest, with which the journal has served."""
     _check_totals(plan, done)
+    _require_images(done)
     complete = manifest.Manifest(
         dataset=plan.dataset,
         class_names=plan.class_names,
@@ -352,6 +355,23 @@ def _check_totals(plan: Plan, done: Mapping[str, manifest.Shard]) -> None:
         found[planned.split] += num_inputs(done[planned.name])
     if found != expected:
         raise RuntimeError(f"Of {dict(expected)} examples, {dict(found)} were written or left out.")
+
+
+def _require_images(done: Mapping[str, manifest.Shard]) -> None:
+    """Warns of splits of which nothing could be used; a set of none at all is an error."""
+    sizes: dict[str, list[int]] = {}
+    for shard in done.values():
+        size = sizes.setdefault(shard.split, [0, 0])
+        size[0] += shard.records
+        size[1] += num_inputs(shard)
+    if not any(records for records, _ in sizes.values()):
+        raise UserError(f"None of the images can be used. What is wrong with each is in {REPORT}.")
+    for split, (records, inputs) in sorted(sizes.items()):
+        if not records:
+            _LOG.warning(
+                "The %s split is empty: none of its images (%d) can be used. See %s.",
+                *(split, inputs, REPORT),
+            )
 
 
 def num_inputs(shard: manifest.Shard) -> int:

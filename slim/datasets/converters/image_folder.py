@@ -5,6 +5,7 @@ be empty or missing. Images to which nothing assigns a split are divided class b
 """
 
 import collections
+import contextlib
 import itertools
 import logging
 import os
@@ -38,6 +39,7 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
         )
     found = _from_csv(config) if config.labels_csv else _from_folders(config)
     class_names = _class_names(found, config)
+    _warn_of_equal_names(class_names)
     _warn_of_odd_classes(class_names, found)
     digests = labelled_files.digests(config.source, [path for path, _, _ in found])
     labels = {name: label for label, name in enumerate(class_names)}
@@ -48,6 +50,10 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
     for name in class_names:
         for split, file in _divided(members[name], config):
             splits.setdefault(split, []).append(file)
+    if set(splits) == {"train"} and config.validation_fraction:
+        _LOG.info(
+            "There is no validation split: a class needs two images that are not assigned to one."
+        )
     shards = [
         shard
         for split, files in sorted(splits.items())
@@ -134,9 +140,10 @@ def _empty_folders(
     """Returns the folders where those of classes stand that nothing was taken from."""
     filled = {parent.as_posix() for path in taken for parent in pathlib.PurePath(path).parents}
     source = pathlib.Path(config.source)
+    # A folder of a split that holds no image is none of the roots.
     return sorted(
         name
-        for root in roots
+        for root in {*roots, ""}
         for path in source.joinpath(root).glob("*")
         if path.is_dir() and labelled_files.is_visible(path.name)
         if path.resolve() != pathlib.Path(config.dataset_dir).resolve()
@@ -165,7 +172,33 @@ def _class_names(found: Iterable[_Found], config: Conversion) -> tuple[str, ...]
     for name in names:
         if "\n" in name or "\r" in name:
             raise UserError(f"The class name {name!r} has a line break, which labels.txt cannot.")
+        if "\0" in name:
+            raise UserError(f"The class name {name!r} has a null character. Is {where} damaged?")
     return names
+
+
+def _warn_of_equal_names(class_names: tuple[str, ...]) -> None:
+    """Says which names of classes hardly mean two classes, or come from a table of numbers."""
+    meant: dict[object, str] = {}
+    for name in class_names:
+        other = meant.setdefault(_meaning(name), name)
+        if other != name:
+            _LOG.warning("The classes %r and %r are taken for two: are they one?", other, name)
+    floats = [name for name in class_names if isinstance(_meaning(name), float) and "." in name]
+    if floats and len(floats) == len(class_names):
+        _LOG.warning(
+            "Class names are numbers with a point, such as %r: are they integers that a program"
+            " wrote so because labels are missing?",
+            floats[0],
+        )
+
+
+def _meaning(name: str) -> object:
+    """Returns what is equal for names that people take for the same."""
+    with contextlib.suppress(ValueError):
+        if name.isascii() and name.strip("+-.0123456789 ") == "":
+            return float(name)
+    return " ".join(name.casefold().replace("_", " ").split())
 
 
 def _warn_of_odd_classes(class_names: tuple[str, ...], found: list[_Found]) -> None:

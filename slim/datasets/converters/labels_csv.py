@@ -11,6 +11,7 @@ from slim_internal.ground.errors import UserError, unknown
 Row = tuple[str, str, str]
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_MISSING = ("nan", "<na>", "#n/a")
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -62,6 +63,11 @@ def _row(row: list[str], place: str, root: str, splits: Collection[str]) -> Row:
     if len(row) not in (2, 3) or not row[1].strip():
         raise UserError(f"{place}: expected path,label,split. Found: {','.join(row)}.")
     path, label, split = (*row, "")[:3]
+    if label.strip().lower() in _MISSING:
+        raise UserError(
+            f"{place}: the label is {label.strip()!r}, which programs write where one is missing."
+            " Remove the line, or give the class another name."
+        )
     split = split.strip().lower()
     if split and split not in splits:
         raise unknown("split", split, splits, f"It stands in {place}.")

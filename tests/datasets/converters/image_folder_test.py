@@ -1,5 +1,6 @@
 """Folders of pictures: classes, splits, CSV files, and what users get wrong."""
 
+import logging
 import os
 import pathlib
 import shutil
@@ -145,11 +146,87 @@ def test_csv_says_label_and_split(header, tmp_path):
         ("x/1.jpg\n", "line 1: expected path,label,split. Found: x/1.jpg"),
         ("x/1.jpg,dog,trian\n", "Unknown split 'trian'. Did you mean 'train'"),
         ("x/1.jpg,dog\nx/2.jpg,dog\n", "holds only one class, 'dog'"),
+        ("x/1.jpg,dog\nx/2.jpg,NaN\n", "line 2: the label is 'NaN', which programs write where"),
+        ("x/1.jpg,dog\nx/2.jpg,<NA>,val\n", "line 2: the label is '<NA>', which programs write"),
+        ("x/1.jpg,dog\nx/2.jpg,\n", "line 2: expected path,label,split. Found: x/2.jpg,"),
+        ("x/1.jpg,dog\nx/2.jpg, \t ,val\n", "line 2: expected path,label,split"),
+        ("x/1.jpg,dog,nan\nx/2.jpg,cat\n", "Unknown split 'nan'"),
+        ("x/1.jpg,do\0g\nx/2.jpg,cat\n", "has a null character"),
+        ('x/1.jpg,"do\ng"\nx/2.jpg,cat\n', "has a line break"),
     ],
 )
 def test_csv_with_a_mistake(lines, message, tmp_path):
     with pytest.raises(UserError, match=message):
         convert(tmp_path, labels_csv=with_csv(tmp_path, lines))
+    assert not (tmp_path / "set/manifest.json").exists()
+
+
+ODD_CLASSES = {
+    "floats": (["0.0", "1.0"], "Class names are numbers with a point, such as '0.0'"),
+    "equal numbers": (["1", "1.0"], "The classes '1' and '1.0' are taken for two"),
+    "upper case": (["Cat", "cat"], "The classes 'Cat' and 'cat' are taken for two"),
+    "blanks": (["black cat", "black_cat"], "'black cat' and 'black_cat' are taken for two"),
+    "sound": (["cat", "1", "dog 2.0"], ""),
+    "integers": (["0", "1", "2"], ""),
+}
+
+
+@pytest.mark.parametrize(("names", "message"), ODD_CLASSES.values(), ids=ODD_CLASSES)
+def test_classes_that_are_hardly_meant_are_said(names, message, tmp_path, caplog):
+    put(tmp_path / "source", *(f"{name}/{n}.jpg" for name in names for n in range(5)))
+    convert(tmp_path)
+    assert message in caplog.text
+    assert bool(caplog.text) == bool(message)
+
+
+EMPTY_SPLITS = {
+    "one image of each class": (["a/1.jpg", "b/1.jpg"], {"train": 2}, "no validation split"),
+    "an empty folder": (
+        ["train/a/1.jpg", "train/b/1.jpg", "val/a/"],
+        {"train": 2},
+        "folders without an image; the first is 'val'",
+    ),
+    "only bad images": (
+        ["train/a/1.jpg", "train/b/1.jpg", "test/a/bad.jpg"],
+        {"test": 0, "train": 2},
+        "The test split is empty: none of its images (1) can be used",
+    ),
+    "nothing but test": (
+        ["test/a/1.jpg", "test/b/1.jpg"],
+        {"test": 2},
+        "Classes of the test split without an image for training: 2",
+    ),
+    "nothing but validation": (
+        ["val/a/1.jpg", "val/b/1.jpg"],
+        {"validation": 2},
+        "Classes of the validation split without an image for training: 2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("paths", "sizes", "message"), EMPTY_SPLITS.values(), ids=EMPTY_SPLITS)
+def test_a_split_that_is_empty_is_said(paths, sizes, message, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    put(tmp_path / "source", *(path for path in paths if not path.endswith("/")))
+    for path in paths:
+        if path.endswith("/"):
+            (tmp_path / "source" / path).mkdir(parents=True)
+        elif "bad" in path:
+            (tmp_path / "source" / path).write_bytes(b"bad")
+    outcome = convert(tmp_path, on_bad_image="skip")
+    assert outcome.manifest.splits == sizes
+    assert message in caplog.text
+    for split, size in sizes.items():
+        dataset = dataset_factory.get_dataset("image_folder", split, os.fspath(tmp_path / "set"))
+        assert dataset.num_samples == size
+
+
+def test_a_set_of_no_image_at_all_is_an_error(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "source" / name).mkdir(parents=True)
+        (tmp_path / "source" / name / "1.jpg").write_bytes(b"bad")
+    with pytest.raises(UserError, match=r"None of the images can be used.*bad_images\.csv"):
+        convert(tmp_path, on_bad_image="skip")
     assert not (tmp_path / "set/manifest.json").exists()
 
 
