@@ -20,6 +20,12 @@ def is_full(error: OSError) -> bool:
     return error.errno in _FULL
 
 
+def from_message(message: str, path: str | os.PathLike) -> OSError | None:
+    """Returns what TensorFlow wraps in an error of its own where it finds no space, else None."""
+    found = (code for code in _FULL if os.strerror(code) in message)
+    return next((OSError(code, os.strerror(code), os.fspath(path)) for code in found), None)
+
+
 def cannot_write(error: OSError, path: str | os.PathLike | None = None) -> UserError:
     """Returns the message for a file that could not be written.
 

@@ -1,9 +1,11 @@
 """Exported graphs, loaded afresh, compared with the network they were made of."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
+from slim_internal.parts.inference.formats import table
 from slim_internal.programs.export import inference_graph
 from slim_internal.programs.export.settings import Export
 from tests import small_models
@@ -300,21 +303,43 @@ _KILLED = """
 import os, signal, sys
 from slim_internal.programs.export import check, inference_graph
 from slim_internal.programs.export.settings import Export
-check.compare = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-output, checkpoint = sys.argv[1:]
+output, checkpoint, formats = sys.argv[1:]
+compare = check.compare
+def kill_at_the_last(each, *rest):
+    if each.name == formats.split(",")[-1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return compare(each, *rest)
+check.compare = kill_at_the_last
 inference_graph.export(
-    Export(output_file=output, checkpoint_path=checkpoint, model_name="lenet", dataset_name="mnist")
+    Export(
+        output_file=output,
+        checkpoint_path=checkpoint,
+        model_name="lenet",
+        dataset_name="mnist",
+        format=formats,
+    )
 )
 """
 
 
+def _installed_formats():
+    """Returns the formats that need no dataset and whose libraries are installed."""
+    names = [name for name, each in table.FORMATS.items() if not each.needs_examples]
+    if importlib.util.find_spec("tf2onnx") is None:
+        names.remove("onnx")
+    return names
+
+
 def test_a_killed_export_leaves_no_file_and_the_next_one_tidies_up(tmp_path, checkpoint):
-    command = [sys.executable, "-c", _KILLED, str(tmp_path / "lenet.pb"), checkpoint]
+    formats = _installed_formats()
+    output = str(tmp_path / "lenet.pb")
+    command = [sys.executable, "-c", _KILLED, output, checkpoint, ",".join(formats)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".lenet.pb.")
-    assert sorted(path.name for path in left.iterdir()) == ["lenet.json", "lenet.pb"]
+    names = {f"lenet{table.FORMATS[name].suffix}" for name in formats}
+    assert {path.name for path in left.iterdir()} == {"lenet.json", *names}
     inference_graph.export(_config(tmp_path, checkpoint_path=checkpoint))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lenet.json", "lenet.pb"]
 
@@ -337,3 +362,49 @@ def test_damaged_calibration_images_are_one_line(tmp_path, checkpoint, digits):
     with pytest.raises(UserError, match=r"digits_validation\.tfrecord"):
         inference_graph.export(config)
     assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+
+
+@pytest.mark.parametrize("name", ["frozen", "saved_model", "tflite", "onnx"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, checkpoint, name):
+    """No file may become larger than 1 MB here; the network has 13 MB."""
+    if name not in _installed_formats():
+        pytest.skip("tf2onnx is not installed")
+    path = tmp_path / f"lenet{table.FORMATS[name].suffix}"
+    config = _config(tmp_path, checkpoint_path=checkpoint, format=name, output_file=str(path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            inference_graph.export(config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
+def test_inception_v3_is_exported_at_another_size_than_it_was_trained(tmp_path):
+    """Its auxiliary head, which has another variable at each size, is not in the file."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        build = nets_factory.get_network_fn("inception_v3", 10, is_training=True)
+        build(tf.zeros([2, 299, 299, 3]))
+        trained = {variable.op.name for variable in tf.global_variables()}
+        session.run(tf.global_variables_initializer())
+        saved = tf.train.Saver().save(session, str(tmp_path / "train/model.ckpt"))
+    assert "InceptionV3/AuxLogits/Conv2d_2a_5x5/weights" in trained
+    config = _config(
+        tmp_path / "out", model_name="inception_v3", checkpoint_path=saved, image_size=139
+    )
+    exported = inference_graph.export(config)
+    assert exported.model.image_size == 139
+    names = [n.name for n in tf.GraphDef.FromString(exported.graph_path.read_bytes()).node]
+    assert not [name for name in names if "AuxLogits" in name]
+
+
+def test_a_graph_and_the_same_as_text_keep_their_descriptions(tmp_path):
+    """`lenet.pb` and `lenet.pbtxt` once shared a description."""
+    for size, name in ((28, "lenet.pb"), (32, "lenet.pbtxt")):
+        config = _config(tmp_path, image_size=size, output_file=str(tmp_path / name))
+        inference_graph.export(config)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"lenet.pb", "lenet.json", "lenet.pbtxt", "lenet.pbtxt.json"}
+    for size, name in ((28, "lenet.pb"), (32, "lenet.pbtxt")):
+        assert description.read_description(tmp_path / name).image_size == size

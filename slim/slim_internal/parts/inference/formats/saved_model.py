@@ -12,7 +12,7 @@ from deployment import sessions
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, space
 from slim_internal.parts.inference import description
 from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
 
@@ -40,7 +40,10 @@ class SavedModel(Format):
                 strip_default_attrs=True,
                 clear_devices=True,
             )
-            builder.save()
+            try:
+                builder.save()
+            except tf.errors.OpError as error:
+                raise space.from_message(str(error), path) or error from error
         (path / _DESCRIPTION).parent.mkdir()
         atomic.write(path / _DESCRIPTION, description.encode_description(network.model))
 
@@ -123,8 +126,21 @@ def _prepared(model: description.ModelDescription, encoded: tf.Tensor) -> tf.Ten
     )
 
     def prepare(content: tf.Tensor) -> tf.Tensor:
-        image = tf.io.decode_image(content, channels=model.channels, expand_animations=False)
+        image = _decoded(content, model.channels)
         image.set_shape([None, None, model.channels])
         return preprocess(image, model.image_size, model.image_size)
 
     return tf.map_fn(prepare, encoded, fn_output_signature=tf.float32)
+
+
+def _decoded(content: tf.Tensor, channels: int) -> tf.Tensor:
+    """Returns the pixels of an image file, uint8 [height, width, channels]."""
+
+    def decode(channels: int) -> tf.Tensor:
+        return tf.io.decode_image(content, channels=channels, expand_animations=False)
+
+    if channels != 1:
+        return decode(channels)
+    # TensorFlow makes these two kinds of file no gray.
+    only_color = tf.strings.regex_full_match(tf.strings.substr(content, 0, 2), "GI|BM")
+    return tf.cond(only_color, lambda: tf.image.rgb_to_grayscale(decode(3)), lambda: decode(1))

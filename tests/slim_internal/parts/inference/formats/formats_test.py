@@ -1,6 +1,7 @@
 """Every format, written and read again, says what the checkpoint says."""
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -103,6 +104,37 @@ def test_a_saved_model_needs_nothing_of_this_library(network, tmp_path):
     for names, top in zip(of_bytes["top_classes"], of_bytes["top_probabilities"], strict=True):
         assert names == [network.model.class_name(index) for index in order]
         np.testing.assert_allclose(top, expected[order], atol=1e-6, rtol=0)
+
+
+def _encoded(kind, size, mode="L"):
+    pixels = np.random.default_rng(size[0]).integers(0, 255, size[::-1], np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(content, kind)
+    return content.getvalue()
+
+
+def test_files_of_all_kinds_and_sizes_go_in_one_batch(network, tmp_path):
+    """One that cannot be decoded fails the request, as docs/formats.md says."""
+    table.get_format("saved_model").write(network, tmp_path, "lenet")
+    files = [
+        _encoded("PNG", (28, 28)),
+        _encoded("BMP", (40, 30), "RGB"),
+        _encoded("GIF", (31, 77)),
+        _encoded("JPEG", (64, 64)),
+        _encoded("JPEG", (20, 50), "RGB"),
+    ]
+    with tf.Graph().as_default(), tf.Session() as session:
+        loaded = tf.saved_model.load(session, ["serve"], str(tmp_path / "lenet"))
+        signature = loaded.signature_def["bytes"]
+        fed = signature.inputs["image_bytes"].name
+        fetched = signature.outputs["probabilities"].name
+        rows = session.run(fetched, {fed: files})
+        alone = [session.run(fetched, {fed: [each]})[0] for each in files]
+        np.testing.assert_allclose(rows, alone, atol=1e-6, rtol=0)
+        np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+        for damaged in (b"", b"no image", files[3][:200]):
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                session.run(fetched, {fed: [files[0], damaged]})
 
 
 @pytest.mark.parametrize(
