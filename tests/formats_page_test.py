@@ -26,6 +26,7 @@ from slim_internal.programs.export import inference_graph
 from slim_internal.programs.export.settings import Export
 from tests import golden_files
 from tests.nets import golden_weights
+from tools.benchmarks import exported_networks_benchmark
 
 _PAGE = pathlib.Path("docs/formats.md").read_text(encoding="utf-8")
 _PREPARE, *_REST = re.findall(r"^```python\n(.*?)^```", _PAGE, re.DOTALL | re.MULTILINE)
@@ -72,6 +73,16 @@ def expected(folder):
     with open_classifier(Classification(graph=str(folder / "mine.pb"))) as classifier:
         ((_, guesses),) = classifier.classify([str(folder / "photo.jpg")])
     return guesses[0].name, guesses[0].probability
+
+
+def test_the_benchmark_takes_every_format(folder):
+    files = ["mine.pb", "mine_saved_model", "mine.tflite", "mine.onnx"]
+    paths = [str(folder / name) for name in files if (folder / name).exists()]
+    rows = exported_networks_benchmark.measure(paths, batch_size=2, rounds=1, seconds=0)
+    assert len(rows) == len(paths)
+    assert rows[0][2] == 1
+    assert all(value > 0 for row in rows for value in row)
+    assert all(milliseconds < 60_000 for _, milliseconds, _ in rows)
 
 
 @pytest.mark.parametrize("title", ["TensorFlow: frozen graph", *_LIBRARIES])
