@@ -1,11 +1,14 @@
 """Compares accuracy as evaluated with accuracy after the statistics were estimated anew.
 
     python -m tools.measure_batch_norm --model_name=mobilenet_v1_025 --image_size=96
+    python -m tools.measure_batch_norm --model_name=resnet_v1_50,inception_v3 --image_size=96 \\
+        --steps=100 --fine_tuning_steps=40 --batch_size=16
 
 It trains on the handwritten digits, which need no download: from scratch, then from these weights
 only the classifier, then the whole network. Each checkpoint is evaluated as it is, and again with
-statistics that are the means over the training set. Where the two differ, evaluation would not show
-what the weights can do.
+statistics that are the means over training batches. Where the two differ, evaluation would not show
+what the weights can do. --before trains as without what the project does about it, so far as flags
+can: the statistics are not estimated at the end of a run, and frozen layers normalize by the batch.
 """
 
 import json
@@ -17,12 +20,20 @@ import tempfile
 
 from absl import app, flags
 
-_MODEL = flags.DEFINE_string("model_name", "mobilenet_v1_025", "Network.")
+_MODELS = flags.DEFINE_list("model_name", ["mobilenet_v1_025"], "Networks.")
+_DATASET = flags.DEFINE_string("dataset_name", "digits", "Dataset with a split validation.")
+_FOLDER = flags.DEFINE_string(
+    "dataset_dir", None, "Folder with the dataset; unless given, it is converted."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the runs.")
+_BATCHES = flags.DEFINE_integer("batches", 40, "Batches that statistics are estimated anew on.")
+_BEFORE = flags.DEFINE_bool("before", False, "Train as without what is done about statistics.")
 _SIZE = flags.DEFINE_integer("image_size", 96, "Height and width of the images in pixels.")
 _STEPS = flags.DEFINE_integer("steps", 300, "Steps from scratch.")
 _FINE_TUNING_STEPS = flags.DEFINE_integer("fine_tuning_steps", 100, "Steps of fine-tuning.")
 _BATCH = flags.DEFINE_integer("batch_size", 32, "Images per step.")
 
+_AS_BEFORE = {"final_statistics_batches": 0, "freeze_batch_norm": False}
 _SLIM = pathlib.Path(__file__).resolve().parents[1] / "slim"
 
 
@@ -36,16 +47,14 @@ def _run(script: str, **options: object) -> None:
 class _Measurement:
     """Trains and evaluates in folders of its own."""
 
-    def __init__(self, folder: str):
-        self._folder = folder
-        self._data = f"{folder}/data"
+    def __init__(self, folder: str, model_name: str, dataset_dir: str):
+        self._folder = f"{folder}/{model_name}"
         self._common = {
-            "dataset_name": "digits",
-            "dataset_dir": self._data,
-            "model_name": _MODEL.value,
+            "dataset_name": _DATASET.value,
+            "dataset_dir": dataset_dir,
+            "model_name": model_name,
             "batch_size": _BATCH.value,
         }
-        _run("download_and_convert_data", dataset_name="digits", dataset_dir=self._data)
 
     def train(self, name: str, **options: object) -> str:
         """Trains, or estimates statistics, and returns the folder with the checkpoint."""
@@ -56,6 +65,9 @@ class _Measurement:
             train_image_size=_SIZE.value,
             train_dir=folder,
             save_summaries_secs=100_000,
+            eval_every_epochs=0,
+            seed=_SEED.value,
+            **(_AS_BEFORE if _BEFORE.value else {}),
             **options,
         )
         return folder
@@ -78,7 +90,7 @@ class _Measurement:
         anew = self.train(
             f"{os.path.basename(checkpoint)}_anew",
             checkpoint_path=checkpoint,
-            reestimate_batch_norm=40,
+            reestimate_batch_norm=_BATCHES.value,
         )
         evaluated, estimated = self.accuracy(checkpoint), self.accuracy(anew)
         print(
@@ -87,31 +99,39 @@ class _Measurement:
         )
 
 
-def _classifier_scopes() -> str:
+def _classifier_scopes(model_name: str) -> str:
     sys.path.insert(0, str(_SLIM))
     from nets import nets_factory
 
-    network = nets_factory.get_network(_MODEL.value)
+    network = nets_factory.get_network(model_name)
     return ",".join((*network.classifier_scopes, *network.aux_scopes))
 
 
+def _measure(measurement: _Measurement, scopes: str) -> None:
+    """Prints the rows of a network."""
+    scratch = measurement.train("scratch", max_number_of_steps=_STEPS.value)
+    measurement.compare(f"scratch, {_STEPS.value} steps", scratch)
+    tuning = {
+        "checkpoint_path": scratch,
+        "checkpoint_exclude_scopes": scopes,
+        "max_number_of_steps": _FINE_TUNING_STEPS.value,
+    }
+    head = measurement.train("head", trainable_scopes=scopes, **tuning)
+    measurement.compare(f"classifier, {_FINE_TUNING_STEPS.value} steps", head)
+    whole = measurement.train("whole", **tuning)
+    measurement.compare(f"all, {_FINE_TUNING_STEPS.value} steps", whole)
+
+
 def main(_: list[str]) -> None:
-    """Prints the table: percent as evaluated, percent with statistics anew, the difference."""
-    scopes = _classifier_scopes()
+    """Prints tables: percent as evaluated, percent with statistics anew, the difference."""
     with tempfile.TemporaryDirectory() as folder:
-        measurement = _Measurement(folder)
-        print(f"{_MODEL.value}, {_SIZE.value} px      evaluated  estimated anew", flush=True)
-        scratch = measurement.train("scratch", max_number_of_steps=_STEPS.value)
-        measurement.compare(f"scratch, {_STEPS.value} steps", scratch)
-        tuning = {
-            "checkpoint_path": scratch,
-            "checkpoint_exclude_scopes": scopes,
-            "max_number_of_steps": _FINE_TUNING_STEPS.value,
-        }
-        head = measurement.train("head", trainable_scopes=scopes, **tuning)
-        measurement.compare(f"classifier, {_FINE_TUNING_STEPS.value} steps", head)
-        whole = measurement.train("whole", **tuning)
-        measurement.compare(f"all, {_FINE_TUNING_STEPS.value} steps", whole)
+        data = _FOLDER.value or f"{folder}/data"
+        if not _FOLDER.value:
+            _run("download_and_convert_data", dataset_name=_DATASET.value, dataset_dir=data)
+        for name in _MODELS.value:
+            title = f"{name}, {_SIZE.value} px"
+            print(f"{title:24} {'evaluated':>6} {'estimated anew':>12}", flush=True)
+            _measure(_Measurement(folder, name, data), _classifier_scopes(name))
 
 
 if __name__ == "__main__":
