@@ -242,6 +242,16 @@ def test_the_checkpoint_alone_is_enough_to_evaluate(trained, tmp_path, place):
     assert metrics.accuracy == pytest.approx(seen[_ACCURACY])
 
 
+def test_pages_about_training_and_evaluation_lead_to_each_other(trained, digits):
+    folder = os.path.join(trained, "eval")
+    config = {"checkpoint_path": os.path.join(trained, "best"), "eval_dir": folder}
+    evaluate.evaluate(Evaluation(**config, max_num_batches=1))
+    assert 'href="../report.html"' in pathlib.Path(folder, "report.html").read_text()
+    flags = {"dataset_dir": digits, "batch_size": 8, "eval_every_epochs": 0}
+    train.train(TrainConfig(**flags, train_dir=trained, max_number_of_steps=2))
+    assert 'href="eval/report.html"' in pathlib.Path(trained, "report.html").read_text()
+
+
 def test_the_checkpoint_alone_is_enough_to_export_and_classify(trained, tmp_path):
     path = str(tmp_path / "net.pb")
     model = inference_graph.export(Export(checkpoint_path=trained, output_file=path)).model

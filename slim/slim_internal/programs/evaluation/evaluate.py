@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import os
 import pathlib
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -85,6 +86,7 @@ class _Found:
       telling: The most certain mistakes and the least certain hits.
       label_errors: Labels that are likely to be wrong.
       comparison: What changed since an earlier evaluation, if one is named.
+      warnings: What makes the numbers doubtful.
       statistics: Whether those of batch normalization fit the weights, where these have any.
     """
 
@@ -97,6 +99,7 @@ class _Found:
         self.measured = Measurement(names, top_k=config.top_k)
         self.telling = TellingExamples(_NUM_SHOWN, layout)
         self.label_errors = LabelErrors(names, _NUM_SHOWN, layout)
+        self.warnings: list[str] = []
         self.statistics: statistics_check.StatisticsCheck | None = None
         self.comparison = (
             Comparison(config.compare, names, _NUM_SHOWN, layout) if config.compare else None
@@ -141,8 +144,9 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
                 for network in opened:
                     network.restore(session)
                 _run(session, outputs, config, model, dataset, found)
-    warning = found.statistics and found.statistics.warning(opened[0].path)
-    if warning:
+    if found.statistics:
+        found.warnings += found.statistics.warnings(opened[0].path)
+    for warning in found.warnings:
         _LOG.warning("%s", warning)
     metrics = _metrics(opened, num_views, found)
     with Several(
@@ -194,8 +198,25 @@ def _write_page(
         label_errors=found.label_errors.thumbnails(),
         became=became,
         history=[(each.step, each.accuracy, each.loss) for each in history],
+        training=_page_about_training(history[-1].checkpoint_path, config.eval_dir),
+        warnings=found.warnings,
     )
     atomic.write(pathlib.Path(config.eval_dir, PAGE), text)
+
+
+def _page_about_training(checkpoint_path: str, eval_dir: str) -> str:
+    """Returns the address of the page about the run of a checkpoint, or of one in its best/."""
+    folder = os.path.dirname(checkpoint_path.split(",")[0])
+    for run in (folder, os.path.dirname(folder)):
+        path = os.path.join(run, PAGE)
+        names = (run_record.FILENAME, PAGE)
+        if all(os.path.isfile(os.path.join(run, name)) for name in names):
+            return (
+                ""
+                if os.path.abspath(run) == os.path.abspath(eval_dir)
+                else os.path.relpath(path, eval_dir)
+            )
+    return ""
 
 
 def _metrics(opened: Sequence[networks.Network], num_views: int, found: _Found) -> Metrics:

@@ -37,6 +37,8 @@ def render(
     label_errors: Sequence[Thumbnail] = (),
     became: Mapping[str, Sequence[Thumbnail]] | None = None,
     history: Sequence[tuple[int, float, float]] = (),
+    training: str = "",
+    warnings: Sequence[str] = (),
 ) -> str:
     """Returns the page.
 
@@ -49,6 +51,8 @@ def render(
       became: "wrong" and "right" -> images whose answer changed since the evaluation that this one
         is compared with.
       history: (step, accuracy, loss) of each checkpoint that was evaluated, this one last.
+      training: Address of the page about the run that the checkpoint is of, if there is one.
+      warnings: What makes the numbers doubtful.
     """
     found = {value.name: value.value for value in values}
     per_class = found.get("per_class", [])
@@ -84,7 +88,10 @@ def render(
     if "num_label_errors" in found:
         sections.append(page.section("Likely label errors", *_label_errors(found, label_errors)))
     lead = f"{count(found['num_examples'], 'image')}, {found['checkpoint_path']}"
-    verdicts = list(_verdicts(found, per_class))
+    if training:
+        sections.append(page.section("Training", page.paragraph(page.link(training, training))))
+    doubts = [(page.BAD, "Warning", text) for text in warnings]
+    verdicts = [*doubts, *_verdicts(found, per_class)]
     return page.render(title, sections, lead=lead, verdicts=verdicts)
 
 

@@ -54,19 +54,19 @@ class StatisticsCheck:
         self._worse += int((moving & ~own).sum())
         self._right = [self._right[0] + int(moving.sum()), self._right[1] + int(own.sum())]
 
-    def warning(self, checkpoint_path: str) -> str | None:
-        """Returns what is wrong and what helps, or None if nothing is."""
+    def warnings(self, checkpoint_path: str) -> list[str]:
+        """Returns what is wrong and what helps, if anything is."""
         gain = self._better - self._worse
         if gain <= max(_FRACTION * self._seen, _DEVIATIONS * math.sqrt(self._better + self._worse)):
-            return None
+            return []
         moving, own = (right / self._seen for right in self._right)
-        return (
+        return [
             "The moving statistics of batch normalization do not fit the weights: of the first"
             f" {self._seen} images {moving:.1%} are right with them, {own:.1%} with the statistics"
             " of the batch. Estimate them anew: train_image_classifier --reestimate_batch_norm=100"
             f" --checkpoint_path={checkpoint_path} --train_dir=NEW_FOLDER, with the dataset of the"
             " training. A run that reaches its end does so by itself (--final_statistics_batches)."
-        )
+        ]
 
 
 def with_statistics_of_the_batch(model: ModelDescription, images: tf.Tensor) -> tf.Tensor | None:

@@ -29,9 +29,10 @@ _TITLES = {
     "input_wait": "input wait (fraction of the time)",
     "learning_rate": "learning rate",
     "loss": "loss",
+    "recall_at_5": "recall at 5",
 }
 # These are fractions: their axis shows all that is possible.
-_FRACTIONS = ("accuracy", "input_wait")
+_FRACTIONS = ("accuracy", "input_wait", "recall_at_5")
 
 
 class Page(hooks.Hook):
@@ -158,7 +159,7 @@ def _last(lines: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _curves(lines: Sequence[Mapping[str, Any]]) -> list[Markup]:
-    names = sorted({name for line in lines for name in line} - {"step"})
+    names = sorted({name for line in lines for name in line} - {"epoch", "step"})
     plots: dict[str, dict[str, list[plot.Point]]] = {}
     for name in names:
         origin, _, quantity = name.rpartition("/")

@@ -351,16 +351,16 @@ def _check_of(both, moving, own, count=100):
     ],
 )
 def test_statistics_that_make_many_images_wrong(both, moving, own, warns):
-    warning = _check_of(both, moving, own).warning("run/model.ckpt-3")
-    assert bool(warning) == warns
-    if warning:
+    warnings = _check_of(both, moving, own).warnings("run/model.ckpt-3")
+    assert len(warnings) == warns
+    for warning in warnings:
         assert f"of the first 100 images {both + moving}.0% are right with them" in warning
         assert "--reestimate_batch_norm=100 --checkpoint_path=run/model.ckpt-3" in warning
 
 
 def test_small_batches_are_not_compared():
     check = _check_of(5, 0, 10, count=15)
-    assert check.warning("run") is None
+    assert check.warnings("run") == []
     assert check.fetches()
 
 
@@ -389,6 +389,8 @@ def test_warns_of_statistics_that_cannot_be_right(tmp_path, caplog, moving_mean)
                        eval_dir=str(tmp_path / "eval"))
         )  # fmt: skip
     warned = "statistics of batch normalization do not fit" in caplog.text
+    page = (tmp_path / "eval" / "report.html").read_text()
+    assert ("statistics of batch normalization do not fit" in page) == warned
     assert (metrics.accuracy, warned) == ((1.0, False) if moving_mean == 0 else (0.5, True))
 
 
