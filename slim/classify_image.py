@@ -5,18 +5,18 @@
         --dataset_name=mnist --format=csv --output_file=answers.csv images/*.png
     python classify_image.py --graph=/tmp/lenet.pb images/ 'more/**/*.jpg'
     find . -name '*.png' | python classify_image.py --graph=/tmp/lenet.pb -
+    python classify_image.py --graph=/tmp/lenet.pb --page=answers.html --grad_cam images/
+    python classify_image.py --graph=/tmp/lenet.pb --end_point=fc3 --output_file=fc3.npy images/
 
 Folders are searched at any depth; `-` reads an image, or names of files one a line, from standard
 input. An image that cannot be used is reported and left out; the exit code is then 1.
 """
 
 import logging
-import pathlib
 
 from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
 from slim_internal.programs.classification.settings import Classification
 
 FLAGS = cli.FLAGS
@@ -30,28 +30,22 @@ _MAX_ERRORS = 100  # Shown.
 @cli.entry(max_arguments=_MAX_IMAGES)
 def main(paths):
     """Classifies the image files named on the command line."""
-    from slim_internal.programs.classification import classifier, files, report
+    from slim_internal.programs.classification import classifier, files, writing
 
     config = config_flags.read(Classification)
     if not paths:
         raise UserError("Name the image files after the flags: classify_image --graph=... cat.jpg")
-    if config.output_file:  # A folder that cannot be made is told before the work, not after.
-        pathlib.Path(config.output_file).parent.mkdir(parents=True, exist_ok=True)
+    writing.require_consistent(config)
     images = files.find(paths)
-    errors = []
+    errors, text = [], ""
     with classifier.open_classifier(config) as opened:
-        answers = list(
-            opened.classify(
-                images, top_k=config.top_k, batch_size=config.batch_size, on_error=errors.append
-            )
-        )
+        if config.end_point:
+            writing.write_features(config, opened, images, errors)
+        else:
+            text = writing.write_answers(config, opened, images, errors)
     for error in errors[:_MAX_ERRORS]:
         _LOG.error("%s", error)
-    text = report.FORMATS[config.format](answers)
-    if config.output_file:
-        atomic.write_output(config.output_file, text)
-    else:
-        print(text, end="")
+    print(text, end="")
     if errors:
         raise UserError(
             f"{len(errors)} of {len(images)} images cannot be used; all others are done."

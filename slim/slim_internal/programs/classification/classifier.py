@@ -21,6 +21,7 @@ from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference.formats import table
 from slim_internal.parts.inference.formats.format import Predictor
 from slim_internal.programs.classification import settings as classification_config
+from slim_internal.programs.classification.insight import Insight
 
 _CHANNELS = (1, 3)
 _LOG = logging.getLogger(__name__)
@@ -44,13 +45,15 @@ class Guess:
 class Classifier:
     """Classifies image files; `open_classifier` makes one."""
 
-    def __init__(self, session, predictor: Predictor):
+    def __init__(self, session, predictor: Predictor, insight: Insight | None = None):
         """Adds the decoding of image files to the session's graph.
 
         Args:
           session: Session for decoding and preprocessing.
           predictor: The network.
+          insight: What looks into the network, where that is asked for.
         """
+        self._insight = insight
         self._session = session
         self._predictor = predictor
         self._model = predictor.model
@@ -101,6 +104,55 @@ class Classifier:
                 if on_error is None:
                     raise error
                 on_error(error)
+
+    def features(
+        self,
+        images: Mapping[str, bytes | None],
+        end_point: str,
+        on_error: Callable[[UserError], None],
+    ) -> tuple[list[str], np.ndarray]:
+        """Returns the images that can be used, and their features at a layer.
+
+        Args:
+          images: Paths of image files -> contents, None where they are still to be read.
+          end_point: Name of an operation or scope of the network.
+          on_error: Called for an image that cannot be used, which is left out then.
+
+        Returns:
+          Paths, and float32 [paths, ...].
+
+        Raises:
+          UserError: If there is no such layer, or no image can be used.
+        """
+        rows = [
+            (path, self._insight.features(image[np.newaxis], end_point)[0])
+            for path, image in self._inputs(images, on_error)
+        ]
+        if not rows:
+            raise UserError(f"None of {len(images)} images can be used; there are no features.")
+        return [path for path, _ in rows], np.stack([row for _, row in rows])
+
+    def look(self, path: str, content: bytes | None) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what the network sees of an image, and how much each place speaks for its answer.
+
+        Args:
+          path: The image file.
+          content: What it holds; None where it is still to be read.
+
+        Returns:
+          The preprocessed image, float32 [height, width, channels], and float32 [rows, columns],
+          0 to 1.
+
+        Raises:
+          UserError: If the image or the network cannot be used so.
+        """
+        image = self._read(path, content)
+        return image, self._insight.heat(image[np.newaxis])[0]
+
+    @property
+    def name(self) -> str:
+        """Name of the network."""
+        return self._model.model_name
 
     def _inputs(
         self,
@@ -166,8 +218,10 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
                 f"{model.model_name} reads images of {model.channels} channels; image files have"
                 f" {_CHANNELS[0]} or {_CHANNELS[1]}."
             )
+        looks_inside = config.grad_cam or config.end_point
+        insight = Insight(model) if looks_inside else None
         with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
-            yield Classifier(session, predictor)
+            yield Classifier(session, predictor, insight)
 
 
 def _describe(config: classification_config.Classification) -> description.ModelDescription:

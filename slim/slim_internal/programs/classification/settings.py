@@ -24,3 +24,15 @@ class Classification(GraphSettings, subject="Answer"):
     output_file: str | None = setting(
         None, "File to write the answer to; the terminal unless given."
     )
+    page: str | None = setting(
+        None, "HTML file to write as well: thumbnails of the images with their answers."
+    )
+    grad_cam: bool = setting(
+        False, "Show on the --page where the network looks (Grad-CAM); takes a graph or checkpoint."
+    )
+    end_point: str | None = setting(
+        None,
+        "Layer whose features are written instead of answers, such as Mixed_7c or"
+        " Conv2d_13_pointwise; --output_file=NAME.npy gets the array, NAME.csv the file of each"
+        " row.",
+    )

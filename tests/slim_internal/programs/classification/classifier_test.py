@@ -19,12 +19,13 @@ import classify_image
 from nets import nets_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
-from slim_internal.programs.classification import classifier, report
+from slim_internal.programs.classification import classifier, files, report, writing
 from slim_internal.programs.classification.settings import Classification
 from slim_internal.programs.export import inference_graph
 from slim_internal.programs.export.settings import Export
 from tests import golden_files, small_models
 from tests.slim_internal.ground.images import mutations
+from tests.slim_internal.parts.reports.parsed_page import ParsedPage
 
 _PICTURES = ("gray_28x28.png", "rgb_32x32.png", "rgb_500x333.png")
 
@@ -330,3 +331,116 @@ def test_other_formats_say_the_same(tmp_path, checkpoint, graph, pictures, name)
         assert [guess.index for guess in guesses] == [guess.index for guess in same_guesses]
         probabilities = [guess.probability for guess in same_guesses]
         assert [guess.probability for guess in guesses] == pytest.approx(probabilities, abs=1e-5)
+
+
+def _carry_out(images, **settings):
+    config = Classification(**settings)
+    writing.require_consistent(config)
+    errors = []
+    with classifier.open_classifier(config) as opened:
+        write = writing.write_features if config.end_point else writing.write_answers
+        text = write(config, opened, files.find(images), errors)
+    return text, errors
+
+
+@pytest.fixture(scope="module")
+def inside(checkpoint, pictures):
+    """Features and Grad-CAM of a picture from the network itself."""
+    picture = np.asarray(Image.open(pictures[0]), np.float32).reshape(1, 28, 28, 1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        images = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        _, end_points = nets_factory.get_network_fn("lenet", 10)(images)
+        tf.train.Saver().restore(session, checkpoint)
+        scores, maps = (end_points[name] for name in ("Logits", "pool2"))
+        (gradient,) = tf.gradients(tf.reduce_max(scores), maps)
+        values = {"fc3": end_points["fc3"], "pool2": maps, "gradient": gradient}
+        found = session.run(values, {images: (picture - 128) / 128})
+    weights = found["gradient"].mean(axis=(1, 2), keepdims=True)
+    heat = np.maximum((weights * found["pool2"]).sum(axis=3), 0)[0]
+    return {**found, "heat": heat / heat.max()}
+
+
+@pytest.fixture(params=["graph", "checkpoint"])
+def network(request, graph, checkpoint):
+    by_checkpoint = {"model_name": "lenet", "checkpoint_path": checkpoint, "dataset_name": "digits"}
+    return {"graph": graph} if request.param == "graph" else by_checkpoint
+
+
+@pytest.mark.parametrize("end_point", ["fc3", "pool2"])
+def test_features_are_those_of_the_network(tmp_path, network, pictures, inside, end_point):
+    path = tmp_path / "a" / "features.npy"
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    images = [str(tmp_path / "bad.png"), *pictures]
+    _, errors = _carry_out(images, **network, end_point=end_point, output_file=str(path))
+    features = np.load(path)
+    assert features.shape == (3, *inside[end_point].shape[1:])
+    np.testing.assert_allclose(features[0], inside[end_point][0], atol=1e-4)
+    with open(path.with_suffix(".csv"), newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["row", "file"],
+            *([str(n), name] for n, name in enumerate(pictures)),
+        ]
+    assert len(errors) == 1
+
+
+def test_grad_cam_is_that_of_the_paper(network, pictures, inside):
+    with classifier.open_classifier(
+        Classification(**network, page="unused", grad_cam=True)
+    ) as opened:
+        image, heat = opened.look(pictures[0], None)
+        assert image.shape == (28, 28, 1)
+        np.testing.assert_allclose(heat, inside["heat"], atol=1e-4)
+        ((_, guesses),) = opened.classify(pictures[:1], top_k=10)
+    assert guesses == _classify(pictures[:1], **network)[0][1]
+
+
+@pytest.mark.parametrize("grad_cam", [False, True])
+def test_page_shows_every_image_with_its_answer(tmp_path, graph, pictures, grad_cam):
+    name = tmp_path / "<b>&.png"
+    shutil.copy(pictures[0], name)
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    images = [str(name), str(tmp_path / "bad.png"), *pictures[1:]]
+    page = tmp_path / "new" / "page.html"
+    text, errors = _carry_out(images, graph=graph, page=str(page), grad_cam=grad_cam)
+    parsed = ParsedPage(page.read_text(encoding="utf-8"))
+    assert len(parsed.all("img")) == 3 * (1 + grad_cam)
+    assert not parsed.all("script")
+    assert "<b>&.png" in parsed.text
+    (_, guesses), *_ = _classify(images[:1], graph=graph)
+    assert f"{guesses[0].name} {guesses[0].probability:.1%}" in parsed.text
+    assert text.startswith(f"{name}\n")
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"grad_cam": True}, "--page=answers.html"),
+        ({"end_point": "fc3"}, "--output_file=NAME.npy; got None"),
+        ({"end_point": "fc3", "output_file": "a.csv"}, "--output_file=NAME.npy; got 'a.csv'"),
+        ({"end_point": "fc3", "output_file": "TMP/a.npy", "page": "TMP/p"}, "exclude each other"),
+        ({"end_point": "fc33", "output_file": "TMP/a.npy"}, "Did you mean 'fc3'"),
+    ],
+)
+def test_looking_inside_needs_a_place_and_a_layer(tmp_path, graph, pictures, settings, message):
+    settings = {
+        name: value.replace("TMP", str(tmp_path)) if isinstance(value, str) else value
+        for name, value in settings.items()
+    }
+    with pytest.raises(UserError, match=message):
+        _carry_out(pictures[:1], graph=graph, **settings)
+
+
+def test_a_terminal_of_ascii_alone_gets_every_name(tmp_path, graph, pictures):
+    shutil.copy(pictures[0], tmp_path / "käfer.png")
+    command = [sys.executable, classify_image.__file__, f"--graph={graph}", str(tmp_path)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONIOENCODING": "ascii",
+        "LC_ALL": "C",
+    }
+    result = subprocess.run(command, env=environment, capture_output=True)
+    assert result.returncode == 0, result.stderr
+    assert b"fer.png\n" in result.stdout
+    assert b"Traceback" not in result.stderr
