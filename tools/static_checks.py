@@ -14,7 +14,7 @@ from collections.abc import Callable
 import packaging
 
 from third_party.python import lock
-from tools import build_deps, build_files, code_size, words
+from tools import build_deps, build_files, code_size, fault_page, words
 
 
 def _run_module(*command: str) -> Callable[[], list[str]]:
@@ -89,6 +89,7 @@ _CHECKS = {
     "imports": _imports,
     "sizes": _sizes,
     "words": _words,
+    "faults": lambda: list(fault_page.problems(pathlib.Path())),
     "all_libraries": _all_libraries,
     "lock": _lock,
 }
