@@ -24,6 +24,20 @@ class DeviceSettings(Settings, subject="Devices"):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class PrecisionSettings(Settings, subject="Precision"):
+    """In which type the network is trained, and whether its graph is compiled."""
+
+    mixed_precision: bool = setting(
+        False,
+        "Compute what bears it in float16 on a GPU, in bfloat16 on a CPU that has it; variables"
+        " and checkpoints stay float32.",
+    )
+    xla: bool = setting(
+        False, "Compile the step for the GPU; the first step takes a minute or more."
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ClusterSettings(Settings, subject="Cluster"):
     """The processes of distributed training."""
 

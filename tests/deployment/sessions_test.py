@@ -50,7 +50,7 @@ def messages(caplog, monkeypatch):
 
     def announce(*arguments, gpus=(), driver=False, tf32=False):
         caplog.clear()
-        monkeypatch.setattr(sessions, "_gpus", lambda: gpus)
+        monkeypatch.setattr(sessions, "gpus", lambda: gpus)
         monkeypatch.setattr(sessions, "_driver_has_gpu", lambda: driver)
         monkeypatch.setattr(sessions, "_has_tf32", lambda: tf32)
         with caplog.at_level(logging.INFO):
@@ -80,9 +80,9 @@ def test_driver_without_cuda_is_told_with_the_remedy(messages):
 
 
 def test_sessions_look_for_no_gpu_where_there_is_none(monkeypatch):
-    monkeypatch.setattr(sessions, "_gpus", lambda: ())
+    monkeypatch.setattr(sessions, "gpus", lambda: ())
     assert sessions.config().device_count == {"GPU": 0}
-    monkeypatch.setattr(sessions, "_gpus", lambda: ("GPU 0 (H100)",))
+    monkeypatch.setattr(sessions, "gpus", lambda: ("GPU 0 (H100)",))
     assert not sessions.config(threads=3).device_count
     assert sessions.config(threads=3).intra_op_parallelism_threads == 3
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from deployment import model_deploy
+from deployment import model_deploy, precision, sessions
 from nets import nets_factory
 from nets.network import Network
 from preprocessing import augmentations, preprocessing_factory
@@ -65,7 +65,11 @@ class TrainingGraph:
 
 
 def build(
-    config: TrainConfig, network: Network, dataset: slim.dataset.Dataset, first_step: int
+    config: TrainConfig,
+    network: Network,
+    dataset: slim.dataset.Dataset,
+    first_step: int,
+    chosen: precision.Precision = precision.FLOAT32,
 ) -> TrainingGraph:
     """Builds the graph of a training step in the default graph.
 
@@ -74,12 +78,11 @@ def build(
       network: Record of the network.
       dataset: What to train on.
       first_step: Number of steps done before, which decides the first batch.
+      chosen: In which type to compute.
     """
     tf.set_random_seed(config.seed)
     num_classes = nets_factory.classes_after_offset(dataset.num_classes, config.labels_offset)
-    deployment = model_deploy.DeploymentConfig(
-        num_clones=config.num_clones, clone_on_cpu=config.clone_on_cpu
-    )
+    deployment = _deployment(config)
     with tf.device(deployment.variables_device()):
         global_step = tf.train.get_or_create_global_step()
     prepare = _preparation(config, network)
@@ -99,7 +102,7 @@ def build(
             labels, input_seconds = [features.labels], features.input_seconds
     with tf.device(deployment.optimizer_device()):
         learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
-        optimizer = optimizers.build(config, learning_rate)
+        optimizer = chosen.scaled(optimizers.build(config, learning_rate))
         loss = _update(config, clones, optimizer, global_step)
         if config.histograms:
             _add_summaries(clones[0], features)
@@ -119,6 +122,24 @@ def build(
             summaries=tf.summary.merge_all() if config.histograms else None,
             features=features,
         )
+
+
+class _OneGpu(model_deploy.DeploymentConfig):
+    """One clone with everything that belongs to it on its GPU: nothing is copied in a step."""
+
+    def variables_device(self):
+        """Returns the device of the clone."""
+        return self.clone_device(0)
+
+    def optimizer_device(self):
+        """Returns the device of the clone."""
+        return self.clone_device(0)
+
+
+def _deployment(config):
+    one_gpu = config.num_clones == 1 and not config.clone_on_cpu and sessions.gpus()
+    kind = _OneGpu if one_gpu else model_deploy.DeploymentConfig
+    return kind(num_clones=config.num_clones, clone_on_cpu=config.clone_on_cpu)
 
 
 def _preparation(config, network):
@@ -208,7 +229,10 @@ def _update(config, clones, optimizer, global_step):
     )
     updates += tf.get_collection(ranges.UPDATES)
     with tf.control_dependencies([rate]):  # It is of the step before this one is counted.
-        updates.append(optimizer.apply_gradients(gradients, global_step=global_step))
+        updates.append(optimizer.apply_gradients(gradients))
+        # Not counted by the optimizer: with a loss scale it leaves out steps that overflow.
+        with tf.control_dependencies(updates[-1:]):
+            updates.append(tf.assign_add(global_step, 1))
     if config.moving_average_decay:
         with tf.control_dependencies(updates):
             averages = tf.train.ExponentialMovingAverage(config.moving_average_decay, global_step)

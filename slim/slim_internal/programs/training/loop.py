@@ -21,6 +21,7 @@ class Loop:
       step: Steps made before.
       last_step: Step after which to stop; None to go on for ever.
       must_stop: Asked before each step.
+      look_at_first: Is given the optimized graphs of the first step.
 
     Attributes:
       step: Steps made, those of earlier runs included.
@@ -37,6 +38,7 @@ class Loop:
         step: int,
         last_step: int | None,
         must_stop: Callable[[], bool],
+        look_at_first: Callable[[tf.RunMetadata], None] | None = None,
     ):
         self.step = step
         self.loss: float | None = None
@@ -46,6 +48,7 @@ class Loop:
         self._hooks = hooks
         self._last_step = last_step
         self._must_stop = must_stop
+        self._look_at_first = look_at_first
 
     def run(self) -> None:
         """Makes the steps."""
@@ -54,7 +57,7 @@ class Loop:
                 stack.callback(hook.close)
             if not self._is_last() and not self._must_stop():
                 with announced("Filling the shuffle buffer and making the first step"):
-                    self._make_step()
+                    self._make_step(self._look_at_first)
             while not self._is_last() and not self._must_stop():
                 self._make_step()
             for hook in self._hooks:
@@ -63,19 +66,25 @@ class Loop:
     def _is_last(self) -> bool:
         return self._last_step is not None and self.step >= self._last_step
 
-    def _make_step(self) -> None:
+    def _make_step(self, look: Callable[[tf.RunMetadata], None] | None = None) -> None:
         learning_rate = self._schedule(self.step)
         extra = {}
         for hook in self._hooks:
             extra.update(hook.fetches(self.step))
+        metadata = tf.RunMetadata() if look else None
         try:
             loss, values = self._session.run(
-                [self._graph.loss, extra], {self._graph.learning_rate: learning_rate}
+                [self._graph.loss, extra],
+                {self._graph.learning_rate: learning_rate},
+                options=tf.RunOptions(output_partition_graphs=True) if look else None,
+                run_metadata=metadata,
             )
         except tf.errors.OpError as error:
             for hook in self._hooks:
                 hook.on_error(error, self.step, learning_rate)
             raise
+        if look:
+            look(metadata)
         self.step += 1
         self.loss = float(loss)
         step = Step(self.step, self.loss, learning_rate, self._is_last(), values)

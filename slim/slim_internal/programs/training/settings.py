@@ -3,7 +3,7 @@
 import dataclasses
 
 from datasets.settings import DatasetSettings
-from deployment.settings import ClusterSettings, DeviceSettings
+from deployment.settings import ClusterSettings, DeviceSettings, PrecisionSettings
 from nets.settings import NetworkSettings
 from preprocessing.settings import AugmentationSettings
 from slim_internal.ground.settings import Settings, setting
@@ -113,6 +113,7 @@ class ValidationSettings(Settings, subject="Validation during training"):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(
     ClusterSettings,
+    PrecisionSettings,
     DeviceSettings,
     SavingSettings,
     StartSettings,

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 
+from deployment import precision
 from nets.network import Network
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
@@ -74,7 +75,7 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
     """
     if start.checkpoint:
         try:
-            planned = restore.plan(tf.global_variables(), start.checkpoint)
+            planned = restore.plan(_state(start.checkpoint), start.checkpoint)
         except UserError as error:
             raise UserError(
                 f"The run in --train_dir={config.train_dir} used other settings. Use the same, or"
@@ -104,6 +105,16 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
         ", ".join([*planned.excluded, *planned.missing]) or "none",
     )
     return planned
+
+
+def _state(checkpoint: str) -> list[tf.Variable]:
+    """Returns what a run goes on with; a loss scale starts anew where there was none."""
+    saved = restore.saved_shapes(checkpoint)
+    return [
+        variable
+        for variable in tf.global_variables()
+        if variable.op.name in saved or variable.op.name not in precision.STATE
+    ]
 
 
 def _state_that_is_missing(checkpoint: str, config: TrainConfig) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 from datasets import dataset_factory, descriptor
-from deployment import sessions
+from deployment import precision, sessions
 from nets import nets_factory
 from nets.network import Network
 from preprocessing import preprocessing_factory
@@ -104,12 +104,13 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
     descriptor.data_files(dataset)
     if begin.checkpoint:
         settings_file.require_same_classes(config, dataset)
+    chosen = precision.choose(config)
     extent = _extent(config, dataset.num_samples, begin.step)
     schedule = schedules.build(config, dataset.num_samples, extent.last_step)
     with tf.Graph().as_default(), damage.damage_named(dataset):
         # A mistake that is found there is told in one line.
         with reporting.announced("Building the graph", at_once=False):
-            graph = model.build(config, network, dataset, begin.step)
+            graph = model.build(config, network, dataset, begin.step, chosen)
             tower = held_out and validation.build(
                 *(config, network, held_out, graph.num_classes),
                 keep_features=graph.features is not None,
@@ -118,7 +119,7 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
         saver = _saver(config)
         saver.write_graph(config.train_dir)
         initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
-        with tf.Session(config=sessions.config(config.cpu_threads)) as session:
+        with tf.Session(config=chosen.configure(sessions.config(config.cpu_threads))) as session:
             with reporting.announced("Setting the variables", at_once=False):
                 session.run(initializer)
                 if restoring:
@@ -127,7 +128,9 @@ def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
             with StopRequest() as stop:
                 if graph.features:
                     graph.features.prepare(session, lambda: stop.signal_number is not None)
-                return _run(config, session, graph, saver, begin, stop, schedule, extent, tower)
+                return _run(
+                    config, session, graph, saver, begin, stop, schedule, extent, tower, chosen
+                )
 
 
 def _saver(config: TrainConfig) -> graph_files.Saver:
@@ -141,8 +144,10 @@ def _saver(config: TrainConfig) -> graph_files.Saver:
     return saver
 
 
-def _run(config, session, graph, saver, begin, stop, schedule, extent, tower) -> Result:
-    sessions.announce()  # Here, and not before: a mistake in the settings is told in one line.
+def _run(config, session, graph, saver, begin, stop, schedule, extent, tower, chosen) -> Result:
+    sessions.announce(
+        chosen.words
+    )  # Here, and not before: a mistake in the settings is told in one line.
     _LOG.info(
         "Batch: %d images (%d x %d clones). The learning rate is not scaled by it.",
         extent.images_per_step,
@@ -170,6 +175,7 @@ def _run(config, session, graph, saver, begin, stop, schedule, extent, tower) ->
         must_stop=lambda: (
             stop.signal_number is not None or any(hook.must_stop for hook in validations)
         ),
+        look_at_first=chosen.check if chosen.smaller_type else None,
     )
     training.run()
     _LOG.info("Stopped at step %d; newest checkpoint: %s", training.step, saving.checkpoint)
