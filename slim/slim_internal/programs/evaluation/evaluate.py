@@ -255,7 +255,7 @@ def _outputs(
         with_records=True,
     )
     batch = tf.data.make_one_shot_iterator(batches).get_next()
-    images = tf.reshape(batch["image"], (-1, *model.example_shape))
+    images = tf.reshape(batch["image"], (-1, *batch["image"].shape.as_list()[-3:]))
     outputs = {
         "logits": _vote([network.scores(images) for network in opened], seen.count),
         "labels": batch["label"] - config.labels_offset,

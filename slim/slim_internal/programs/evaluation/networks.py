@@ -198,9 +198,13 @@ def _open(
         _require_classes(predictor.model, path, config, dataset)
         _require_size(predictor.model, path, config)
         return _Exported(predictor, path)
+    if config.best_checkpoint:
+        path = os.path.join(path, latest.BEST_FOLDER)
+    path = latest.find(path)
     model = describe.describe(
         config.model_name,
         config.dataset_name,
+        checkpoint_path=path,
         labels_offset=config.labels_offset,
         image_size=config.eval_image_size,
         preprocessing_name=config.preprocessing_name,
@@ -209,9 +213,7 @@ def _open(
         dataset_dir=config.dataset_dir,
         record=record,
     )
-    if config.best_checkpoint:
-        path = os.path.join(path, latest.BEST_FOLDER)
-    return Checkpoint(model, latest.find(path), config)
+    return Checkpoint(model, path, config)
 
 
 def _require_classes(
