@@ -86,7 +86,7 @@ def build(kind: type[_Built], fields: Any, place: str = "") -> _Built:
     if not isinstance(fields, dict):
         raise DamageError(f"{place or 'it'} is not an object")
     start = f"{place}." if place else ""
-    hints = _hints(kind)
+    hints = _hints(typing.cast(Any, kind))
     for name in fields:
         if name not in hints:
             raise DamageError(f"{start}{name} is not known")
@@ -100,7 +100,7 @@ def build(kind: type[_Built], fields: Any, place: str = "") -> _Built:
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
@@ -112,7 +112,7 @@ def _value(hint: Any, value: Any, place: str) -> Any:
         (inner,) = (argument for argument in arguments if argument is not type(None))
         return None if value is None else _value(inner, value, place)
     if dataclasses.is_dataclass(hint):
-        return build(hint, value, place)
+        return build(typing.cast(type, hint), value, place)
     if origin is tuple:
         return _items(arguments, value, place)
     if origin in (Mapping, dict):
