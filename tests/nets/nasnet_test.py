@@ -101,7 +101,7 @@ class RecordingCell:
     """Stands for a cell; notes the scope of each with the names of its two inputs."""
 
     def __init__(self, *args):
-        self.inputs = {}
+        RecordingCell.arguments = args
 
     def __call__(self, net, scope, prev_layer, **kwargs):
         name = prev_layer if prev_layer is None else prev_layer.op.name
@@ -135,6 +135,32 @@ def test_second_inputs_around_a_reduction(monkeypatch, family, skip, expected):
     )
     second = {scope: name for scope, (_, name) in RecordingCell.found.items()}
     assert {scope: second[scope].rpartition("/")[2] for scope in expected} == expected
+
+
+@pytest.mark.parametrize("reductions", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("stem", "has_reductions", "further"),
+    [("imagenet", True, 4), ("cifar", True, 2), ("imagenet", False, 2)],
+    ids=["nasnet_imagenet", "nasnet_cifar", "pnasnet"],
+)
+def test_drop_path_counts_two_reduction_cells_however_many_there_are(
+    stem, has_reductions, further, reductions
+):
+    """As the original adds 2 for them, so that the rates of published training stay."""
+    RecordingCell.found = {}
+    config = nasnet.mobile_imagenet_config()
+    config.set_hparam("num_cells", 8)
+    config.set_hparam("num_reduction_layers", reductions)
+    cell_network.build_network(
+        images(64),
+        None,
+        True,
+        config,
+        normal_cell=RecordingCell,
+        reduction_cell=RecordingCell if has_reductions else None,
+        stem=stem,
+    )
+    assert RecordingCell.arguments[2] == 8 + further
 
 
 @pytest.mark.parametrize(

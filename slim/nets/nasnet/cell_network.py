@@ -18,6 +18,8 @@ from slim_internal.ground.compat import slim, tf
 CIFAR_MIN_IMAGE_SIZE = 3
 IMAGENET_MIN_IMAGE_SIZE = 19
 
+# Counted for drop path however many there are, as in the original.
+_NUM_REDUCTION_CELLS = 2
 _NUM_STEM_CELLS = 2
 
 
@@ -146,7 +148,7 @@ def build_network(
         images = tf.transpose(images, [0, 3, 1, 2])
     num_cells = (
         config.num_cells
-        + (len(_reductions(config)) if reduction_cell else 0)
+        + (_NUM_REDUCTION_CELLS if reduction_cell else 0)
         + (_NUM_STEM_CELLS if is_imagenet else 0)
     )
     cells = (
