@@ -62,6 +62,8 @@ def bad_records(
                 return name, first_cause(error)
             except UnicodeDecodeError:  # TensorFlow quotes the bytes of a strange example.
                 return name, "it is not an example of this dataset"
+            if len(size) != 3:
+                return name, "its image is a GIF, which may be animated; JPEG and PNG are read"
             if num_classes is None:
                 return name, ""
             return name, _contradiction(

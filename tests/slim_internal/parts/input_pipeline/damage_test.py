@@ -2,12 +2,16 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 
+from datasets import dataset_factory
+from datasets.storage import example, tfrecords
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage
+from tests.datasets import fake_data
 from tests.slim_internal.programs.training import tiny_dataset
 
 
@@ -45,6 +49,21 @@ def test_damaged_record_is_named(dataset, harm):
     with pytest.raises(UserError, match=message):
         with damage.damage_named(dataset):
             _read(dataset)
+
+
+def test_a_gif_where_the_original_reads_none_is_named(tmp_path):
+    """Its decoder makes a clip of it."""
+    images = [
+        fake_data.encoded(fake_data.picture(np.random.RandomState(1), 20, 24), kind)
+        for kind in ("JPEG", "GIF")
+    ]
+    records = [example.image_example(data, b"jpg", 20, 24, 0) for data in images]
+    path = tmp_path / "flowers_train_00000-of-00001.tfrecord"
+    tfrecords.write_shard(path, records)
+    dataset = dataset_factory.get_dataset("flowers", "train", str(tmp_path))
+    with pytest.raises(UserError, match=f"Record 1 .* of {path} is damaged: its image is a GIF"):
+        with damage.damage_named(dataset):
+            _read(dataset, lambda image: tf.image.resize(image, [8, 8]))
 
 
 def test_other_errors_keep_their_name(dataset):
