@@ -11,7 +11,9 @@ import importlib.util
 import os
 import sys
 
-_FOLDER = os.path.dirname(os.path.abspath(__file__))
+_HERE = os.path.dirname(os.path.abspath(__file__))
+# An installed distribution has the packages beside this one.
+_FOLDER = _HERE if os.path.isdir(os.path.join(_HERE, "nets")) else os.path.dirname(_HERE)
 _PUBLISHED = ("datasets", "deployment", "nets", "preprocessing")
 
 

@@ -4,6 +4,7 @@ Nothing is downloaded: the distributions that the wheel needs come from those of
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def test_contents(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
     packages = {name for name in tops if "." not in name}
-    assert packages == {"datasets", "deployment", "nets", "preprocessing", "slim_internal"}
+    assert packages == {"datasets", "deployment", "nets", "preprocessing", "slim_internal", "slim"}
+    assert [name for name in names if name.startswith("slim/")] == ["slim/__init__.py"]
     modules = {path.name for path in (worked_examples.ROOT / "slim").glob("*.py")}
     assert tops - packages == modules - {"__init__.py"} | {"slim_contrib.pth"}
     assert "datasets/imagenet_classes.tsv" in names
@@ -71,13 +73,50 @@ def test_line_of_2017(environment, tmp_path):
 
 
 def test_published_packages(environment, tmp_path):
-    code = "from nets import vgg; import train_image_classifier; print(vgg.__file__)"
+    code = (
+        "from nets import vgg; import train_image_classifier; print(vgg.__file__);"
+        " from slim.nets import vgg as same; assert same is vgg"
+    )
     assert str(environment.parent) in _run(environment / "python", "-c", code, cwd=tmp_path)
 
 
 def test_starting_python_loads_no_tensorflow(environment, tmp_path):
     code = "import sys; print('tensorflow' in sys.modules, 'slim_internal.contrib' in sys.modules)"
     assert _run(environment / "python", "-c", code, cwd=tmp_path) == "False True\n"
+
+
+def test_extras_are_those_that_have_a_lock(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    extras = re.findall(r"^Provides-Extra: (.*)$", archive.read(name).decode(), re.MULTILINE)
+    locks = (worked_examples.ROOT / "third_party/python/extras").glob("*.lock")
+    assert sorted(extras) == sorted(path.stem for path in locks)
+
+
+@pytest.mark.parametrize("package", ["nets", "datasets"])
+def test_an_unrelated_package_before_ours_is_named_in_one_line(environment, tmp_path, package):
+    other = tmp_path / package / "__init__.py"
+    other.parent.mkdir()
+    other.touch()
+    result = subprocess.run(
+        [environment / "train_image_classifier", "--help"],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert line.startswith(f"error: slim needs its own package {package}, ")
+    assert f"comes before it on the path: {other}. " in line
+
+
+def test_an_unrelated_package_after_ours_does_no_harm(environment, tmp_path):
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "__init__.py").touch()
+    code = "import sys; sys.path.append('.'); import list_networks; from nets import settings"
+    _run(environment / "python", "-P", "-c", code, cwd=tmp_path)
 
 
 def test_every_script_is_a_command(environment, tmp_path):

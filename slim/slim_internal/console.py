@@ -5,6 +5,8 @@ import importlib.util
 import runpy
 from collections.abc import Callable
 
+from slim_internal.ground import own_packages
+
 
 def __getattr__(name: str) -> Callable[[], None]:
     """Returns a function that runs the script of that name as if it had been typed."""
@@ -14,4 +16,5 @@ def __getattr__(name: str) -> Callable[[], None]:
 
 
 def _run(name: str) -> None:
+    own_packages.require_for_program(importlib.util.find_spec(name).origin)
     runpy.run_module(name, run_name="__main__", alter_sys=True)

@@ -32,10 +32,14 @@ from typing import TextIO, cast
 
 from absl import flags
 
+from slim_internal.ground import own_packages
 from slim_internal.ground.cli import absl_flags, help_text, limits, supervision, terminals
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.errors.escaping import escaped_lines
 from slim_internal.ground.files import paths, space
+
+# Before a script imports what it needs of them.
+own_packages.require_for_program(getattr(sys.modules["__main__"], "__file__", None))
 
 FLAGS = flags.FLAGS
 
