@@ -7,6 +7,7 @@ everywhere. The file is a zip archive at the same time, with `labels.txt` and `m
 import contextlib
 import io
 import pathlib
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -161,6 +162,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _cause(error: Exception) -> str:
-    """Returns the line of a converter's message that names the operation, else the first."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return next((line for line in lines if "op is neither" in line), lines[0])[:300]
+    """Returns what a converter says of the operation that it does not know, else its first line."""
+    if named := re.search(r"'\S+' op is neither.*", str(error)):
+        return named[0][:300]
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
