@@ -12,7 +12,7 @@ class StartSettings(Settings, subject="Fine-tuning"):
     checkpoint_path: str | None = setting(
         None,
         "Checkpoint, or folder whose newest checkpoint is used, to start from when --train_dir has"
-        " none.",
+        " none. Network, image size and preprocessing are those of its run unless given.",
     )
     checkpoint_exclude_scopes: str | None = setting(
         None,

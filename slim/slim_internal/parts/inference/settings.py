@@ -12,7 +12,10 @@ class InferenceSettings(NetworkSettings, DatasetSettings, subject="Weights"):
     """A trained network, its weights and the dataset whose classes it knows."""
 
     checkpoint_path: str | None = setting(
-        None, "Checkpoint, or folder whose newest checkpoint is used.", common=True
+        None,
+        "Checkpoint, or folder whose newest checkpoint is used. What it was trained with (network,"
+        " images, dataset) is known from its run unless given.",
+        common=True,
     )
     moving_average_decay: float | None = setting(
         None,
