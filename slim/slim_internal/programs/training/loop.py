@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from slim_internal.ground.compat import tf
 from slim_internal.programs.training.graph import TrainingGraph
 from slim_internal.programs.training.hooks import Hook, Step
-from slim_internal.programs.training.reporting import announced
+from slim_internal.programs.training.reporting import announced, reminded
 from slim_internal.programs.training.schedules import Schedule
 
 
@@ -58,10 +58,11 @@ class Loop:
             if not self._is_last() and not self._must_stop():
                 with announced("Filling the shuffle buffer and making the first step"):
                     self._make_step(self._look_at_first)
-            while not self._is_last() and not self._must_stop():
-                self._make_step()
-            for hook in self._hooks:
-                hook.at_end(self.step)
+            with reminded(lambda: self.step):
+                while not self._is_last() and not self._must_stop():
+                    self._make_step()
+                for hook in self._hooks:
+                    hook.at_end(self.step)
 
     def _is_last(self) -> bool:
         return self._last_step is not None and self.step >= self._last_step

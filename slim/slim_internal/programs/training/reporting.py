@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from slim_internal.ground.compat import tf
 from slim_internal.ground.files import atomic, json_objects
@@ -44,6 +44,33 @@ def announced(
 
     if at_once:
         _LOG.info("%s ...", what)
+    thread = threading.Thread(target=remind, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def reminded(step: Callable[[], int], every_secs: float = _MAX_SILENCE) -> Iterator[None]:
+    """Logs from time to time that steps take long, where none ends in so many seconds.
+
+    Args:
+      step: Returns how many steps were made.
+      every_secs: Seconds between two lines.
+    """
+    done = threading.Event()
+
+    def remind():
+        seen, since = step(), time.monotonic()
+        while not done.wait(every_secs):
+            if step() == seen:
+                _LOG.info("Since step %d: %s", seen, duration(time.monotonic() - since))
+            else:
+                seen, since = step(), time.monotonic()
+
     thread = threading.Thread(target=remind, daemon=True)
     thread.start()
     try:

@@ -27,6 +27,14 @@ def test_what_is_soon_done_needs_no_line(caplog):
     assert caplog.messages == []
 
 
+def test_reminds_of_steps_that_take_long(caplog):
+    caplog.set_level(logging.INFO)
+    steps = iter([7, 7, 8])
+    with reporting.reminded(lambda: next(steps, 8), every_secs=0.2):
+        time.sleep(0.5)  # Asked after 0.2 s and after 0.4 s.
+    assert caplog.messages == ["Since step 7: 0 s"]
+
+
 def test_epoch():
     extent = reporting.Extent(0, None, images_per_step=32, num_samples=128)
     assert extent.epoch(6) == 1.5
