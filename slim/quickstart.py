@@ -1,9 +1,12 @@
-"""Trains a network on handwritten digits and uses it, one tool after the other.
+"""Trains a network and uses it, one tool after the other: on handwritten digits, or your images.
 
     bazel run //slim:quickstart
+    bazel run //slim:quickstart -- --source=~/images
 
-Each step prints the command that does it alone, and runs just that. Nothing is downloaded. Run it
-again to continue where it was stopped; what is finished is reused.
+Each step prints the command that does it alone, and runs just that. Run it again to continue where
+it was stopped; what is finished is reused. For the digits nothing is downloaded. --source names a
+folder of your own images, with a folder for each class; a network that has learned ImageNet is
+fine-tuned on them, if its weights are to be had, by a recipe of recipes/.
 """
 
 import dataclasses
@@ -11,15 +14,27 @@ import json
 import pathlib
 import sys
 import time
+import typing
 
 from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
 from slim_internal.ground.cli.commands import Command
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting
+
+if typing.TYPE_CHECKING:
+    from slim_internal.programs.quickstart import own_images
 
 FLAGS = cli.FLAGS
 
 _IMAGE_LABEL = 7
+_DIGITS_STEPS = 300
+_RECIPES = (
+    "own_images_classifier",
+    "own_images_network",
+    "own_images_scratch_small",
+    "own_images_scratch_large",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +44,25 @@ class Tour(Settings, subject="Tour"):
     output_dir: str = setting(
         "quickstart", "Folder for the dataset, the checkpoints and the exported graph."
     )
-    max_number_of_steps: int = setting(300, "Training steps.", at_least=1)
+    max_number_of_steps: int | None = setting(
+        None, "Training steps; 300 for the digits and those of the recipe unless given.", at_least=1
+    )
+    source: str | None = setting(
+        None, "Folder of your own images, with a folder for each class.", subject="Own images"
+    )
+    recipe: str | None = setting(
+        None,
+        "How to train on them: only a classifier or the whole network, or from random weights;"
+        " chosen by the weights that there are unless given.",
+        choices=_RECIPES,
+        subject="Own images",
+    )
+    model_name: str = setting("mobilenet_v1", "Network to fine-tune on them.", subject="Own images")
+    checkpoint_path: str | None = setting(
+        None,
+        "Weights of the network to start from; published ones unless given.",
+        subject="Own images",
+    )
 
 
 def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Command]]:
@@ -125,24 +158,69 @@ Next: the curves (pip install tensorboard; tensorboard --logdir={folder}), the s
 your own images: README.md.""")
 
 
+def _own_images(settings: Tour, folder: pathlib.Path) -> "own_images.Tour":
+    """Returns the tour on the user's images."""
+    from slim_internal.programs.quickstart import own_images  # TensorFlow takes seconds to load.
+
+    if not settings.source or not pathlib.Path(settings.source).is_dir():
+        raise UserError(f"--source={settings.source} is not a folder.")
+    weights = own_images.find_weights(
+        settings.model_name, settings.checkpoint_path, settings.recipe
+    )
+    if weights.remark:
+        print(weights.remark)
+    recipe = settings.recipe or own_images.default_recipe(weights)
+    return own_images.Tour(
+        source=settings.source,
+        folder=folder,
+        recipe=recipe,
+        recipe_file=own_images.recipe_file(pathlib.Path(__file__).parent, recipe),
+        model_name=settings.model_name,
+        checkpoint=weights.checkpoint,
+        max_number_of_steps=settings.max_number_of_steps,
+    )
+
+
+def _require_source(settings: Tour) -> None:
+    """Refuses flags that mean nothing for the digits.
+
+    Raises:
+      UserError: If there is one.
+    """
+    for name in ("recipe", "checkpoint_path"):
+        value = getattr(settings, name)
+        if value is not None:
+            raise UserError(f"--{name}={value} applies to your own images: give --source=FOLDER.")
+
+
 @cli.entry()
 def main(_):
     """Runs the steps."""
     start = time.monotonic()
     settings = config_flags.read(Tour)
     folder = pathlib.Path(settings.output_dir)
+    own = None
+    if settings.source is None:
+        _require_source(settings)
+        steps = _steps(folder, settings.max_number_of_steps or _DIGITS_STEPS)
+        count = len(steps)
+    else:
+        own = _own_images(settings, folder)
+        steps, count = own.steps(), own.count
     if folder.exists():
         print(f"{folder} already exists: what is finished in it is reused.")
-    steps = _steps(folder, settings.max_number_of_steps)
     for number, (title, command) in enumerate(steps, start=1):
-        print(f"\n[{number}/{len(steps)}] {title}\n\n{command.shown()}\n", flush=True)
-        if command.script == "classify_image":
+        print(f"\n[{number}/{count}] {title}\n\n{command.shown()}\n", flush=True)
+        if command.script == "classify_image" and own is None:
             _write_image(folder)
         code = command.run()
         if code:
             print(f"\nStopped in step {number}. Run it again to continue.", file=sys.stderr)
             return code
-    _print_summary(folder, time.monotonic() - start)
+    if own is None:
+        _print_summary(folder, time.monotonic() - start)
+    else:
+        print(own.summary(time.monotonic() - start))
     return 0
 
 
