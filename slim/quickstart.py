@@ -181,6 +181,18 @@ def _own_images(settings: Tour, folder: pathlib.Path) -> "own_images.Tour":
     )
 
 
+def plan(settings: Tour) -> "own_images.Tour | None":
+    """Returns the tour on the user's images, or None for the digits.
+
+    Raises:
+      UserError: If the settings do not fit each other, or what they name is not there.
+    """
+    if settings.source is not None:
+        return _own_images(settings, pathlib.Path(settings.output_dir))
+    _require_source(settings)
+    return None
+
+
 def _require_source(settings: Tour) -> None:
     """Refuses flags that mean nothing for the digits.
 
@@ -199,14 +211,9 @@ def main(_):
     start = time.monotonic()
     settings = config_flags.read(Tour)
     folder = pathlib.Path(settings.output_dir)
-    own = None
-    if settings.source is None:
-        _require_source(settings)
-        steps = _steps(folder, settings.max_number_of_steps or _DIGITS_STEPS)
-        count = len(steps)
-    else:
-        own = _own_images(settings, folder)
-        steps, count = own.steps(), own.count
+    own = plan(settings)
+    digits = _steps(folder, settings.max_number_of_steps or _DIGITS_STEPS)
+    steps, count = (own.steps(), own.count) if own else (digits, len(digits))
     if folder.exists():
         print(f"{folder} already exists: what is finished in it is reused.")
     for number, (title, command) in enumerate(steps, start=1):

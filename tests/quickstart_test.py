@@ -8,9 +8,14 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from absl import flags as absl_flags
+from PIL import Image
 
 import quickstart
+from slim_internal.ground.cli import config_flags
+from slim_internal.ground.errors import UserError
 
 _STEPS = 60  # Enough to tell a trained network from chance.
 
@@ -104,3 +109,65 @@ def test_the_commands_shown_are_commands_that_run(tour):
         check=True,
     )
     assert answer.stdout.splitlines()[0] == str(folder / "quickstart" / "digit.png")
+
+
+@pytest.fixture(scope="module")
+def own_images(tmp_path_factory):
+    """A folder of bright and dark images, each class with ten."""
+    folder = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    for name, low in (("bright", 128), ("dark", 0)):
+        (folder / name).mkdir()
+        for number in range(10):
+            pixels = random.integers(low, low + 128, (40, 40, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_the_tour_on_own_images_ends_with_accuracy_interval_and_page(own_images, tmp_path):
+    flags = [f"--source={own_images}", "--recipe=own_images_scratch_small"]
+    process = _start(tmp_path, *flags, "--max_number_of_steps=2")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    shown = re.findall(r"^\S+ \S*?(\w+)\.py \\\n(?:    .*\n)+", output, re.MULTILINE)
+    assert shown == [
+        "download_and_convert_data",
+        "inspect_dataset",
+        "train_image_classifier",
+        "eval_image_classifier",
+        "export_inference_graph",
+        "classify_image",
+    ]
+    assert "recipes/own_images_scratch_small.flags" in output
+    *_, accuracy, page = output.splitlines()
+    metrics = json.loads((tmp_path / "quickstart" / "eval" / "metrics.json").read_text())
+    low, high = metrics["accuracy_interval"]
+    assert accuracy == (
+        f"Accuracy: {metrics['accuracy']:.1%} of 4 images, 95 % interval {low:.1%} to {high:.1%}"
+    )
+    assert pathlib.Path(page.removeprefix("Page: ")).is_file()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--source=missing"], "--source=missing is not a folder."),
+        (["--recipe=own_images_network"], "applies to your own images: give --source=FOLDER."),
+        (["--source=.", "--recipe=own"], "--recipe must be one of own_images_classifier,"),
+        (
+            ["--source=.", "--recipe=own_images_scratch_small", "--checkpoint_path=x"],
+            "starts from random weights: leave out --checkpoint_path",
+        ),
+        (["--source=.", "--checkpoint_path=nowhere"], "No checkpoint 'nowhere'."),
+        (["--source=.", "--model_name=mobilenet"], "mobilenet"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(tmp_path, monkeypatch, flags, message):
+    monkeypatch.chdir(tmp_path)
+    values = absl_flags.FlagValues()
+    config_flags.define(quickstart.Tour, values)
+    values(["quickstart", *flags])
+    with pytest.raises(UserError) as error:
+        quickstart.plan(config_flags.read(quickstart.Tour, values))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,5 +1,6 @@
-"""The flag files in slim/scripts are commands that run: programs, flags, networks and scopes."""
+"""The flag files in slim/ are commands that run: programs, flags, networks and scopes."""
 
+import math
 import os
 import pathlib
 import re
@@ -16,8 +17,10 @@ from slim_internal.ground.cli import config_flags
 from slim_internal.parts.checkpoints import published, restore
 from slim_internal.programs.evaluation.settings import Evaluation
 from slim_internal.programs.export.settings import Export
+from slim_internal.programs.training import train
 from slim_internal.programs.training.settings import TrainConfig
 from tests.datasets import fake_data
+from tests.slim_internal.programs.training import tiny_dataset
 
 _SLIM = pathlib.Path(slim_internal.__file__).parents[1]
 _RECIPES = {path.stem: path for path in sorted(_SLIM.glob("scripts/*.flags"))}
@@ -26,6 +29,50 @@ _SETTINGS = {
     "export_inference_graph": Export,
     "train_image_classifier": TrainConfig,
 }
+
+
+_OWN = {path.stem: path for path in sorted(_SLIM.glob("recipes/*.flags"))}
+
+
+def _settings(name: str, *more: str) -> TrainConfig:
+    """Returns the settings of a recipe for training that is not the original's."""
+    path = _OWN[name]
+    assert f"python train_image_classifier.py --flagfile=recipes/{path.name}" in path.read_text()
+    values = flags.FlagValues()
+    config_flags.define(TrainConfig, values)
+    assert values(["train", f"--flagfile={path}", *more]) == ["train"]
+    return config_flags.read(TrainConfig, values)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    return tiny_dataset.write(str(folder), 12, num_classes=3)
+
+
+@pytest.mark.parametrize("name", _OWN)
+def test_recipe_trains_for_two_steps(name, images, tmp_path):
+    network = nets_factory.get_network(_settings(name).model_name)
+    size = max(96, network.min_image_size)
+    more = ["--batch_size=2", f"--train_image_size={size}", "--max_number_of_steps=2"]
+    more += [f"--train_dir={tmp_path}/first", "--labels_offset=0", "--final_statistics_batches=1"]
+    if _settings(name).checkpoint_path:
+        scratch = train.train_on(images, network, _settings(name, *more, "--checkpoint_path="))
+        more += [f"--checkpoint_path={scratch.checkpoint}", f"--train_dir={tmp_path}/second"]
+    result = train.train_on(images, network, _settings(name, *more))
+    assert (result.step, result.exit_code) == (2, 0)
+    assert math.isfinite(result.loss)
+
+
+@pytest.mark.parametrize("name", [name for name in _OWN if name.startswith("imagenet")])
+def test_recipe_for_imagenet_says_paper_accuracy_and_what_was_not_measured(name):
+    text = _OWN[name].read_text()
+    settings = _settings(name)
+    network = nets_factory.get_network(settings.model_name)
+    assert network.paper in text
+    assert f"{network.checkpoints[0].top1} %" in text
+    assert "Not measured here: accuracy and time." in text
+    assert settings.labels_offset == network.labels_offset
 
 
 def _read(name: str):
