@@ -12,7 +12,7 @@ import numpy as np
 from datasets.descriptor import data_files
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.input_pipeline import decoding, order, stateless_random
+from slim_internal.parts.input_pipeline import class_balance, decoding, order, stateless_random
 
 AUTOTUNE = tf.data.AUTOTUNE
 
@@ -26,6 +26,7 @@ def training_batches(
     first_batch: int = 0,
     num_readers: int = 4,
     num_threads: int = AUTOTUNE,
+    class_counts: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
     """Returns an endless tf.data.Dataset of shuffled batches {"image", "label"}.
 
@@ -43,22 +44,31 @@ def training_batches(
       first_batch: Number of the first batch to return.
       num_readers: Files to read at the same time.
       num_threads: Images to decode at the same time.
+      class_counts: Examples of each class, by label, to show classes alike; None to show examples
+        alike.
 
     Raises:
       UserError: If there is nothing to read.
     """
     files = _filled_files(dataset)
     position = first_batch * batch_size
-    records = order.endless(
-        lambda file, first, _: tf.data.TFRecordDataset(tf.gather(files, file)).skip(first),
-        len(files),
-        order.counter(files),
-        window=order.window_size(files, dataset.num_samples),
-        num_readers=num_readers,
-        num_samples=dataset.num_samples,
-        position=position,
-        seed=seed,
-    )
+
+    def read(file, first, _):
+        return tf.data.TFRecordDataset(tf.gather(files, file)).skip(first)
+
+    more = {"num_readers": num_readers, "position": position, "seed": seed}
+    if class_counts is not None:
+        label_of = functools.partial(_label_of, dataset)
+        records = class_balance.endless(read, len(files), label_of, class_counts, **more)
+    else:
+        records = order.endless(
+            read,
+            len(files),
+            order.counter(files),
+            window=order.window_size(files, dataset.num_samples),
+            num_samples=dataset.num_samples,
+            **more,
+        )
     example = _drawn_by_number(dataset, preprocess, seed)
     examples = records.enumerate(position).map(example, num_parallel_calls=num_threads)
     return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
@@ -73,6 +83,7 @@ def training_indices(
     first_batch: int = 0,
     num_readers: int = 4,
     num_draws: int = 1,
+    labels: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Returns the batches of `training_batches` as numbers of examples, of which none is read.
 
@@ -84,6 +95,7 @@ def training_indices(
       first_batch: Number of the first batch to return.
       num_readers: As for `training_batches`.
       num_draws: The numbers of epoch n are those of its examples plus `n % num_draws` epochs.
+      labels: Label of each example, to show classes alike; None to show examples alike.
 
     Returns:
       A tf.data.Dataset of int64 [batch_size].
@@ -96,16 +108,24 @@ def training_indices(
         offset = num_samples * (epoch % num_draws)
         return tf.data.Dataset.range(offset + starts[file] + first, offset + ends[file])
 
-    examples = order.endless(
-        numbers,
-        len(counts),
-        lambda file: counts[file],
-        window=order.window_size(_filled_files(dataset), num_samples),
-        num_readers=num_readers,
-        num_samples=num_samples,
-        position=first_batch * batch_size,
-        seed=seed,
-    )
+    more = {"num_readers": num_readers, "position": first_batch * batch_size, "seed": seed}
+    if labels is not None:
+        examples = class_balance.endless(
+            numbers,
+            len(counts),
+            lambda number: tf.gather(tf.constant(labels), number % num_samples),
+            np.bincount(labels),
+            **more,
+        )
+    else:
+        examples = order.endless(
+            numbers,
+            len(counts),
+            lambda file: counts[file],
+            window=order.window_size(_filled_files(dataset), num_samples),
+            num_samples=num_samples,
+            **more,
+        )
     return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
 
 
@@ -132,6 +152,10 @@ def numbered_batches(
     example = _drawn_by_number(dataset, preprocess, seed)
     examples = records.map(example, num_parallel_calls=num_threads)
     return examples.batch(batch_size).prefetch(AUTOTUNE)
+
+
+def _label_of(dataset, record):
+    return dataset.decoder.decode(record, ["label"])[0]
 
 
 def _drawn_by_number(dataset, preprocess, seed):

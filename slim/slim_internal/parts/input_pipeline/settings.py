@@ -14,6 +14,28 @@ class InputSettings(Settings, subject="Input"):
     num_preprocessing_threads: int = setting(
         4, "Images to decode and prepare in parallel; 0 lets TensorFlow choose.", at_least=0
     )
+    accumulate_steps: int = setting(
+        1,
+        "Batches whose gradients are added up before each update, as if they were one batch.",
+        at_least=1,
+        at_most=100_000,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BalanceSettings(Settings, subject="Classes of different sizes"):
+    """What makes up for classes with few images."""
+
+    class_weights: str | None = setting(
+        None,
+        "Weights of the classes in the loss: balanced (the fewer images, the more), a weight for"
+        " each class separated by commas, or a file of lines CLASS,WEIGHT.",
+    )
+    balanced_sampling: bool = setting(
+        False,
+        "Show images of each class alike: those of small classes more than once an epoch, those of"
+        " large ones not in every epoch.",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ def find_weights(model_name: str, checkpoint_path: str | None, recipe: str | Non
     Raises:
       UserError: If those that the user asked for are not to be had.
     """
+    nets_factory.get_network(model_name)  # A wrong name is told at once.
     if recipe and "scratch" in recipe:
         if checkpoint_path:
             raise errors.UserError(

@@ -21,7 +21,7 @@ from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.progress import human_bytes
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import mixing
+from slim_internal.parts.input_pipeline import class_balance, mixing
 from slim_internal.programs.training import feature_files, freezing
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.reporting import announced
@@ -207,6 +207,7 @@ def _possible_draws(config, dataset, prepare, wanted: int | None) -> int:
         "mixup and cutmix mix the images before the first layer": any(
             getattr(config, f"{name}_alpha") for name in mixing.MIXINGS
         ),
+        "8-bit arithmetic is simulated in all layers": config.quantize_delay >= 0,
         "they are kept for one clone in one process only": (
             config.num_clones > 1 or config.worker_replicas > 1
         ),
@@ -283,8 +284,9 @@ def _install(
     images, labels = batch
     file = feature_files.FeatureFile(os.path.join(config.train_dir, "features"))
     kept = [tensor for tensor in tensors if not _is_constant_shape(tensor)]
+    balanced = class_balance.labels(dataset) if config.balanced_sampling else None
     values, new_labels, input_seconds = _inputs(
-        config, dataset, file, kept, labels, counts, num_draws, first_step
+        config, dataset, file, kept, labels, counts, num_draws, first_step, balanced
     )
     replacements = dict(zip(map(id, kept), values, strict=True))
     examples = input_pipeline.numbered_batches(
@@ -323,7 +325,7 @@ def _install(
     )
 
 
-def _indices(config, dataset, counts, num_draws, first_step):
+def _indices(config, dataset, counts, num_draws, first_step, labels):
     """Returns the numbers of the examples of the next batch."""
     indices = input_pipeline.training_indices(
         dataset,
@@ -333,15 +335,16 @@ def _indices(config, dataset, counts, num_draws, first_step):
         first_batch=first_step,
         num_readers=config.num_readers,
         num_draws=num_draws,
+        labels=labels,
     )
     return tf.data.make_one_shot_iterator(indices).get_next()
 
 
-def _inputs(config, dataset, file, tensors, labels, counts, num_draws, first_step):
+def _inputs(config, dataset, file, tensors, labels, counts, num_draws, first_step, balanced):
     """Returns the features and labels of the next batch, and how long it took to get them."""
     asked = tf.timestamp()
     with tf.control_dependencies([asked]):
-        indices = _indices(config, dataset, counts, num_draws, first_step)
+        indices = _indices(config, dataset, counts, num_draws, first_step, balanced)
     types = [tf.float32] * len(tensors) + [tf.int64]
     *values, raw_labels = tf.numpy_function(file.take, [indices], types)
     with tf.control_dependencies(values):

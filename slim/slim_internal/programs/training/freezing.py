@@ -51,6 +51,16 @@ def update_ops(scopes: Sequence[str], clone_scope: str = "") -> list[tf.Operatio
     ]
 
 
+def of_kernels() -> list[tf.Tensor]:
+    """Returns the regularization losses but those of biases and batch normalization.
+
+    The variables of both have one dimension.
+    """
+    vectors = {v.op for v in slim.get_model_variables() if v.shape.rank <= 1}
+    losses = tf.losses.get_regularization_losses()
+    return [loss for loss in losses if vectors.isdisjoint(ancestors([loss]))]
+
+
 def frozen_variables(scopes: Sequence[str]) -> set[str]:
     """Returns the names of the model's variables that no step changes; none without scopes."""
     names = {variable.op.name for variable in slim.get_model_variables()} if scopes else set()

@@ -11,8 +11,9 @@ from slim_internal.ground.compat import batch_norm, slim, tf
 from slim_internal.parts.checkpoints.restore import in_scopes
 from slim_internal.parts.inference import describe
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import mixing, stateless_random
+from slim_internal.parts.input_pipeline import class_balance, mixing, stateless_random
 from slim_internal.parts.quantization import ranges, simulation
+from slim_internal.programs.training import accumulation as accumulations
 from slim_internal.programs.training import features as frozen_features
 from slim_internal.programs.training import freezing, optimizers, statistics
 from slim_internal.programs.training import settings as train_config
@@ -48,6 +49,8 @@ class TrainingGraph:
         their features are kept.
       summaries: Activations, weights and losses for TensorBoard, merged; None if not asked for.
       features: What frozen layers compute, where it is kept.
+      accumulate: Adds the gradients of a batch to those of the next update.
+      accumulate_steps: Batches of an update; the last one is that of the loss.
     """
 
     loss: tf.Tensor
@@ -62,6 +65,8 @@ class TrainingGraph:
     images: tuple[tf.Tensor, tf.Tensor] | None
     summaries: tf.Tensor | None
     features: frozen_features.Features | None = None
+    accumulate: tf.Operation | None = None
+    accumulate_steps: int = 1
 
 
 def build(
@@ -86,10 +91,20 @@ def build(
     with tf.device(deployment.variables_device()):
         global_step = tf.train.get_or_create_global_step()
     prepare = _preparation(config, network)
+    first_batch = first_step * config.accumulate_steps
+    accumulation, position = None, global_step
+    if config.accumulate_steps > 1:
+        accumulation = accumulations.begin(config.accumulate_steps)
+        position = global_step * config.accumulate_steps + accumulation.batch
+    weights = None
+    if config.class_weights:
+        weights = class_balance.weights(config.class_weights, dataset, config.labels_offset)
     with tf.device(deployment.inputs_device()):
-        images, labels, input_seconds = _inputs(config, dataset, prepare, first_step)
-    with stateless_random.draws(config.seed, global_step):
-        clones = _clones(config, network, deployment, images, labels, num_classes, global_step)
+        images, labels, input_seconds = _inputs(config, dataset, prepare, first_batch)
+    with stateless_random.draws(config.seed, position):
+        clones = _clones(
+            config, network, deployment, images, labels, num_classes, position, weights
+        )
     with tf.device(deployment.inputs_device()):
         outputs = [
             *tf.losses.get_losses(),
@@ -97,13 +112,13 @@ def build(
             *_statistics(config, clones),
         ]
         batch = (images[0], labels[0])
-        features = frozen_features.plan(config, dataset, prepare, batch, outputs, first_step)
+        features = frozen_features.plan(config, dataset, prepare, batch, outputs, first_batch)
         if features:
             labels, input_seconds = [features.labels], features.input_seconds
     with tf.device(deployment.optimizer_device()):
         learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
         optimizer = chosen.scaled(optimizers.build(config, learning_rate))
-        loss = _update(config, clones, optimizer, global_step)
+        loss, accumulate = _update(config, clones, optimizer, global_step, accumulation)
         if config.histograms:
             _add_summaries(clones[0], features)
         return TrainingGraph(
@@ -121,6 +136,8 @@ def build(
             images=None if features else tuple(part[:_IMAGES_SHOWN] for part in batch),
             summaries=tf.summary.merge_all() if config.histograms else None,
             features=features,
+            accumulate=accumulate,
+            accumulate_steps=config.accumulate_steps,
         )
 
 
@@ -159,16 +176,21 @@ def _statistics(config, clones):
     return freezing.update_ops(train_config.scopes(config.trainable_scopes), clones[0].scope)
 
 
-def _inputs(config, dataset, prepare, first_step):
+def _inputs(config, dataset, prepare, first_batch):
     """Returns the images and labels of each clone, and how long it took to get them."""
     batches = input_pipeline.training_batches(
         dataset,
         prepare,
         batch_size=config.batch_size * config.num_clones,
         seed=config.seed,
-        first_batch=first_step,
+        first_batch=first_batch,
         num_readers=config.num_readers,
         num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,
+        class_counts=(
+            class_balance.counts(dataset, "--balanced_sampling")
+            if config.balanced_sampling
+            else None
+        ),
     )
     asked = tf.timestamp()
     with tf.control_dependencies([asked]):
@@ -180,7 +202,7 @@ def _inputs(config, dataset, prepare, first_step):
     return images, labels, input_seconds
 
 
-def _clones(config, network, deployment, images, labels, num_classes, global_step):
+def _clones(config, network, deployment, images, labels, num_classes, position, class_weights):
     network_fn = nets_factory.get_network_fn(
         network.name, num_classes, weight_decay=optimizers.l2_weight(config), is_training=True
     )
@@ -189,15 +211,19 @@ def _clones(config, network, deployment, images, labels, num_classes, global_ste
 
     def model_fn():
         clone_images, clone_labels = next(batches)
-        clone_images, mix_labels = mixing.mix(clone_images, alphas, config.seed, global_step)
+        clone_images, mix_labels = mixing.mix(clone_images, alphas, config.seed, position)
         logits, end_points = network_fn(clone_images)
         if config.quantize_delay >= 0:
-            logits = simulation.train(clone_images, logits, config.quantize_delay, global_step)
+            logits = simulation.train(
+                clone_images, logits, config.quantize_delay, tf.train.get_global_step()
+            )
         targets = mix_labels(tf.one_hot(clone_labels, num_classes))
         heads = [(logits, 1.0, "loss")]
         if "AuxLogits" in end_points:
             heads.append((end_points["AuxLogits"], _AUX_LOSS_WEIGHT, "aux_loss"))
         for head, weight, scope in heads:
+            if class_weights:
+                weight *= tf.linalg.matvec(targets, class_weights)
             tf.losses.softmax_cross_entropy(
                 targets, head, weights=weight, label_smoothing=config.label_smoothing, scope=scope
             )
@@ -211,16 +237,15 @@ def _clones(config, network, deployment, images, labels, num_classes, global_ste
         return model_deploy.create_clones(deployment, model_fn)
 
 
-def _update(config, clones, optimizer, global_step):
-    """Returns the total loss; fetching it makes the update."""
+def _update(config, clones, optimizer, global_step, accumulation):
+    """Returns the total loss, fetching which makes the update, and what adds to the next one."""
     scopes = train_config.scopes(config.trainable_scopes)
     loss, gradients = model_deploy.optimize_clones(
-        clones, optimizer, var_list=freezing.trainable_variables(scopes)
+        clones,
+        optimizer,
+        freezing.of_kernels() if config.weight_decay_kernels_only else None,
+        var_list=freezing.trainable_variables(scopes),
     )
-    if config.clip_gradient_norm:
-        values, variables = zip(*gradients, strict=True)
-        values, _ = tf.clip_by_global_norm(values, config.clip_gradient_norm)
-        gradients = list(zip(values, variables, strict=True))
     rate = statistics.rising_rate(global_step)
     updates = statistics.follow(
         _statistics(config, clones),
@@ -228,6 +253,13 @@ def _update(config, clones, optimizer, global_step):
         None if config.batch_norm_decay is None else 1 - config.batch_norm_decay,
     )
     updates += tf.get_collection(ranges.UPDATES)
+    accumulate, sums = None, []
+    if accumulation:
+        loss, gradients, accumulate, sums = accumulation.add(loss, gradients, updates)
+    if config.clip_gradient_norm:
+        values, variables = zip(*gradients, strict=True)
+        values, _ = tf.clip_by_global_norm(values, config.clip_gradient_norm)
+        gradients = list(zip(values, variables, strict=True))
     with tf.control_dependencies([rate]):  # It is of the step before this one is counted.
         updates.append(optimizer.apply_gradients(gradients))
         # Not counted by the optimizer: with a loss scale it leaves out steps that overflow.
@@ -238,7 +270,11 @@ def _update(config, clones, optimizer, global_step):
             averages = tf.train.ExponentialMovingAverage(config.moving_average_decay, global_step)
             updates = [averages.apply(slim.get_model_variables())]
     with tf.control_dependencies(updates):
-        return tf.identity(loss, name="train_op")
+        loss = tf.identity(loss, name="train_op")
+    with tf.control_dependencies([loss]):
+        emptied = [accumulations.emptied(sums)] if sums else []
+    with tf.control_dependencies(emptied):
+        return tf.identity(loss), accumulate
 
 
 def _all_finite(variables):

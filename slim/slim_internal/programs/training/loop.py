@@ -74,6 +74,8 @@ class Loop:
             extra.update(hook.fetches(self.step))
         metadata = tf.RunMetadata() if look else None
         try:
+            for _ in range(self._graph.accumulate_steps - 1):
+                self._session.run(self._graph.accumulate)
             loss, values = self._session.run(
                 [self._graph.loss, extra],
                 {self._graph.learning_rate: learning_rate},

@@ -153,6 +153,12 @@ class ScheduleSettings(Settings, subject="Learning rate"):
         None,
         "Comma-separated changes of the piecewise schedule, each EPOCH:RATE: 30:0.01,60:0.001.",
     )
+    find_learning_rate: str | None = setting(
+        None,
+        "Does not train: tries rising learning rates, draws the losses into this PNG file and"
+        " suggests a rate; saves nothing in --train_dir.",
+        alone="learning_rate.png",
+    )
     warmup_epochs: float = setting(
         0.0,
         "Epochs in which the learning rate rises linearly from 0.",
@@ -183,10 +189,11 @@ def build(settings: Any, num_samples: int, last_step: int | None = None) -> Sche
 
 
 def _lengths(settings: Any, num_samples: int, last_step: int | None) -> Lengths:
+    batch_size = settings.batch_size * settings.accumulate_steps
     # Multiplied before it is divided, so that a whole number of steps is not rounded to one less.
     return Lengths(
-        decay=max(1, int(num_samples * settings.num_epochs_per_decay / settings.batch_size)),
-        warm_up=num_samples * settings.warmup_epochs / settings.batch_size,
-        epoch=num_samples / settings.batch_size,
+        decay=max(1, int(num_samples * settings.num_epochs_per_decay / batch_size)),
+        warm_up=num_samples * settings.warmup_epochs / batch_size,
+        epoch=num_samples / batch_size,
         run=last_step,
     )

@@ -8,7 +8,11 @@ from nets.settings import NetworkSettings
 from preprocessing.settings import AugmentationSettings
 from slim_internal.ground.settings import Settings, setting
 from slim_internal.parts.checkpoints.settings import SavingSettings, StartSettings
-from slim_internal.parts.input_pipeline.settings import InputSettings, MixingSettings
+from slim_internal.parts.input_pipeline.settings import (
+    BalanceSettings,
+    InputSettings,
+    MixingSettings,
+)
 from slim_internal.programs.training.optimizers import OptimizerSettings
 from slim_internal.programs.training.schedules import ScheduleSettings
 
@@ -19,6 +23,9 @@ class UpdateSettings(Settings, subject="Loss and update"):
 
     weight_decay: float = setting(
         0.00004, "Weight of the L2 regularization loss on the weights.", at_least=0
+    )
+    weight_decay_kernels_only: bool = setting(
+        False, "Leave biases and batch normalization out of the L2 regularization loss."
     )
     label_smoothing: float = setting(
         0.0, "Fraction of each label that is spread over all classes.", at_least=0, at_most=1
@@ -125,6 +132,7 @@ class TrainConfig(
     ScheduleSettings,
     MixingSettings,
     AugmentationSettings,
+    BalanceSettings,
     InputSettings,
     NetworkSettings,
     DatasetSettings,

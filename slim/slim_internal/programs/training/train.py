@@ -22,6 +22,7 @@ from slim_internal.programs.training import (
     hooks,
     input_images,
     loop,
+    range_test,
     reestimation,
     reporting,
     schedules,
@@ -88,6 +89,9 @@ def train_on(
       config: The settings.
       held_out: What to evaluate on during training; None to evaluate nothing.
     """
+    if config.find_learning_rate:
+        found = range_test.find(dataset, network, config)
+        return Result(0, None, None, found.exit_code)
     require_writable_folder("train_dir", config.train_dir)
     with _alone_in(config.train_dir):
         if config.reestimate_batch_norm:
@@ -149,10 +153,11 @@ def _run(config, session, graph, saver, begin, stop, schedule, extent, tower, ch
         chosen.words
     )  # Here, and not before: a mistake in the settings is told in one line.
     _LOG.info(
-        "Batch: %d images (%d x %d clones). The learning rate is not scaled by it.",
+        "Batch: %d images (%d x %d clones%s). The learning rate is not scaled by it.",
         extent.images_per_step,
         config.batch_size,
         config.num_clones,
+        f" x {config.accumulate_steps} accumulated" if config.accumulate_steps > 1 else "",
     )
     saving = hooks.Saving(
         session,
@@ -183,7 +188,7 @@ def _run(config, session, graph, saver, begin, stop, schedule, extent, tower, ch
 
 
 def _extent(config: TrainConfig, num_samples: int, first_step: int) -> reporting.Extent:
-    images_per_step = config.batch_size * config.num_clones
+    images_per_step = config.batch_size * config.num_clones * config.accumulate_steps
     ends = [config.max_number_of_steps] if config.max_number_of_steps else []
     if config.num_epochs:
         ends.append(math.ceil(config.num_epochs * num_samples / images_per_step))

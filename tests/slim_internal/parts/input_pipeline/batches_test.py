@@ -11,7 +11,7 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import order
+from slim_internal.parts.input_pipeline import class_balance, order
 from tests.slim_internal.programs.training import tiny_dataset
 
 
@@ -217,3 +217,79 @@ def test_files_that_are_decoded_in_part_give_the_same_images(tmp_path, preproces
         assert ("DecodeAndCropJpeg" in graph) == (prepare.__name__ == "prepare")
     np.testing.assert_array_equal(results[0]["label"], results[1]["label"])
     np.testing.assert_allclose(results[0]["image"], results[1]["image"], atol=1e-5)
+
+
+def _uneven(folder, labels):
+    dataset = tiny_dataset.write(str(folder), len(labels), num_shards=2, num_classes=None)
+    names = dict(enumerate(("ant", "bee", "cat")))
+    decoder = dataset.decoder
+    thresholds = (12, 18)  # 12 of class 0, 6 of class 1, 2 of class 2.
+
+    class Decoder:
+        def decode(self, record, items):
+            values = dict(zip(items, decoder.decode(record, items), strict=True))
+            label = values["label"]
+            values["label"] = sum(tf.cast(label >= each, tf.int64) for each in thresholds)
+            return [values[item] for item in items]
+
+    return slim.dataset.Dataset(
+        dataset.data_sources,
+        dataset.reader,
+        Decoder(),
+        dataset.num_samples,
+        {},
+        num_classes=3,
+        labels_to_names=names,
+    )
+
+
+def test_balanced_sampling_shows_classes_alike_and_all_examples_in_time(tmp_path):
+    dataset = _uneven(tmp_path, range(20))
+    counts = class_balance.counts(dataset, "--balanced_sampling")
+    assert counts.tolist() == [12, 6, 2]
+    batches = _train(dataset, 40, batch_size=10, class_counts=counts)
+    labels = np.concatenate([batch["label"] for batch in batches]).reshape(20, 20)
+    for epoch in labels:
+        assert np.bincount(epoch).tolist() == [7, 7, 6]
+    images = np.concatenate([batch["image"][:, 0, 0, 0] for batch in batches])
+    often = np.bincount(images, minlength=20)
+    assert often[:12].min() >= 6
+    assert often[:12].max() <= 17  # 140 draws of 12 examples.
+    assert often[18:].tolist() == [60, 60]
+    resumed = _train(dataset, 3, batch_size=10, class_counts=counts, first_batch=5)
+    for expected, got in zip(batches[5:8], resumed, strict=True):
+        np.testing.assert_array_equal(expected["image"], got["image"])
+
+
+def test_weights_of_classes_follow_from_counts_or_a_file(tmp_path):
+    dataset = _uneven(tmp_path, range(20))
+    balanced = class_balance.weights("balanced", dataset)
+    np.testing.assert_allclose(balanced, [20 / 3 / 12, 20 / 3 / 6, 20 / 3 / 2])
+    assert class_balance.weights("1,2,0.5", dataset) == [1, 2, 0.5]
+    assert class_balance.weights("2,0.5", dataset, labels_offset=1) == [2, 0.5]
+    file = tmp_path / "weights.csv"
+    file.write_text("bee,2\nant,1\ncat,3\n")
+    assert class_balance.weights(str(file), dataset) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("bee,2\nant,1\n", "has no weight for cat"),
+        ("bees,2\n", "no class is named 'bees'. Did you mean 'bee'?"),
+        ("bee,many\n", "'bee,many' is no line CLASS,WEIGHT"),
+        ("bee,nan\n", "must be numbers of at least 0; got bee,nan"),
+    ],
+)
+def test_a_wrong_file_of_weights_is_refused(tmp_path, content, message):
+    file = tmp_path / "weights.csv"
+    file.write_text(content)
+    with pytest.raises(UserError) as error:
+        class_balance.weights(str(file), _uneven(tmp_path, range(20)))
+    assert message in str(error.value)
+
+
+def test_a_split_without_images_of_a_class_is_named(tmp_path):
+    dataset = _uneven(tmp_path, range(12))
+    with pytest.raises(UserError, match="no images of 2 of 3 classes: bee, cat"):
+        class_balance.weights("balanced", dataset)

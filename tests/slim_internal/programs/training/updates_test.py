@@ -1,0 +1,183 @@
+"""Trains a tiny network with what changes the loss and the gradients of a step."""
+
+import logging
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nets import nets_factory
+from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.errors import UserError
+from slim_internal.parts.checkpoints import latest
+from slim_internal.programs.training import range_test, train
+from slim_internal.programs.training.settings import TrainConfig
+from tests.slim_internal.programs.training import tiny_dataset, tiny_network
+
+
+def _plain(images, num_classes, is_training, scope="Tiny"):
+    """A network without batch normalization and dropout, with a bias that is regularized."""
+    del is_training
+    with tf.variable_scope(scope, "Tiny"):
+        net = slim.flatten(slim.avg_pool2d(images, 14, 14, scope="pool"))
+        logits = slim.fully_connected(
+            net,
+            num_classes,
+            activation_fn=None,
+            biases_initializer=tf.ones_initializer(),
+            biases_regularizer=slim.l2_regularizer(0.5),
+            scope="logits",
+        )
+    return logits, {"Logits": logits}
+
+
+_plain.default_image_size = 28
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return tiny_dataset.write(str(tmp_path_factory.mktemp("data")), 48, num_classes=4)
+
+
+@pytest.fixture
+def run(dataset, tmp_path, monkeypatch):
+    """Returns a function that trains and returns the result and the values of the variables."""
+    monkeypatch.setitem(nets_factory.networks, "tiny", tiny_network.NETWORK)
+
+    def train_tiny(folder, steps, plain=True, **settings):
+        config = TrainConfig(**{
+            "train_dir": str(tmp_path / folder),
+            "dataset_dir": "unused",
+            "model_name": "tiny",
+            "batch_size": 8,
+            "max_number_of_steps": steps,
+            "optimizer": "momentum",
+            "learning_rate": 0.1,
+            "cpu_threads": 1,
+            **settings,
+        })  # fmt: skip
+        if plain:
+            monkeypatch.setitem(nets_factory.networks_map, "tiny", _plain)
+            monkeypatch.setitem(nets_factory.arg_scopes_map, "tiny", tiny_network.NETWORK.arg_scope)
+        result = train.train_on(dataset, tiny_network.NETWORK, config)
+        reader = latest.reader(result.checkpoint)
+        names = reader.get_variable_to_shape_map()
+        return result, {name: reader.get_tensor(name) for name in names}
+
+    return train_tiny
+
+
+def _assert_close(one, other, **limits):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        np.testing.assert_allclose(value, other[name], **limits, err_msg=name)
+
+
+@pytest.mark.parametrize("more", [{}, {"clip_gradient_norm": 0.1, "class_weights": "1,2,3,4"}])
+def test_accumulated_batches_are_one_large_batch(run, caplog, more):
+    caplog.set_level(logging.INFO)
+    large, expected = run("large", 5, batch_size=12, **more)
+    small, values = run("small", 5, batch_size=4, accumulate_steps=3, **more)
+    assert "Batch: 12 images (4 x 1 clones x 3 accumulated)." in caplog.text
+    assert small.loss == pytest.approx(large.loss, rel=1e-5)
+    _assert_close(values, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_accumulating_run_resumes_to_the_last_bit(run):
+    settings = {"plain": False, "accumulate_steps": 2, "moving_average_decay": 0.9}
+    _, expected = run("straight", 4, **settings)
+    run("parts", 3, **settings)
+    _assert_close(run("parts", 4, **settings)[1], expected, rtol=0)
+
+
+def test_epochs_count_all_accumulated_batches(run):
+    result, _ = run("epochs", None, batch_size=4, accumulate_steps=3, num_epochs=2)
+    assert result.step == 2 * 48 // 12
+
+
+def test_biases_decay_unless_told_otherwise(run):
+    settings = {"learning_rate": 0.0, "weight_decay": 0.0}
+    loss, without = (
+        run(f"{only}", 1, weight_decay_kernels_only=only, **settings)[0].loss
+        for only in (False, True)
+    )
+    assert loss - without == pytest.approx(0.5 * 4 / 2, rel=1e-4)  # L2 of four ones.
+
+
+def test_weights_of_classes_scale_their_losses(run):
+    settings = {"learning_rate": 0.0, "weight_decay_kernels_only": True, "weight_decay": 0.0}
+    once = run("once", 1, **settings)[0].loss
+    assert run("twice", 1, class_weights="2,2,2,2", **settings)[0].loss == pytest.approx(2 * once)
+    balanced = run("balanced", 1, class_weights="balanced", **settings)[0].loss
+    assert balanced == pytest.approx(once)  # All classes have twelve images.
+
+
+@pytest.mark.parametrize("cache", ["off", "1"])
+def test_balanced_sampling_resumes_to_the_last_bit(run, cache):
+    settings = {"plain": False, "balanced_sampling": True}
+    start = run("start", 1, plain=False)[0].checkpoint
+    frozen = {"trainable_scopes": "Tiny/logits", "cache_features": cache, "checkpoint_path": start}
+    _, expected = run("straight", 9, **settings, **frozen)
+    run("parts", 4, **settings, **frozen)
+    _assert_close(run("parts", 9, **settings, **frozen)[1], expected, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"accumulate_steps": 0}, "--accumulate_steps must be at least 1"),
+        ({"class_weights": "balance"}, "must be balanced, a weight for each class separated by"),
+        ({"class_weights": "1,2"}, "a weight for each of the 4 classes (0, 1, 2, 3); got 2"),
+        ({"class_weights": "1,2,-1,1"}, "must be numbers of at least 0; got -1.0"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line(run, settings, message):
+    with pytest.raises(UserError) as error:
+        run("refused", 1, **settings)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_range_test_draws_and_suggests_and_saves_nothing(run, tmp_path, dataset, caplog):
+    caplog.set_level(logging.INFO)
+    config = TrainConfig(
+        train_dir=str(tmp_path / "none"),
+        dataset_dir="unused",
+        model_name="tiny",
+        batch_size=8,
+        optimizer="sgd",
+        find_learning_rate=str(tmp_path / "rates.png"),
+    )
+    assert train.train_on(dataset, tiny_network.NETWORK, config).exit_code == 0
+    assert not (tmp_path / "none").exists()
+    with Image.open(tmp_path / "rates.png") as image:
+        assert image.size == (800, 450)
+    (suggested,) = re.findall(
+        r"Suggestion: --learning_rate=(\S+) \(sgd, batches of 8\)", caplog.text
+    )
+    assert 1e-4 < float(suggested) <= 1
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ([(0.01, 2.0), (0.1, 1.0), (1.0, 3.0)], 0.01),
+        ([(0.01, 2.0), (0.1, 1.99), (1.0, 3.0)], "No learning rate"),
+        ([], "not finite from the first step on"),
+    ],
+)
+def test_the_suggestion_lies_below_the_lowest_loss(curve, expected):
+    if isinstance(expected, float):
+        assert range_test.suggest(curve) == pytest.approx(expected)
+        return
+    with pytest.raises(UserError, match=expected):
+        range_test.suggest(curve)
+
+
+@pytest.mark.parametrize("path", ["rates.jpg", "/nowhere/rates.png"])
+def test_a_wrong_file_for_the_range_test_is_refused(run, path):
+    with pytest.raises(
+        UserError, match=r"--find_learning_rate must be a file NAME\.png in a folder"
+    ):
+        run("refused", 1, find_learning_rate=path)
