@@ -47,7 +47,7 @@ model = keras.Sequential([
     keras.layers.Rescaling(1 / 127.5, offset=-1),
     keras.applications.MobileNet((size, size, 3), alpha=0.25, weights=None, classes=classes),
 ])
-model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(train.repeat(), steps_per_epoch=steps, epochs=1, verbose=0)
 print("accuracy", model.evaluate(held_out, verbose=0)[1])
 """

@@ -137,6 +137,27 @@ class Settings:
             _require(field, value)
 
 
+def take_over(settings: Settings, older: str, name: str) -> None:
+    """Gives a setting the value that was given by another name, when settings are made.
+
+    Args:
+      settings: The settings, in their `__post_init__`.
+      older: The setting that is read.
+      name: What else it may be called; None where it was not.
+
+    Raises:
+      UserError: If both were given and differ.
+    """
+    values = getattr(settings, older), getattr(settings, name)
+    if values[1] is None:
+        return
+    if values[0] not in (None, values[1]):
+        raise UserError(
+            f"--{older}={values[0]} and --{name}={values[1]} mean the same and differ: give one."
+        )
+    object.__setattr__(settings, older, values[1])
+
+
 def replaced(settings: _SETTINGS, **values: Any) -> _SETTINGS:
     """Returns settings with other values, which still know what was given in the beginning."""
     new = dataclasses.replace(settings, **values)

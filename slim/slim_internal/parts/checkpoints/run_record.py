@@ -43,7 +43,7 @@ EVERYTHING = (
 OTHER_WEIGHTS = "name the weights that it belongs to with --checkpoint_path"
 
 # The names that the image size has as a flag.
-_IMAGE_SIZES = ("image_size", "eval_image_size", "train_image_size")
+_IMAGE_SIZES = ("eval_image_size", "train_image_size", "image_size")
 # Where these differ from the record, the classes of the dataset are compared (`require_classes`),
 # or it is a choice: averages or the weights of the last step, a copy of the dataset elsewhere.
 _FREE = ("dataset_name", "dataset_dir", "moving_average_decay", *_TFRECORDS)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from slim_internal.ground.settings import setting
+from slim_internal.ground.settings import setting, take_over
 from slim_internal.parts.inference.settings import InferenceSettings
 
 
@@ -69,6 +69,9 @@ class Evaluation(InferenceSettings, subject="Evaluation"):
         at_least=1,
         subject="Network",
     )
+    image_size: int | None = setting(
+        None, "Another name of --eval_image_size.", at_least=1, subject="Network"
+    )
     batch_size: int = setting(
         100, "Images that go through the network at once; does not change the result.", at_least=1
     )
@@ -116,3 +119,7 @@ class Evaluation(InferenceSettings, subject="Evaluation"):
         False,
         "Simulate 8-bit arithmetic, for a checkpoint that was trained with --quantize_delay.",
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        take_over(self, "eval_image_size", "image_size")

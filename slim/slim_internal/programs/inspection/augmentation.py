@@ -18,22 +18,27 @@ DRAWS = 7
 
 
 def preview(
-    examples: Sequence[StoredExample], names: Sequence[str], model_name: str, seed: int = 0
+    examples: Sequence[StoredExample],
+    names: Sequence[str],
+    model_name: str,
+    seed: int = 0,
+    image_size: int | None = None,
 ) -> list[list[Thumbnail]]:
     """Returns a row for each example: the image as stored, then as `DRAWS` steps would see it.
 
     Args:
       examples: Examples whose images can be read.
       names: What their images are called.
-      model_name: The network; its own preprocessing and image size are used.
+      model_name: The network; its own preprocessing is used.
       seed: Decides the draws.
+      image_size: Height and width in pixels; the network's own unless given.
 
     Raises:
       UserError: The network is unknown or reads clips.
     """
     network = require_images(model_name)
     preprocess = preprocessing_factory.get_preprocessing(network.preprocessing, is_training=True)
-    size = network.default_image_size
+    size = image_size or network.default_image_size
     with tf.Graph().as_default(), tf.Session() as session:
         encoded, number = tf.placeholder(tf.string, []), tf.placeholder(tf.int64, [])
         channels = 1 if all(map(_is_gray, examples)) else 3

@@ -128,6 +128,7 @@ def _previewed(
         [sample.shown.name for sample in shown],
         options.model_name,
         options.seed,
+        options.image_size,
     )
     return {"augmented": rows, "model_name": options.model_name}
 

@@ -37,6 +37,12 @@ class Inspection(TfrecordSettings, subject="Inspection"):
         "Network whose training input the page previews: some images after its preprocessing and"
         " augmentation.",
     )
+    image_size: int | None = setting(
+        None,
+        "Height and width in pixels of that input; the network's own unless given.",
+        at_least=1,
+        at_most=4096,
+    )
     num_samples: int = setting(80, "About how many images to show.", at_least=0)
     seed: int = setting(0, "Seed of the choice of images to show.")
     num_workers: int = setting(0, "Threads that read shards; 0 means one per CPU.", at_least=0)

@@ -6,7 +6,7 @@ from datasets.settings import DatasetSettings
 from deployment.settings import ClusterSettings, DeviceSettings, PrecisionSettings
 from nets.settings import NetworkSettings
 from preprocessing.settings import AugmentationSettings
-from slim_internal.ground.settings import Settings, setting
+from slim_internal.ground.settings import Settings, setting, take_over
 from slim_internal.parts.checkpoints.settings import SavingSettings, StartSettings
 from slim_internal.parts.input_pipeline.settings import (
     BalanceSettings,
@@ -153,6 +153,9 @@ class TrainConfig(
         at_least=1,
         subject="Network",
     )
+    image_size: int | None = setting(
+        None, "Another name of --train_image_size.", at_least=1, subject="Network"
+    )
     max_number_of_steps: int | None = setting(
         None,
         "Global step at which to stop; earlier runs count. Training goes on until it is stopped"
@@ -190,6 +193,10 @@ class TrainConfig(
         " it; -1 never.",
         at_least=-1,
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        take_over(self, "train_image_size", "image_size")
 
 
 def scopes(text: str | None) -> tuple[str, ...]:

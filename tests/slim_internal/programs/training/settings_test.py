@@ -5,6 +5,7 @@ import math
 import pytest
 
 from slim_internal.ground.errors import UserError
+from slim_internal.programs.evaluation.settings import Evaluation
 from slim_internal.programs.training.settings import TrainConfig, scopes
 
 
@@ -56,3 +57,15 @@ def test_impossible_settings(settings, message):
 )
 def test_scopes(text, expected):
     assert scopes(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "older"), [(TrainConfig, "train_image_size"), (Evaluation, "eval_image_size")]
+)
+def test_the_image_size_has_one_name_in_all_programs(settings, older):
+    assert getattr(settings(dataset_dir="x", image_size=96), older) == 96
+    assert getattr(settings(dataset_dir="x", image_size=96, **{older: 96}), older) == 96
+    assert getattr(settings(dataset_dir="x", **{older: 64}), older) == 64
+    message = f"--{older}=64 and --image_size=96 mean the same and differ: give one."
+    with pytest.raises(UserError, match=f"^{message}$"):
+        settings(dataset_dir="x", image_size=96, **{older: 64})

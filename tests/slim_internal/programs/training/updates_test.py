@@ -139,8 +139,13 @@ def test_wrong_settings_are_refused_in_one_line(run, settings, message):
     assert "\n" not in str(error.value)
 
 
-def test_the_range_test_draws_and_suggests_and_saves_nothing(run, tmp_path, dataset, caplog):
+def test_the_range_test_draws_and_suggests_and_saves_nothing(
+    tmp_path, dataset, caplog, monkeypatch
+):
     caplog.set_level(logging.INFO)
+    monkeypatch.setitem(nets_factory.networks, "tiny", tiny_network.NETWORK)
+    monkeypatch.setitem(nets_factory.networks_map, "tiny", _plain)
+    monkeypatch.setitem(nets_factory.arg_scopes_map, "tiny", tiny_network.NETWORK.arg_scope)
     config = TrainConfig(
         train_dir=str(tmp_path / "none"),
         dataset_dir="unused",
