@@ -169,12 +169,6 @@ class Tour:
         """Returns what the tour ends with: accuracy, interval, the page, and what is where."""
         metrics = json.loads((self.folder / "eval" / "metrics.json").read_text())
         low, high = metrics["accuracy_interval"]
-        more = (
-            "For more accuracy, and in more time: --recipe=own_images_network, with another"
-            " --output_dir.\n"
-            if self.recipe == _FINE_TUNED
-            else ""
-        )
         return f"""
 Done in {seconds:.0f} s.
 
@@ -185,7 +179,7 @@ Done in {seconds:.0f} s.
   eval/             report.html, metrics.json, TensorBoard summaries
   model.pb          the exported graph, described by model.json
 
-{more}Accuracy: {metrics["accuracy"]:.1%} of {metrics["num_examples"]} images, 95 % interval \
+Accuracy: {metrics["accuracy"]:.1%} of {metrics["num_examples"]} images, 95 % interval \
 {low:.1%} to {high:.1%}
 Page: {self.folder.resolve() / "eval" / "report.html"}"""
 
