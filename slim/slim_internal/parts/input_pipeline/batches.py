@@ -114,7 +114,7 @@ def training_indices(
             numbers,
             len(counts),
             lambda number: tf.gather(tf.constant(labels), number % num_samples),
-            np.bincount(labels),
+            np.bincount(labels).tolist(),
             **more,
         )
     else:

@@ -117,7 +117,8 @@ def _fixed(
     images: tf.Tensor, frozen: Collection[str]
 ) -> tuple[set[tf.Operation], set[tf.Operation]]:
     """Returns the operations that always make the same of an image, and those that may not."""
-    fixed, changing = {images.op}, set()
+    fixed: set[tf.Operation] = {images.op}
+    changing: set[tf.Operation] = set()
     for operation in images.graph.get_operations():  # In the order in which they were made.
         inputs = {tensor.op for tensor in operation.inputs}
         if operation in fixed:
