@@ -44,7 +44,7 @@ def run():
             for hook in hook_list:
                 if hook._fetched:
                     hook._fetched = 2 * rate
-            graph = types.SimpleNamespace(loss=loss, learning_rate=rate)
+            graph = types.SimpleNamespace(loss=loss, learning_rate=rate, accumulate_steps=1)
             settings = {"step": 0, "last_step": 3, "must_stop": lambda: False, **settings}
             loop = Loop(session, graph, lambda step: step, hook_list, **settings)
             try:
