@@ -218,7 +218,8 @@ def _require_usable(config: export_config.Export, each: Format, path: pathlib.Pa
     if each.needs_weights and config.is_training:
         raise UserError(f"--format={each.name} cannot hold a graph for training; leave it out.")
     if path.is_dir() and not each.recognizes(path):
-        raise UserError(f"--output_file={path} is a folder; name a file in it: {path / 'model.pb'}")
+        name = path / f"model{each.suffix}"
+        raise UserError(f"--output_file={path} is a folder; name a file in it: {name}")
     if config.quantize and not each.takes_quantized:
         able = [name for name, other in table.FORMATS.items() if other.takes_quantized]
         raise UserError(f"--quantize works with --format={','.join(able)}; got {each.name}.")

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -408,3 +409,15 @@ def test_a_graph_and_the_same_as_text_keep_their_descriptions(tmp_path):
     assert names == {"lenet.pb", "lenet.json", "lenet.pbtxt", "lenet.pbtxt.json"}
     for size, name in ((28, "lenet.pb"), (32, "lenet.pbtxt")):
         assert description.read_description(tmp_path / name).image_size == size
+
+
+@pytest.mark.parametrize("name", table.FORMATS)
+def test_a_folder_as_target_is_refused_and_kept(tmp_path, checkpoint, name):
+    target = tmp_path / "mine"
+    target.mkdir()
+    (target / "photo.jpg").write_bytes(b"kept")
+    config = _config(tmp_path, checkpoint_path=checkpoint, format=name, output_file=str(target))
+    wanted = f"is a folder; name a file in it: {target}/model{table.FORMATS[name].suffix}"
+    with pytest.raises(UserError, match=re.escape(wanted)):
+        inference_graph.export(config)
+    assert [path.read_bytes() for path in tmp_path.rglob("*.*")] == [b"kept"]
