@@ -15,6 +15,8 @@ from collections.abc import Iterator
 _RULES = "//tools/build_defs:python.bzl"
 _PYTHON_RULES = ("py_binary", "py_library", "py_test")
 _LABEL_LISTS = ("data", "deps", "srcs")
+# A Python file of another package among the sources of a target.
+_SOURCE_OF_ANOTHER = re.compile(r'srcs = \["//([^":]+):([^"]+\.py)"\]')
 _COMMENTED_CODE = re.compile(r"""^\s*#\s*(["'].*["'],?|\w+\s*=.*,|\w+\()\s*$""")
 
 
@@ -107,10 +109,6 @@ def _file_problems(calls: list[ast.Call], folder: pathlib.Path) -> Iterator[str]
         if keyword.arg == "srcs" and _function(call) != "filegroup"
         for source in _strings(keyword.value)
     }
-    # Targets of another package have these.
-    sources |= {
-        source for call in calls if _function(call) == "exports_files" for source in _strings(call)
-    }
     for file in sorted(folder.glob("*.py")):
         # The rules add __init__.py to every target by themselves.
         if file.name != "__init__.py" and file.name not in sources:
@@ -152,6 +150,12 @@ def problems(root: pathlib.Path, files: list[pathlib.Path]) -> list[str]:
         for folder in sorted({file.parent for file in files if file.suffix == ".py"})
         if folder / "BUILD" not in build_files
     ]
-    for build_file in sorted(build_files):
+    texts = {file: (root / file).read_text(encoding="utf-8") for file in sorted(build_files)}
+    for build_file in texts:
         found += [problem.removeprefix(f"{root}/") for problem in file_problems(root / build_file)]
-    return found
+    used_elsewhere = {
+        f"{folder}/BUILD: {name} is in no target"
+        for text in texts.values()
+        for folder, name in _SOURCE_OF_ANOTHER.findall(text)
+    }
+    return [problem for problem in found if problem not in used_elsewhere]

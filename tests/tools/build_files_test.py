@@ -56,6 +56,19 @@ def test_file_problems(tmp_path, text, problems):
         assert problem in line
 
 
+def test_a_file_in_a_target_of_another_package(tmp_path):
+    for folder, text in (
+        ("a", 'exports_files(["x.py", "y.py"])'),
+        ("b", _LOAD + 'py_library(name = "x", srcs = ["//a:x.py"])'),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "BUILD").write_text(text)
+    for name in ("x.py", "y.py"):
+        (tmp_path / "a" / name).touch()
+    files = [path.relative_to(tmp_path) for path in tmp_path.glob("*/*")]
+    assert build_files.problems(tmp_path, files) == ["a/BUILD: y.py is in no target"]
+
+
 def test_a_folder_without_a_build_file(tmp_path):
     (tmp_path / "BUILD").touch()
     files = [pathlib.Path("BUILD"), pathlib.Path("a/b.py"), pathlib.Path("a/c.py")]
