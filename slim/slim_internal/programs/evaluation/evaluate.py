@@ -30,6 +30,7 @@ from slim_internal.parts.reports.telling_examples import TellingExamples
 from slim_internal.programs.evaluation import (
     evaluation_page,
     networks,
+    other_splits,
     predictions,
     statistics_check,
     views,
@@ -197,6 +198,7 @@ def _write_page(
         found.telling.hits(names),
         label_errors=found.label_errors.thumbnails(),
         became=became,
+        overlap=other_splits.find(config, names, _NUM_SHOWN) if config.near_duplicates else None,
         history=[(each.step, each.accuracy, each.loss) for each in history],
         training=_page_about_training(history[-1].checkpoint_path, config.eval_dir),
         warnings=found.warnings,

@@ -9,6 +9,7 @@ from slim_internal.parts.reports import page, plot, table, thumbnail
 from slim_internal.parts.reports.page import Markup
 from slim_internal.parts.reports.phrases import count
 from slim_internal.parts.reports.thumbnail import Thumbnail
+from slim_internal.programs.evaluation.other_splits import Overlap
 
 # With more classes than this a matrix cannot be read; the most confused pairs can.
 _MAX_MATRIX = 25
@@ -37,6 +38,7 @@ def render(
     label_errors: Sequence[Thumbnail] = (),
     became: Mapping[str, Sequence[Thumbnail]] | None = None,
     history: Sequence[tuple[int, float, float]] = (),
+    overlap: Overlap | None = None,
     training: str = "",
     warnings: Sequence[str] = (),
 ) -> str:
@@ -51,6 +53,7 @@ def render(
       became: "wrong" and "right" -> images whose answer changed since the evaluation that this one
         is compared with.
       history: (step, accuracy, loss) of each checkpoint that was evaluated, this one last.
+      overlap: What is nearly the same in other splits; None if that was not looked for.
       training: Address of the page about the run that the checkpoint is of, if there is one.
       warnings: What makes the numbers doubtful.
     """
@@ -87,6 +90,8 @@ def render(
     ]
     if "num_label_errors" in found:
         sections.append(page.section("Likely label errors", *_label_errors(found, label_errors)))
+    if overlap is not None:
+        sections.append(page.section("Nearly the same in other splits", *_overlap(overlap)))
     lead = f"{count(found['num_examples'], 'image')}, {found['checkpoint_path']}"
     if training:
         sections.append(page.section("Training", page.paragraph(page.link(training, training))))
@@ -171,6 +176,8 @@ def _change(found: Mapping[str, Any]) -> tuple[str, str, str]:
     """Returns the verdict on a comparison."""
     right, wrong = found["became_right"], found["became_wrong"]
     p_value = found["mcnemar_p_value"]
+    if not right + wrong:
+        return page.NOTE, "Compared", "The same images are right."
     text = (
         f"{count(right, 'image')} became right, {wrong:,} wrong: the accuracy went from"
         f" {found['accuracy_before']:.1%} to {found['accuracy']:.1%}."
@@ -195,6 +202,19 @@ def _changes(
         some = f", the {len(shown)} most certain answers" if number > len(shown) else ""
         yield Markup(f"<h3>Became {kind}: {number:,}{some}</h3>\n")
         yield _gallery(shown, f"No image became {kind}.")
+
+
+def _overlap(overlap: Overlap) -> Iterator[Markup]:
+    if overlap.count is None:
+        yield page.paragraph("Not looked for: there are too many images to compare.")
+    elif not overlap.count:
+        yield page.paragraph("No image is nearly the same as one of another split.")
+    else:
+        yield page.paragraph(
+            f"{count(overlap.count, 'pair')} of images. Where the other one was trained on, the"
+            " answer tells little."
+        )
+        yield thumbnail.gallery(overlap.shown)
 
 
 def _label_errors(found: Mapping[str, Any], shown: Sequence[Thumbnail]) -> Iterator[Markup]:

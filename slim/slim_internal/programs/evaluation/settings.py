@@ -47,6 +47,11 @@ class Evaluation(InferenceSettings, subject="Evaluation"):
         "Folder of an earlier evaluation (--eval_dir), or its predictions.csv: tells which images"
         " became right and which wrong, and whether that is chance.",
     )
+    near_duplicates: bool = setting(
+        False,
+        "Show images that are nearly the same in another split; reads all splits, which takes some"
+        " milliseconds for each image.",
+    )
     eval_dir: str = setting(
         "/tmp/tfmodel/",
         "Folder for metrics.json, report.html and the TensorBoard summaries.",

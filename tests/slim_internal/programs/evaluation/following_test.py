@@ -10,12 +10,15 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import eval_image_classifier
 import train_image_classifier
+from datasets.conversion import convert
+from datasets.conversion.settings import Conversion
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
-from slim_internal.programs.evaluation import evaluate, following
+from slim_internal.programs.evaluation import evaluate, following, other_splits
 from slim_internal.programs.evaluation.settings import Evaluation
 from slim_internal.programs.export import inference_graph
 from slim_internal.programs.export.settings import Export
@@ -213,6 +216,29 @@ def test_evaluations_of_other_images_are_not_compared(run, tmp_path):
     assert (tmp_path / "a/predictions.csv").read_text() == before
     with pytest.raises(UserError, match="is of other images: the label of example 0 is"):
         run(compare=str(tmp_path / "a"), dataset_split_name="train", max_num_batches=1)
+
+
+def test_near_duplicates_in_another_split_are_shown(tmp_path):
+    images = tmp_path / "images"
+    for place, seed, side in (
+        ("train/x/a.png", 0, 40),
+        ("train/y/b.png", 1, 40),
+        ("val/x/c.png", 0, 60),
+        ("val/y/d.png", 9, 60),
+    ):
+        (images / place).parent.mkdir(parents=True)
+        pixels = np.random.RandomState(seed).randint(0, 256, (4, 4)).astype(np.uint8)
+        bicubic = Image.Resampling.BICUBIC
+        Image.fromarray(pixels).resize((side, side), bicubic).save(images / place)
+    named = {"dataset_name": "image_folder", "dataset_dir": str(tmp_path / "data")}
+    convert.convert(Conversion(source=str(images), **named))
+    config = Evaluation(**named, dataset_split_name="validation")
+    found = other_splits.find(config, ["x", "y"], 5)
+    assert found.count == 1
+    (pair,) = found.shown
+    assert [each.name for each in pair] == ["x", "x"]
+    assert [each.detail.partition(" · ")[0] for each in pair] == ["validation", "train"]
+    assert [pathlib.Path(each.place).name for each in pair] == ["c.png", "a.png"]
 
 
 def _start(script, tmp_path, name, **flags):

@@ -1,0 +1,95 @@
+"""Images of a split that are nearly the same as images of another split of the dataset."""
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+
+from datasets import dataset_factory
+from datasets.descriptor import data_files
+from datasets.storage import tfrecords
+from slim_internal.parts.reports import near_duplicates, stored_example, thumbnail
+from slim_internal.parts.reports.near_duplicates import Fingerprint
+from slim_internal.parts.reports.thumbnail import Thumbnail
+from slim_internal.programs.evaluation.settings import Evaluation
+
+_SPLITS = ("train", "validation", "val", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Overlap:
+    """What was found.
+
+    Attributes:
+      count: Number of pairs; None if there are too many images to compare.
+      shown: A row of two thumbnails for each of the most alike pairs.
+    """
+
+    count: int | None
+    shown: Sequence[Sequence[Thumbnail]] = ()
+
+
+def find(config: Evaluation, class_names: Sequence[str], num_shown: int) -> Overlap:
+    """Compares the split that is evaluated with all others of the dataset.
+
+    Args:
+      config: Names the dataset and the split.
+      class_names: Name of each class, in the order of the network's outputs.
+      num_shown: How many pairs to show.
+    """
+    own = config.dataset_split_name
+    here = _prints(config, own)
+    count, shown = 0, []
+    for other in _SPLITS:
+        if other == own or not dataset_factory.has_split(config, other):
+            continue
+        pairs = near_duplicates.pairs(here, _prints(config, other))
+        if pairs is None:
+            return Overlap(None)
+        count += len(pairs)
+        chosen = pairs[: num_shown - len(shown)]
+        rows = [
+            _thumbnails(config, split, {pair[side] for pair in chosen}, class_names)
+            for side, split in enumerate((own, other))
+        ]
+        shown += [
+            [rows[side][place] for side, place in enumerate(pair) if place in rows[side]]
+            for pair in chosen
+        ]
+    return Overlap(count, shown)
+
+
+def _records(config: Evaluation, split: str) -> Iterator[bytes]:
+    dataset = dataset_factory.open_split(config, split)
+    return itertools.chain.from_iterable(map(tfrecords.read_records, data_files(dataset)))
+
+
+def _prints(config: Evaluation, split: str) -> list[Fingerprint | None]:
+    layout = getattr(dataset_factory.open_split(config, split), "layout", None)
+    prints: list[Fingerprint | None] = []
+    for record in _records(config, split):
+        found = None
+        with contextlib.suppress(stored_example.DamageError):
+            example = stored_example.parse(record, layout)
+            with stored_example.open_image(example.encoded, decode=False) as image:
+                found = near_duplicates.fingerprint(image)
+        prints.append(found)
+    return prints
+
+
+def _thumbnails(
+    config: Evaluation, split: str, places: set[int], class_names: Sequence[str]
+) -> dict[int, Thumbnail]:
+    layout = getattr(dataset_factory.open_split(config, split), "layout", None)
+    shown = {}
+    for place, record in enumerate(_records(config, split) if places else ()):
+        if place not in places:
+            continue
+        with contextlib.suppress(stored_example.DamageError):
+            example = stored_example.parse(record, layout)
+            label = (example.label or 0) - config.labels_offset
+            name = class_names[label] if 0 <= label < len(class_names) else f"label {label}"
+            where = example.filename or f"record {place}"
+            with stored_example.open_image(example.encoded) as image:
+                shown[place] = thumbnail.make(image, name, f"{split} · {where}", where)
+    return shown
