@@ -49,7 +49,7 @@ def _tiles(folder: pathlib.Path) -> str:
     return str(folder)
 
 
-def _convert(name: str, folder: pathlib.Path, **options: str) -> dict[str, Any]:
+def _convert(name: str, folder: pathlib.Path, **options: Any) -> dict[str, Any]:
     from datasets.conversion import convert
     from datasets.conversion.settings import Conversion
 
