@@ -1,0 +1,62 @@
+"""Measures contenders whose rates are known, in processes of their own."""
+
+import functools
+import importlib
+import time
+
+import pytest
+
+from tools.benchmarks import all as benchmark
+from tools.benchmarks import contenders
+
+
+def sleeper(seconds):
+    """Returns work that takes as long for one image."""
+
+    def work():
+        time.sleep(seconds)
+        return 1
+
+    return work
+
+
+def absent():
+    """Needs a library that there is not."""
+    importlib.import_module("a_library_that_is_not_installed")
+
+
+def broken():
+    """Fails while it is prepared."""
+    raise ValueError("no such network\nand more")
+
+
+def test_a_group():
+    rows = [
+        benchmark.Contender("slow", functools.partial(sleeper, 0.2)),
+        benchmark.Contender("fast", functools.partial(sleeper, 0.02), bar=2.0),
+        benchmark.Contender("absent", absent),
+        benchmark.Contender("broken", broken),
+    ]
+    slow, fast, missing, failed = measured = benchmark.measure("group", rows, 2, 0.5)
+    assert slow.cells()[3] == "1.00"
+    assert 3 < slow.rates[0] <= 5
+    assert all(ratio > 2 for ratio in fast.ratios)
+    assert fast.cells()[4] == "2.00"
+    assert missing.problem == "a_library_that_is_not_installed is not installed"
+    assert failed.problem == "failed: no such network"
+    page = benchmark.render(measured)
+    assert all(row.name in page for row in rows)
+    assert "is not installed" in page
+
+
+@pytest.mark.parametrize("name", ["input, JPEGs of 500 x 375, 224 px", "machine"])
+def test_contenders_without_networks_work(name, monkeypatch):
+    monkeypatch.setattr(contenders, "_PHOTOGRAPHS", 4)
+    monkeypatch.setattr(contenders, "_INPUT_BATCH", 2)
+    for row in benchmark.GROUPS[name]:
+        assert row.prepare()() > 0
+
+
+def test_slim_s_networks_work():
+    assert contenders.slim_step("lenet", 2, 28, 10)() == 2
+    assert contenders.slim_inference("mobilenet_v1_025", 2, 96)() == 2
