@@ -5,6 +5,7 @@ one, a function prepares the image.
 """
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,6 +16,13 @@ from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import class_balance, decoding, order, stateless_random
 
 AUTOTUNE = tf.data.AUTOTUNE
+
+
+def threads(number: int | None) -> int:
+    """Returns what `num_threads` is to be: one per CPU for None, TensorFlow's choice for 0."""
+    if number is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return number or AUTOTUNE
 
 
 def training_batches(

@@ -11,8 +11,11 @@ class InputSettings(Settings, subject="Input"):
 
     batch_size: int = setting(32, "Images per step and clone.", at_least=1, common=True)
     num_readers: int = setting(4, "Data files to read in parallel.", at_least=1)
-    num_preprocessing_threads: int = setting(
-        4, "Images to decode and prepare in parallel; 0 lets TensorFlow choose.", at_least=0
+    num_preprocessing_threads: int | None = setting(
+        None,
+        "Images to decode and prepare in parallel; one per CPU unless given; 0 lets TensorFlow"
+        " choose.",
+        at_least=0,
     )
     accumulate_steps: int = setting(
         1,

@@ -253,7 +253,7 @@ def _outputs(
         dataset,
         seen.make,
         batch_size=max(1, config.batch_size // seen.count),
-        num_threads=config.num_preprocessing_threads,
+        num_threads=input_pipeline.threads(config.num_preprocessing_threads),
         with_records=True,
     )
     batch = tf.data.make_one_shot_iterator(batches).get_next()

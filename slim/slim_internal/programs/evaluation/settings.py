@@ -114,8 +114,8 @@ class Evaluation(InferenceSettings, subject="Evaluation"):
     max_num_batches: int | None = setting(
         None, "Batches after which to stop; all of the split unless given.", at_least=1
     )
-    num_preprocessing_threads: int = setting(
-        4, "Images to decode and prepare in parallel.", at_least=1
+    num_preprocessing_threads: int | None = setting(
+        None, "Images to decode and prepare in parallel; one per CPU unless given.", at_least=1
     )
     master: str = setting(
         "", "Address of the TensorFlow server.", unsupported="an evaluation runs in one process"

@@ -295,7 +295,7 @@ def _install(
         batch_size=config.batch_size,
         seed=config.seed,
         num_draws=num_draws,
-        num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,
+        num_threads=input_pipeline.threads(config.num_preprocessing_threads),
     )
     frozen = freezing.frozen_variables(train_config.scopes(config.trainable_scopes))
     frozen_operations = freezing.ancestors(tensors)

@@ -185,7 +185,7 @@ def _inputs(config, dataset, prepare, first_batch):
         seed=config.seed,
         first_batch=first_batch,
         num_readers=config.num_readers,
-        num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,
+        num_threads=input_pipeline.threads(config.num_preprocessing_threads),
         class_counts=(
             class_balance.counts(dataset, "--balanced_sampling")
             if config.balanced_sampling

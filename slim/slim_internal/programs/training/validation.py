@@ -134,7 +134,7 @@ def build(
             preprocessing_factory.sized(prepare, size, size),
             batch_size=config.batch_size,
             num_readers=config.num_readers,
-            num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,
+            num_threads=input_pipeline.threads(config.num_preprocessing_threads),
             with_records=True,
         )
         iterator = tf.data.make_initializable_iterator(batches)

@@ -25,6 +25,8 @@ _CONFIGS = {
     "train_image_classifier.py": TrainConfig,
 }
 _PUBLISHED = golden_files.load("flags.json")
+# Four threads, as published, leave most of the CPUs of today idle.
+_OTHER_DEFAULTS = {"num_preprocessing_threads": None}
 _TYPES = {"bool": bool, "float": float, "int": int, "string": str}
 
 
@@ -37,7 +39,8 @@ def test_flag_keeps_type_and_default(script, name):
     hint = typing.get_type_hints(_CONFIGS[script])[name]
     assert _TYPES[published["type"]] in (typing.get_args(hint) or (hint,))
     fields = {field.name: field for field in dataclasses.fields(_CONFIGS[script])}
-    assert fields[name].default == published["default"]
+    default = _OTHER_DEFAULTS.get(name, published["default"])
+    assert fields[name].default == default
 
 
 @pytest.mark.parametrize("config", [Classification, Conversion, Inspection, *_CONFIGS.values()])

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -293,3 +294,10 @@ def test_a_split_without_images_of_a_class_is_named(tmp_path):
     dataset = _uneven(tmp_path, range(12))
     with pytest.raises(UserError, match="no images of 2 of 3 classes: bee, cat"):
         class_balance.weights("balanced", dataset)
+
+
+def test_images_are_prepared_on_every_cpu_unless_told_otherwise(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5})
+    assert input_pipeline.threads(None) == 3
+    assert input_pipeline.threads(7) == 7
+    assert input_pipeline.threads(0) == input_pipeline.AUTOTUNE
