@@ -1,4 +1,5 @@
-"""Writes the locks in third_party/python anew: requirements.lock, and what each extra adds to it.
+"""Writes the locks in third_party/python anew: requirements.lock, what each extra adds to it, and
+beam.lock, which stands for itself.
 
     tools/bazel run //tools:update_lock
 
@@ -55,6 +56,7 @@ def main(options: Sequence[str]) -> int:
         constrained = [f"--constraint={_MAIN_LOCK}", *options]
         for requirements in sorted(_FOLDER.glob("extras/*.in")):
             _compile(requirements, requirements.with_suffix(".lock"), known, constrained)
+        _compile(_FOLDER / "beam.in", _FOLDER / "beam.lock", (), options)
     except subprocess.CalledProcessError as error:
         return error.returncode
     return 0

@@ -65,12 +65,17 @@ class Outcome:
         )
 
 
+# Writes shards into a folder, somewhere else than in processes of this machine, and yields each.
+Carrier = Callable[[pathlib.Path, list[PlannedShard]], Iterator[manifest.Shard]]
+
+
 def build(
     dataset_dir: str | os.PathLike,
     plan: Plan,
     *,
     num_workers: int = 1,
     progress: reporting.Progress = reporting.silent,
+    carrier: Carrier | None = None,
 ) -> Outcome:
     """Writes a dataset, or what is missing or damaged of it.
 
@@ -79,13 +84,16 @@ def build(
       plan: What to write.
       num_workers: Maximum number of processes; little work stays in this one.
       progress: Called as examples are done.
+      carrier: Writes the shards instead of processes of this machine, by `write_shard`.
 
     Raises:
       UserError: The folder holds another set, the disk is too small or gets full, too many inputs
         are unusable, or a worker failed. The finished shards stay for the next run.
     """
     with exclusive(dataset_dir):
-        return build_exclusively(dataset_dir, plan, num_workers=num_workers, progress=progress)
+        return build_exclusively(
+            dataset_dir, plan, num_workers=num_workers, progress=progress, carrier=carrier
+        )
 
 
 def build_exclusively(
@@ -94,6 +102,7 @@ def build_exclusively(
     *,
     num_workers: int = 1,
     progress: reporting.Progress = reporting.silent,
+    carrier: Carrier | None = None,
 ) -> Outcome:
     """Does what `build` does, for a caller that has the folder to itself (`exclusive`)."""
     folder = pathlib.Path(dataset_dir)
@@ -105,7 +114,7 @@ def build_exclusively(
         _check_disk(folder, plan, missing)
         complete = manifest.read(folder)
         if missing or not complete:
-            _write_missing(folder, plan, missing, done, num_workers, progress)
+            _write_missing(folder, plan, missing, done, num_workers, progress, carrier)
             complete = _finish(folder, plan, done)
         for extra in plan.extra_files:
             if not (folder / extra.name).exists():
@@ -205,6 +214,7 @@ def _write_missing(
     done: dict[str, manifest.Shard],
     num_workers: int,
     progress: reporting.Progress,
+    carrier: Carrier | None = None,
 ) -> None:
     """Writes the missing shards, noting each in `done` and in the journal."""
     total = sum(shard.examples for shard in plan.shards)
@@ -212,11 +222,14 @@ def _write_missing(
     examples = {shard.name: shard.examples for shard in missing}
     meter = reporting.Meter(progress, "Converted", done=count, total=total, unit="images")
     num_workers = min(num_workers, len(missing), (total - count) // plan.examples_per_worker)
-    if num_workers > 1:
+    if carrier:
+        finished = carrier(folder, missing)
+    elif num_workers > 1:
         finished = _in_processes(folder, missing, num_workers)
     else:
         finished = (
-            _write(folder, shard, lambda n, base=count: meter.reach(base + n)) for shard in missing
+            write_shard(folder, shard, lambda n, base=count: meter.reach(base + n))
+            for shard in missing
         )
     _check_problems(folder, plan, done)
     with contextlib.closing(finished), open(journal.path(folder), "a", encoding="utf-8") as file:
@@ -253,10 +266,16 @@ def _report_problems(
     return problems
 
 
-def _write(
-    folder: pathlib.Path, planned: PlannedShard, tick: Callable[[int], None]
+def write_shard(
+    folder: pathlib.Path, planned: PlannedShard, tick: Callable[[int], None] = lambda count: None
 ) -> manifest.Shard:
-    """Writes one shard; calls `tick` with the number of examples after each."""
+    """Writes one shard and returns what the manifest says of it.
+
+    Args:
+      folder: Where to; only the finished file gets its name.
+      planned: What to write.
+      tick: Called with the number of examples after each.
+    """
     problems = []
     with tfrecords.ShardWriter(folder / planned.name) as writer:
         count = 0
@@ -327,7 +346,7 @@ def _write_in_worker(folder: pathlib.Path, shard: PlannedShard) -> manifest.Shar
         if _stop.is_set():
             raise futures.CancelledError
 
-    return _write(folder, shard, leave_when_stopped)
+    return write_shard(folder, shard, leave_when_stopped)
 
 
 def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -> manifest.Manifest:

@@ -65,6 +65,12 @@ def test_the_locks_of_extras_are_fresh(extra_in):
     assert found == []
 
 
+def test_the_lock_of_beam_is_fresh_and_names_no_place():
+    texts = [(_FOLDER / f"beam.{kind}").read_text(encoding="utf-8") for kind in ("in", "lock")]
+    assert lock.extra_problems("beam", *texts, "") == []
+    assert "://" not in texts[1]
+
+
 @pytest.mark.parametrize(
     ("added", "problems"),
     [

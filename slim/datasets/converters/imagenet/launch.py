@@ -2,7 +2,7 @@
 
 import logging
 
-from datasets.conversion import write
+from datasets.conversion import beam, write
 from datasets.conversion.plan import Fetch
 from datasets.converters.imagenet import archives, convert
 from datasets.converters.imagenet.settings import ArchiveSettings, FolderSettings
@@ -55,6 +55,9 @@ def from_archives(settings: ArchiveSettings) -> int:
 
 
 def _carried_out(task: convert.Task, settings: FolderSettings, fetch: Fetch | None = None) -> int:
+    carrier = None
+    if isinstance(settings, ArchiveSettings):
+        carrier = beam.carrier(settings.runner, settings.beam_args)
     vouched_for = task.whole and not task.folders
     if task.options.verify_images == "header" and not vouched_for:
         _LOG.warning(
@@ -66,6 +69,7 @@ def _carried_out(task: convert.Task, settings: FolderSettings, fetch: Fetch | No
         convert.plan(archives.DATASET, task, fetch),
         num_workers=task.options.num_workers,
         progress=ProgressLog(),
+        carrier=carrier,
     )
     return _told(outcome, settings)
 

@@ -92,6 +92,15 @@ class ArchiveSettings(FolderSettings, subject="Archives"):
         "Whether the archives must be the official ones; off converts a subset of them.",
         choices=("on", "off"),
     )
+    runner: str = setting(
+        "processes",
+        "What writes the shards: processes of this machine, or a pipeline of Apache Beam, which has"
+        " a lock of its own, third_party/python/beam.lock.",
+        choices=("processes", "beam"),
+    )
+    beam_args: str = setting(
+        "", "Options of the pipeline, as Beam writes them: '--runner=DirectRunner'."
+    )
     bounding_boxes: bool = setting(True, "Read the archive of bounding boxes.")
     verify: str | None = setting(
         None,
