@@ -1,10 +1,10 @@
 """On which devices a program runs; imports no TensorFlow, so that `--help` answers at once."""
 
 import dataclasses
+import os
 
+from deployment.cluster import JOBS, resolve
 from slim_internal.ground.settings import Settings, setting
-
-_ONE_PROCESS = "training runs in one process, on all its GPUs with --num_clones"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,15 +39,39 @@ class PrecisionSettings(Settings, subject="Precision"):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClusterSettings(Settings, subject="Cluster"):
-    """The processes of distributed training."""
+    """The processes of distributed training; `cluster.resolve` says what they make of this one."""
 
-    master: str = setting("", "Address of the TensorFlow server.", unsupported=_ONE_PROCESS)
-    worker_replicas: int = setting(1, "Number of workers.", unsupported=_ONE_PROCESS)
-    num_ps_tasks: int = setting(0, "Number of parameter servers.", unsupported=_ONE_PROCESS)
-    task: int = setting(0, "Number of this worker.", unsupported=_ONE_PROCESS)
+    cluster: str = setting(
+        "",
+        "Addresses of all processes: ps=HOST:PORT,...;worker=HOST:PORT,... without ps for"
+        " --distribution=collective. TF_CONFIG does instead.",
+    )
+    job_name: str | None = setting(None, "Job of this process in --cluster.", choices=JOBS)
+    task: int = setting(
+        0, "Number of this process in its job, from 0; worker 0 is the chief, which saves."
+    )
+    distribution: str = setting(
+        "parameter_server",
+        "How workers share what they learn: by servers that hold the variables, or collective: by"
+        " adding up their gradients in each step.",
+        choices=("parameter_server", "collective"),
+    )
     sync_replicas: bool = setting(
-        False, "Apply the gradients of all workers together.", unsupported=_ONE_PROCESS
+        False, "With parameter servers, make an update of the gradients of several workers."
     )
     replicas_to_aggregate: int = setting(
-        1, "Gradients to collect before an update.", unsupported=_ONE_PROCESS
+        1, "Gradients in an update of --sync_replicas.", at_least=1
     )
+    master: str = setting(
+        "",
+        "Address of a TensorFlow server that runs already, grpc://HOST:PORT, instead of --cluster.",
+    )
+    worker_replicas: int = setting(1, "Number of workers; --cluster tells it.", at_least=1)
+    num_ps_tasks: int = setting(0, "Number of parameter servers; --cluster tells it.", at_least=0)
+    cluster_timeout_secs: float = setting(
+        300.0, "Seconds to wait for other processes when training starts.", above=0
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        resolve(self, os.environ)

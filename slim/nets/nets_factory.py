@@ -101,11 +101,11 @@ def get_network_fn(
     """
     network = get_network(name)
     checks.num_classes(num_classes)
-    arg_scope = network.arg_scope(weight_decay=weight_decay)
 
     @functools.wraps(network.builder)
     def network_fn(images, **kwargs):
-        with slim.arg_scope(arg_scope):
+        # Here, and not before: it adds to the scopes around the call, such as model_deploy's.
+        with slim.arg_scope(network.arg_scope(weight_decay=weight_decay)):
             return network.builder(
                 images, num_classes=num_classes, is_training=is_training, **kwargs
             )

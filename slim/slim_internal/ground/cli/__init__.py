@@ -33,7 +33,14 @@ from typing import TextIO, cast
 from absl import flags
 
 from slim_internal.ground import own_packages
-from slim_internal.ground.cli import absl_flags, help_text, limits, supervision, terminals
+from slim_internal.ground.cli import (
+    absl_flags,
+    help_text,
+    leaving,
+    limits,
+    supervision,
+    terminals,
+)
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.errors.escaping import escaped_lines
 from slim_internal.ground.files import paths, space
@@ -121,7 +128,7 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[terminal], force=True)
     terminals.tolerate(sys.stdout)
     escaped = cast(TextIO, _EscapedOutput(sys.stdout))
-    with _one_line(), contextlib.redirect_stdout(escaped):
+    with leaving.hard_if_asked(), _one_line(), contextlib.redirect_stdout(escaped):
         os.chdir(user_path("") or ".")  # Before a relative --flagfile is read.
         _define_shared_flags()
         argv = absl_flags.parse(sys.argv)

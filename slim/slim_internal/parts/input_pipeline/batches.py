@@ -35,6 +35,7 @@ def training_batches(
     num_readers: int = 4,
     num_threads: int = AUTOTUNE,
     class_counts: Sequence[int] | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Returns an endless tf.data.Dataset of shuffled batches {"image", "label"}.
 
@@ -54,12 +55,15 @@ def training_batches(
       num_threads: Images to decode at the same time.
       class_counts: Examples of each class, by label, to show classes alike; None to show examples
         alike.
+      part: (k, n): of n batches in turn only the k-th, from 0, so that n processes have all of
+        them. Each reads everything, but decodes only its own; `first_batch` counts its own.
 
     Raises:
       UserError: If there is nothing to read.
     """
     files = _filled_files(dataset)
-    position = first_batch * batch_size
+    own, parts = part
+    position = first_batch * batch_size * parts
 
     def read(file, first, _):
         return tf.data.TFRecordDataset(tf.gather(files, file)).skip(first)
@@ -78,7 +82,12 @@ def training_batches(
             **more,
         )
     example = _drawn_by_number(dataset, preprocess, seed)
-    examples = records.enumerate(position).map(example, num_parallel_calls=num_threads)
+    examples = records.enumerate(position)
+    if parts > 1:
+        examples = examples.filter(
+            lambda number, _: tf.equal(number // batch_size % parts, own)  # == is another thing.
+        )
+    examples = examples.map(example, num_parallel_calls=num_threads)
     return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
 
 

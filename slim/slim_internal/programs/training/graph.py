@@ -17,6 +17,7 @@ from slim_internal.programs.training import accumulation as accumulations
 from slim_internal.programs.training import features as frozen_features
 from slim_internal.programs.training import freezing, optimizers, statistics
 from slim_internal.programs.training import settings as train_config
+from slim_internal.programs.training.cluster.replica import Replica
 from slim_internal.programs.training.settings import TrainConfig
 
 _AUX_LOSS_WEIGHT = 0.4
@@ -75,6 +76,7 @@ def build(
     dataset: slim.dataset.Dataset,
     first_step: int,
     chosen: precision.Precision = precision.FLOAT32,
+    replica: Replica | None = None,
 ) -> TrainingGraph:
     """Builds the graph of a training step in the default graph.
 
@@ -84,11 +86,13 @@ def build(
       dataset: What to train on.
       first_step: Number of steps done before, which decides the first batch.
       chosen: In which type to compute.
+      replica: What is different when other processes train with this one.
     """
+    replica = replica or Replica()
     tf.set_random_seed(config.seed)
     num_classes = nets_factory.classes_after_offset(dataset.num_classes, config.labels_offset)
-    deployment = _deployment(config)
-    with tf.device(deployment.variables_device()):
+    deployment = replica.deployment(config) or _deployment(config)
+    with tf.device("/device:CPU:0"), tf.device(deployment.variables_device()):
         global_step = tf.train.get_or_create_global_step()
     prepare = _preparation(config, network)
     first_batch = first_step * config.accumulate_steps
@@ -100,10 +104,11 @@ def build(
     if config.class_weights:
         weights = class_balance.weights(config.class_weights, dataset, config.labels_offset)
     with tf.device(deployment.inputs_device()):
-        images, labels, input_seconds = _inputs(config, dataset, prepare, first_batch)
-    with stateless_random.draws(config.seed, position):
+        images, labels, input_seconds = _inputs(config, dataset, prepare, first_batch, replica)
+    seed = replica.seed(config)
+    with stateless_random.draws(seed, position):
         clones = _clones(
-            config, network, deployment, images, labels, num_classes, position, weights
+            *(config, network, deployment, images, labels, num_classes, position, weights, seed)
         )
     with tf.device(deployment.inputs_device()):
         outputs = [
@@ -112,18 +117,24 @@ def build(
             *_statistics(config, clones),
         ]
         batch = (images[0], labels[0])
-        features = frozen_features.plan(config, dataset, prepare, batch, outputs, first_batch)
+        features = None
+        if replica.trains_alone:
+            features = frozen_features.plan(config, dataset, prepare, batch, outputs, first_batch)
         if features:
             labels, input_seconds = [features.labels], features.input_seconds
     with tf.device(deployment.optimizer_device()):
         learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
         optimizer = chosen.scaled(optimizers.build(config, learning_rate))
-        loss, accumulate = _update(config, clones, optimizer, global_step, accumulation)
+        accuracy = tf.reduce_mean([clone.outputs.accuracy for clone in clones])
+        loss, accumulate, accuracy = _update(
+            config, clones, optimizer, global_step, accumulation, accuracy, replica
+        )
+        replica.count(loss, global_step)
         if config.histograms:
             _add_summaries(clones[0], features)
         return TrainingGraph(
             loss=loss,
-            accuracy=tf.reduce_mean([clone.outputs.accuracy for clone in clones]),
+            accuracy=accuracy,
             learning_rate=learning_rate,
             input_seconds=input_seconds,
             label_range=tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)]),
@@ -176,14 +187,15 @@ def _statistics(config, clones):
     return freezing.update_ops(train_config.scopes(config.trainable_scopes), clones[0].scope)
 
 
-def _inputs(config, dataset, prepare, first_batch):
+def _inputs(config, dataset, prepare, first_batch, replica):
     """Returns the images and labels of each clone, and how long it took to get them."""
     batches = input_pipeline.training_batches(
         dataset,
         prepare,
         batch_size=config.batch_size * config.num_clones,
-        seed=config.seed,
-        first_batch=first_batch,
+        seed=replica.input_seed(config),
+        first_batch=replica.first_batch(first_batch),
+        part=(replica.task, replica.num_input_parts),
         num_readers=config.num_readers,
         num_threads=input_pipeline.threads(config.num_preprocessing_threads),
         class_counts=(
@@ -202,7 +214,9 @@ def _inputs(config, dataset, prepare, first_batch):
     return images, labels, input_seconds
 
 
-def _clones(config, network, deployment, images, labels, num_classes, position, class_weights):
+def _clones(
+    config, network, deployment, images, labels, num_classes, position, class_weights, seed
+):
     network_fn = nets_factory.get_network_fn(
         network.name, num_classes, weight_decay=optimizers.l2_weight(config), is_training=True
     )
@@ -211,7 +225,7 @@ def _clones(config, network, deployment, images, labels, num_classes, position, 
 
     def model_fn():
         clone_images, clone_labels = next(batches)
-        clone_images, mix_labels = mixing.mix(clone_images, alphas, config.seed, position)
+        clone_images, mix_labels = mixing.mix(clone_images, alphas, seed, position)
         logits, end_points = network_fn(clone_images)
         if config.quantize_delay >= 0:
             logits = simulation.train(
@@ -237,8 +251,8 @@ def _clones(config, network, deployment, images, labels, num_classes, position, 
         return model_deploy.create_clones(deployment, model_fn)
 
 
-def _update(config, clones, optimizer, global_step, accumulation):
-    """Returns the total loss, fetching which makes the update, and what adds to the next one."""
+def _update(config, clones, optimizer, global_step, accumulation, accuracy, replica):
+    """Returns the total loss, fetching which makes the update, what adds to it, and accuracy."""
     scopes = train_config.scopes(config.trainable_scopes)
     loss, gradients = model_deploy.optimize_clones(
         clones,
@@ -256,25 +270,31 @@ def _update(config, clones, optimizer, global_step, accumulation):
     accumulate, sums = None, []
     if accumulation:
         loss, gradients, accumulate, sums = accumulation.add(loss, gradients, updates)
+    loss, gradients, updates, accuracy = replica.combined(loss, gradients, updates, accuracy)
     if config.clip_gradient_norm:
         values, variables = zip(*gradients, strict=True)
         values, _ = tf.clip_by_global_norm(values, config.clip_gradient_norm)
         gradients = list(zip(values, variables, strict=True))
-    with tf.control_dependencies([rate]):  # It is of the step before this one is counted.
-        updates.append(optimizer.apply_gradients(gradients))
-        # Not counted by the optimizer: with a loss scale it leaves out steps that overflow.
-        with tf.control_dependencies(updates[-1:]):
-            updates.append(tf.assign_add(global_step, 1))
+    averages = None
     if config.moving_average_decay:
+        averages = tf.train.ExponentialMovingAverage(config.moving_average_decay, global_step)
+    optimizer, averages_itself = replica.wrapped(optimizer, averages)
+    with tf.control_dependencies([rate]):  # It is of the step before this one is counted.
+        counter = global_step if replica.counts_updates else None
+        updates.append(optimizer.apply_gradients(gradients, global_step=counter))
+        if counter is None:
+            # Not counted by the optimizer: with a loss scale it leaves out steps that overflow.
+            with tf.control_dependencies(updates[-1:]):
+                updates.append(tf.assign_add(global_step, 1))
+    if averages and not averages_itself:
         with tf.control_dependencies(updates):
-            averages = tf.train.ExponentialMovingAverage(config.moving_average_decay, global_step)
             updates = [averages.apply(slim.get_model_variables())]
     with tf.control_dependencies(updates):
         loss = tf.identity(loss, name="train_op")
     with tf.control_dependencies([loss]):
         emptied = [accumulations.emptied(sums)] if sums else []
     with tf.control_dependencies(emptied):
-        return tf.identity(loss), accumulate
+        return tf.identity(loss), accumulate, accuracy
 
 
 def _all_finite(variables):

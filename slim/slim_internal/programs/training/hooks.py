@@ -65,20 +65,27 @@ class Timer:
         self._every_steps = every_steps
         self._every_secs = every_secs
         self._at_steps = at_steps
+        self._asked: int | None = None
         self.restart()
         if at_once:
             self._since = -math.inf
 
     def due(self, step: int) -> bool:
-        """Returns whether it is time, `step` steps having been made."""
-        if self._every_steps and step % self._every_steps == 0:
+        """Returns whether it is time, `step` steps having been made.
+
+        Steps that were not asked about since the last time, for other workers made them, count.
+        """
+        before = step - 1 if self._asked is None else min(self._asked, step - 1)
+        self._asked = step
+        if self._every_steps and step // self._every_steps > before // self._every_steps:
             return True
         if self._every_secs is not None and time.monotonic() - self._since >= self._every_secs:
             return True
-        return step in self._at_steps
+        return any(before < at <= step for at in self._at_steps)
 
     def restart(self) -> None:
         """Counts the seconds from now on."""
+        self._asked = None
         self._since = time.monotonic()
 
 

@@ -88,7 +88,8 @@ class Loop:
             raise
         if look:
             look(metadata)
-        self.step += 1
+        # Hooks fetch it where other processes make steps, too.
+        self.step = int(values.get("global_step", self.step + 1))
         self.loss = float(loss)
         step = Step(self.step, self.loss, learning_rate, self._is_last(), values)
         for hook in self._hooks:

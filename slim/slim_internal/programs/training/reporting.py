@@ -164,6 +164,7 @@ class Reporting(Hook):
         self._tensors = tensors
         self._extent = extent
         self._timer = Timer(every_steps=every_steps, every_secs=_MAX_SILENCE)
+        self._reported_step = extent.first_step
         self._restart()
 
     def fetches(self, step):
@@ -177,6 +178,7 @@ class Reporting(Hook):
         self._accuracy += float(step.values["accuracy"])
         if self._timer.due(step.number) or step.is_last:
             self._report(step)
+            self._reported_step = step.number
             self._restart()
 
     def close(self):
@@ -196,18 +198,19 @@ class Reporting(Hook):
 
     def _report(self, step: Step) -> None:
         seconds = max(time.monotonic() - self._since, 1e-6)
+        steps = max(1, step.number - self._reported_step)  # Other workers make some of them.
         numbers = {
             "epoch": self._extent.epoch(step.number),
             "loss": step.loss,
             "accuracy": self._accuracy / self._steps,
             "learning_rate": float(step.learning_rate),
-            "images_per_second": self._steps * self._extent.images_per_step / seconds,
+            "images_per_second": steps * self._extent.images_per_step / seconds,
             "input_wait": min(1.0, self._input_seconds / seconds),
         }
-        _LOG.info("%s", self._line(step, numbers, seconds))
+        _LOG.info("%s", self._line(step, numbers, seconds / steps))
         self._metrics.write(step.number, values(numbers))
 
-    def _line(self, step: Step, numbers: Mapping[str, float], seconds: float) -> str:
+    def _line(self, step: Step, numbers: Mapping[str, float], step_seconds: float) -> str:
         rate = numbers["images_per_second"]
         last = self._extent.last_step
         line = (
@@ -219,5 +222,5 @@ class Reporting(Hook):
             f"  input wait {numbers['input_wait']:.0%}"
         )
         if last:
-            line += f"  ETA {duration((last - step.number) * seconds / self._steps)}"
+            line += f"  ETA {duration(max(0, last - step.number) * step_seconds)}"
         return line

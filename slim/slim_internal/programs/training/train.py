@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from datasets import dataset_factory, descriptor
 from deployment import precision, sessions
@@ -14,9 +15,11 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import locks
+from slim_internal.ground.settings import replaced
 from slim_internal.parts.checkpoints import graph_files, latest
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.parts.metrics.tensorboard import TensorBoard
+from slim_internal.parts.metrics.writers import Several
 from slim_internal.programs.training import graph as model
 from slim_internal.programs.training import (
     hooks,
@@ -32,6 +35,8 @@ from slim_internal.programs.training import (
     training_page,
     validation,
 )
+from slim_internal.programs.training.cluster import roles
+from slim_internal.programs.training.cluster.replica import OtherSaves, Replica
 from slim_internal.programs.training.settings import TrainConfig
 from slim_internal.programs.training.stop_request import StopRequest
 
@@ -66,6 +71,8 @@ def train(config: TrainConfig) -> Result:
       UserError: If the settings do not fit each other or what they name.
       DivergedError: If the loss or the weights become NaN or infinite; nothing is written then.
     """
+    if roles.serve(config):
+        return Result(0, None, None, 0)
     config = settings_file.completed(config)
     network = nets_factory.get_network(config.model_name)
     if network.num_frames:
@@ -92,49 +99,73 @@ def train_on(
     if config.find_learning_rate:
         found = range_test.find(dataset, network, config)
         return Result(0, None, None, found.exit_code)
+    roles.require_gpus(config)
+    replica = roles.replica(config)
+    if not replica.is_chief:
+        return _train_alone(dataset, network, config, None, replica)
     require_writable_folder("train_dir", config.train_dir)
     with _alone_in(config.train_dir):
         if config.reestimate_batch_norm:
             checkpoint = reestimation.reestimate(dataset, network, config)
             return Result(latest.step_of(checkpoint), None, checkpoint, 0)
-        return _train_alone(dataset, network, config, held_out)
+        return _train_alone(dataset, network, config, held_out, replica)
 
 
-def _train_alone(dataset, network, config: TrainConfig, held_out) -> Result:
-    begin = start.find(config)
-    config = start.with_label_offset(begin, config, network, dataset.num_classes)
+def _train_alone(dataset, network, config: TrainConfig, held_out, replica: Replica) -> Result:
     # Wrong names are told before anything else, and before what takes time.
     preprocessing_factory.get_preprocessing(config.preprocessing_name or network.preprocessing)
     descriptor.data_files(dataset)
+    begin = replica.meet(config, lambda: start.find(config))
+    labelled = begin
+    if not replica.is_chief:  # What the chief begins with decides.
+        labelled = dataclasses.replace(begin, checkpoint=_newest(config.train_dir))
+        if replica.num_input_parts == 1:  # Statistics that are shared are the chief's to estimate.
+            config = replaced(config, final_statistics_batches=0)
+    config = start.with_label_offset(labelled, config, network, dataset.num_classes)
     if begin.checkpoint:
         settings_file.require_same_classes(config, dataset)
     chosen = precision.choose(config)
-    extent = _extent(config, dataset.num_samples, begin.step)
-    schedule = schedules.build(config, dataset.num_samples, extent.last_step)
-    with tf.Graph().as_default(), damage.damage_named(dataset):
+    extent = _extent(config, dataset.num_samples, begin.step, replica.batches_per_step)
+    schedule = schedules.build(
+        config, dataset.num_samples / replica.batches_per_step, extent.last_step
+    )
+    newest = functools.partial(_newest, config.train_dir)
+    with (
+        replica.guarded(newest),
+        tf.Graph().as_default(),
+        damage.damage_named(dataset),
+        replica.placed(),
+    ):
         # A mistake that is found there is told in one line.
         with reporting.announced("Building the graph", at_once=False):
-            graph = model.build(config, network, dataset, begin.step, chosen)
+            graph = model.build(config, network, dataset, begin.step, chosen, replica)
             tower = held_out and validation.build(
                 *(config, network, held_out, graph.num_classes),
                 keep_features=graph.features is not None,
             )
-        restoring = start.plan(begin, config, network)
-        saver = _saver(config)
-        saver.write_graph(config.train_dir)
-        initializer = tf.group(tf.global_variables_initializer(), tf.local_variables_initializer())
-        with tf.Session(config=chosen.configure(sessions.config(config.cpu_threads))) as session:
+        restoring = None
+        if replica.is_chief and not replica.begins_ready:
+            restoring = start.plan(begin, config, network)
+        saver = _saver(config) if replica.is_chief else None
+        if saver:
+            saver.write_graph(config.train_dir)
+        with replica.session(chosen.configure(sessions.config(config.cpu_threads))) as session:
             with reporting.announced("Setting the variables", at_once=False):
-                session.run(initializer)
-                if restoring:
-                    restoring.restore(session)
-            settings_file.write(config, network, dataset, begin)
+                replica.initialize(session, lambda: restoring and restoring.restore(session))
+            if replica.is_chief:
+                settings_file.write(config, network, dataset, begin)
             with StopRequest() as stop:
                 if graph.features:
                     graph.features.prepare(session, lambda: stop.signal_number is not None)
                 return _run(
-                    config, session, graph, saver, begin, stop, schedule, extent, tower, chosen
+                    *(config, session, graph, saver, begin, stop, schedule, extent, tower),
+                    *(chosen, replica),
                 )
+
+
+def _newest(train_dir: str) -> str | None:
+    """Returns the newest checkpoint of a folder, or None."""
+    return next(iter(latest.list_checkpoints(train_dir)), None)
 
 
 def _saver(config: TrainConfig) -> graph_files.Saver:
@@ -148,27 +179,31 @@ def _saver(config: TrainConfig) -> graph_files.Saver:
     return saver
 
 
-def _run(config, session, graph, saver, begin, stop, schedule, extent, tower, chosen) -> Result:
-    sessions.announce(
-        chosen.words
-    )  # Here, and not before: a mistake in the settings is told in one line.
-    _LOG.info(
-        "Batch: %d images (%d x %d clones%s). The learning rate is not scaled by it.",
-        extent.images_per_step,
-        config.batch_size,
-        config.num_clones,
-        f" x {config.accumulate_steps} accumulated" if config.accumulate_steps > 1 else "",
-    )
-    saving = hooks.Saving(
+def _run(
+    config, session, graph, saver, begin, stop, schedule, extent, tower, chosen, replica: Replica
+) -> Result:
+    # Here, and not before: a mistake in the settings is told in one line.
+    sessions.announce(chosen.words)
+    _LOG.info("Batch: %s. The learning rate is not scaled by it.", replica.summary(config))
+    if replica.is_chief:
+        saving = hooks.Saving(
+            session,
+            saver,
+            config.train_dir,
+            graph.finite,
+            every_secs=config.save_interval_secs,
+            checkpoint=begin.checkpoint,
+            first_step=replica.saved_step(begin),
+        )
+    else:
+        saving = OtherSaves()
+    others = replica.hooks(
         session,
-        saver,
-        config.train_dir,
-        graph.finite,
-        every_secs=config.save_interval_secs,
-        checkpoint=begin.checkpoint,
-        first_step=begin.step,
+        saving.at_end,
+        lambda: stop.exit_code,
+        lambda step: {graph.learning_rate: schedule(step)},
     )
-    run_hooks = _hooks(config, session, graph, saving, extent, tower, stop)
+    run_hooks = _hooks(config, session, graph, saving, extent, tower, stop, others)
     validations = [hook for hook in run_hooks if isinstance(hook, validation.Validation)]
     training = loop.Loop(
         session,
@@ -177,18 +212,21 @@ def _run(config, session, graph, saver, begin, stop, schedule, extent, tower, ch
         run_hooks,
         step=begin.step,
         last_step=extent.last_step,
-        must_stop=lambda: (
+        must_stop=lambda: replica.must_stop(
             stop.signal_number is not None or any(hook.must_stop for hook in validations)
         ),
         look_at_first=chosen.check if chosen.smaller_type else None,
     )
     training.run()
-    _LOG.info("Stopped at step %d; newest checkpoint: %s", training.step, saving.checkpoint)
+    saved = f"newest checkpoint: {saving.checkpoint}" if replica.is_chief else "the chief saves it"
+    _LOG.info("Stopped at step %d; %s", training.step, saved)
     return Result(training.step, training.loss, saving.checkpoint, stop.exit_code)
 
 
-def _extent(config: TrainConfig, num_samples: int, first_step: int) -> reporting.Extent:
-    images_per_step = config.batch_size * config.num_clones * config.accumulate_steps
+def _extent(
+    config: TrainConfig, num_samples: int, first_step: int, num_batches: int = 1
+) -> reporting.Extent:
+    images_per_step = config.batch_size * config.num_clones * config.accumulate_steps * num_batches
     ends = [config.max_number_of_steps] if config.max_number_of_steps else []
     if config.num_epochs:
         ends.append(math.ceil(config.num_epochs * num_samples / images_per_step))
@@ -203,9 +241,13 @@ def _hooks(
     extent: reporting.Extent,
     tower: validation.Tower | None,
     stop: StopRequest,
+    others: Sequence[hooks.Hook],
 ) -> list[hooks.Hook]:
     """Returns what the run does beside its steps: first what may end it, the longest last."""
-    metrics, board = reporting.open_metrics(config.train_dir, extent.first_step)
+    writes = not isinstance(saving, OtherSaves)
+    metrics, board = Several(), None
+    if writes:
+        metrics, board = reporting.open_metrics(config.train_dir, extent.first_step)
     tensors = {"accuracy": graph.accuracy, "input_seconds": graph.input_seconds}
     report = reporting.Reporting(metrics, tensors, extent, every_steps=config.log_every_n_steps)
     evaluating = tower and validation.Validation(
@@ -217,19 +259,26 @@ def _hooks(
         session,
         graph.statistics_updates,
         config.final_statistics_batches,
-        is_end=lambda step: step == extent.last_step or bool(evaluating and evaluating.must_stop),
+        is_end=lambda step: (
+            step >= (extent.last_step or math.inf) or bool(evaluating and evaluating.must_stop)
+        ),
         must_stop=lambda: stop.signal_number is not None,
-    )
-    title = f"{config.model_name} on {config.dataset_name}"
-    about = training_page.Page(
-        config.train_dir, config, title, evaluating.worst if evaluating else lambda: ()
     )
     run_hooks = [
         hooks.LabelCheck(graph.label_range, graph.num_classes, config.labels_offset),
         hooks.DivergenceWatch(saving),
         report,
-        *_for_tensorboard(config, graph, board),
         estimation,
+        *others,
+    ]
+    if not writes:
+        return run_hooks
+    title = f"{config.model_name} on {config.dataset_name}"
+    about = training_page.Page(
+        config.train_dir, config, title, evaluating.worst if evaluating else lambda: ()
+    )
+    run_hooks += [
+        *_for_tensorboard(config, graph, board),
         about,
         saving,
     ]

@@ -41,8 +41,8 @@ from slim_internal.programs.training.settings import TrainConfig, scopes
             {"seed": 2**32},
             "--seed must be at least -2147483648 and at most 4294967295; got 4294967296",
         ),
-        ({"master": "grpc://a"}, "--master=grpc://a is not supported yet"),
-        ({"sync_replicas": True}, "--sync_replicas=True is not supported yet"),
+        ({"master": "grpc://a"}, "--master must be grpc://HOST:PORT; got 'grpc://a'"),
+        ({"sync_replicas": True}, "--sync_replicas needs parameter servers: --cluster=ps="),
         ({"quantize_delay": -2}, "--quantize_delay must be at least -1; got -2"),
     ],
 )

@@ -1,0 +1,62 @@
+"""From the settings to the part that this process plays."""
+
+import os
+
+from deployment import cluster, servers, sessions
+from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import UserError
+from slim_internal.programs.training.cluster.collective import CollectiveWorker
+from slim_internal.programs.training.cluster.parameter_servers import ServedWorker
+from slim_internal.programs.training.cluster.replica import Replica
+from slim_internal.programs.training.settings import TrainConfig
+
+
+def replica(config: TrainConfig) -> Replica:
+    """Returns what this process is among those that train together."""
+    role = cluster.resolve(config, os.environ)
+    if role is None or (role.collective and role.num_workers == 1):
+        return Replica()
+    if config.cache_features not in ("auto", "off"):
+        raise UserError(
+            f"--cache_features={config.cache_features} works in one process: leave the cluster out."
+        )
+    if config.accumulate_steps > 1:
+        raise UserError(
+            f"--accumulate_steps={config.accumulate_steps} works in one process: leave the cluster"
+            " out."
+        )
+    if config.mixed_precision:
+        raise UserError("--mixed_precision works in one process: leave the cluster out.")
+    if config.reestimate_batch_norm:
+        raise UserError("--reestimate_batch_norm works in one process: leave the cluster out.")
+    return CollectiveWorker(role) if role.collective else ServedWorker(role)
+
+
+def serve(config: TrainConfig) -> bool:
+    """Is a parameter server until the workers have ended, if the settings ask for that.
+
+    Returns:
+      Whether this process was one.
+    """
+    role = cluster.resolve(config, os.environ)
+    if role is None or role.job != "ps":
+        return False
+    settings = sessions.config(config.cpu_threads)
+    settings.device_count["GPU"] = 0
+    settings.device_filters.append(servers.device(role.job, role.task))
+    servers.serve(role, settings)
+    return True
+
+
+def require_gpus(config: TrainConfig) -> None:
+    """Requires a GPU for each clone, on a machine that has any.
+
+    Raises:
+      UserError: There are fewer.
+    """
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if 0 < gpus < config.num_clones and not config.clone_on_cpu:
+        raise UserError(
+            f"--num_clones must be at most the number of GPUs, {gpus}; got {config.num_clones}."
+            " --clone_on_cpu runs the clones on the CPU."
+        )
