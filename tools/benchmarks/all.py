@@ -207,7 +207,7 @@ def render(measurements: Sequence[Measurement]) -> str:
     return page.render("Speed", sections, lead="Medians of alternating rounds.")
 
 
-def main():
+def main(_: Sequence[str]) -> None:
     """Prints a table for each group."""
     measurements: list[Measurement] = []
     for group, rows in GROUPS.items():

@@ -56,9 +56,9 @@ def require_unique_keys(source_file: str) -> None:
         for key in node.keys:
             if isinstance(key, ast.Constant):
                 lines[key.value].append(key.lineno)
-        for key, places in lines.items():
+        for name, places in lines.items():
             if len(places) > 1:
                 raise UserError(
-                    f"{source_file} has the key {key!r} twice in one table, in the lines"
+                    f"{source_file} has the key {name!r} twice in one table, in the lines"
                     f" {' and '.join(map(str, places))}. Remove one of them."
                 )
