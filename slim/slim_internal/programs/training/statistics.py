@@ -141,8 +141,9 @@ def _statistics_of(updates: Sequence[tf.Operation]) -> set[str]:
 def _load(
     session: tf.Session, variables: Iterable[tf.Variable], values: Iterable[np.ndarray]
 ) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.load(value, session)
+    # In one run: TensorFlow prepares the graph for each set of operations that is run.
+    given = dict(zip((variable.initializer for variable in variables), values, strict=True))
+    session.run(list(given), {assign.inputs[1]: value for assign, value in given.items()})
 
 
 def _follow(update, variables, rate, own_rate):
