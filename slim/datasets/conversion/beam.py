@@ -6,6 +6,7 @@ nothing.
 """
 
 import dataclasses
+import importlib
 import json
 import pathlib
 import shlex
@@ -37,7 +38,8 @@ def carrier(runner: str, arguments: str) -> write.Carrier | None:
             raise UserError(f"--beam_args={arguments} needs --runner=beam.")
         return None
     try:
-        from apache_beam.options import pipeline_options  # Here: not every user has it.
+        # By name: it is none of the lock's distributions, and not every user has it.
+        pipeline_options = importlib.import_module("apache_beam.options.pipeline_options")
     except ImportError as error:
         raise UserError(
             "--runner=beam needs Apache Beam, in an environment of its own: pip install"
@@ -55,8 +57,7 @@ def carrier(runner: str, arguments: str) -> write.Carrier | None:
 
 
 def _carry(folder: pathlib.Path, shards: list[PlannedShard], options) -> Iterator[manifest.Shard]:
-    import apache_beam
-
+    apache_beam = importlib.import_module("apache_beam")
     notes = folder.resolve() / NOTES
     shutil.rmtree(notes, ignore_errors=True)  # Of a run that was killed; the journal knows more.
     notes.mkdir()
