@@ -45,6 +45,21 @@ class Accumulation:
         mean_gradients = [(mean, pair[1]) for mean, pair in zip(means[1:], used, strict=True)]
         return means[0], mean_gradients, accumulate, [*sums, self.batch]
 
+    def widen(self, label_range: tf.Tensor) -> tuple[tf.Tensor, tf.Operation, tf.Variable]:
+        """Returns the range of the labels of all batches of an update, and 0.
+
+        Args:
+          label_range: int64 [2], the smallest and the largest label of a batch.
+
+        Returns:
+          The range with that of the batches before; the operation that keeps it; the variable to
+          empty after its use.
+        """
+        kept = _local([2], tf.int64)
+        smallest = tf.minimum(kept[0], label_range[0])
+        widened = tf.stack([smallest, tf.maximum(kept[1], label_range[1])])
+        return widened, tf.assign(kept, widened).op, kept
+
 
 def emptied(variables: Sequence[tf.Variable]) -> tf.Operation:
     """Returns a new operation that sets variables to 0, under the control dependencies of now."""

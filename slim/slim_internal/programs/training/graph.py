@@ -126,8 +126,10 @@ def build(
         learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
         optimizer = chosen.scaled(optimizers.build(config, learning_rate))
         accuracy = tf.reduce_mean([clone.outputs.accuracy for clone in clones])
-        loss, accumulate, accuracy = _update(
-            config, clones, optimizer, global_step, accumulation, accuracy, replica
+        label_range = tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)])
+        loss, accumulate, accuracy, label_range = _update(
+            *(config, clones, optimizer, global_step, accumulation),
+            *(accuracy, label_range, replica),
         )
         replica.count(loss, global_step)
         if config.histograms:
@@ -137,7 +139,7 @@ def build(
             accuracy=accuracy,
             learning_rate=learning_rate,
             input_seconds=input_seconds,
-            label_range=tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)]),
+            label_range=label_range,
             num_classes=num_classes,
             class_names=describe.names_after_offset(
                 describe.classes_of(dataset)[1], config.labels_offset
@@ -251,8 +253,8 @@ def _clones(
         return model_deploy.create_clones(deployment, model_fn)
 
 
-def _update(config, clones, optimizer, global_step, accumulation, accuracy, replica):
-    """Returns the total loss, fetching which makes the update, what adds to it, and accuracy."""
+def _update(config, clones, optimizer, global_step, accumulation, accuracy, label_range, replica):
+    """Returns the loss, fetching which makes the update; what adds to it; accuracy; label range."""
     scopes = train_config.scopes(config.trainable_scopes)
     loss, gradients = model_deploy.optimize_clones(
         clones,
@@ -269,7 +271,10 @@ def _update(config, clones, optimizer, global_step, accumulation, accuracy, repl
     updates += tf.get_collection(ranges.UPDATES)
     accumulate, sums = None, []
     if accumulation:
-        loss, gradients, accumulate, sums = accumulation.add(loss, gradients, updates)
+        label_range, keep, kept = accumulation.widen(label_range)
+        batch_updates = [*updates, keep]
+        loss, gradients, accumulate, sums = accumulation.add(loss, gradients, batch_updates)
+        sums.append(kept)
     loss, gradients, updates, accuracy = replica.combined(loss, gradients, updates, accuracy)
     if config.clip_gradient_norm:
         values, variables = zip(*gradients, strict=True)
@@ -291,10 +296,10 @@ def _update(config, clones, optimizer, global_step, accumulation, accuracy, repl
             updates = [averages.apply(slim.get_model_variables())]
     with tf.control_dependencies(updates):
         loss = tf.identity(loss, name="train_op")
-    with tf.control_dependencies([loss]):
+    with tf.control_dependencies([loss, label_range]):
         emptied = [accumulations.emptied(sums)] if sums else []
     with tf.control_dependencies(emptied):
-        return tf.identity(loss), accumulate, accuracy
+        return tf.identity(loss), accumulate, accuracy, label_range
 
 
 def _all_finite(variables):

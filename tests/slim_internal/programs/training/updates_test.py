@@ -92,6 +92,14 @@ def test_an_accumulating_run_resumes_where_it_was(run):
     _assert_close(run("parts", 4, **settings)[1], expected, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_label_outside_the_classes_is_found_in_any_accumulated_batch(run, seed):
+    """Half of the labels are wrong, so at one of the seeds not that of the last batch."""
+    settings = {"labels_offset": 2, "batch_size": 1, "accumulate_steps": 12, "seed": seed}
+    with pytest.raises(UserError, match=r"the labels of a batch are -\d to \d"):
+        run("run", 1, **settings)
+
+
 def test_epochs_count_all_accumulated_batches(run):
     result, _ = run("epochs", None, batch_size=4, accumulate_steps=3, num_epochs=2)
     assert result.step == 2 * 48 // 12
