@@ -52,6 +52,7 @@ _DETAILS = {
 }
 
 PAGE = "report.html"
+_PAGE_BESIDE_TRAINING = "evaluation.html"  # In the folder of a run, whose report.html is its own.
 # Mistakes and hits on the page.
 _NUM_SHOWN = 24
 
@@ -203,7 +204,13 @@ def _write_page(
         training=_page_about_training(history[-1].checkpoint_path, config.eval_dir),
         warnings=found.warnings,
     )
-    atomic.write(pathlib.Path(config.eval_dir, PAGE), text)
+    atomic.write(page_path(config.eval_dir), text)
+
+
+def page_path(eval_dir: str) -> pathlib.Path:
+    """Returns the page about an evaluation, which does not replace that of a run."""
+    in_run = os.path.exists(os.path.join(eval_dir, run_record.FILENAME))
+    return pathlib.Path(eval_dir, _PAGE_BESIDE_TRAINING if in_run else PAGE)
 
 
 def _page_about_training(checkpoint_path: str, eval_dir: str) -> str:
@@ -213,11 +220,7 @@ def _page_about_training(checkpoint_path: str, eval_dir: str) -> str:
         path = os.path.join(run, PAGE)
         names = (run_record.FILENAME, PAGE)
         if all(os.path.isfile(os.path.join(run, name)) for name in names):
-            return (
-                ""
-                if os.path.abspath(run) == os.path.abspath(eval_dir)
-                else os.path.relpath(path, eval_dir)
-            )
+            return os.path.relpath(path, eval_dir)
     return ""
 
 

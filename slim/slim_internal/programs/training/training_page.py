@@ -18,6 +18,7 @@ from slim_internal.programs.training import hooks, reporting
 _LOG = logging.getLogger(__name__)
 
 FILENAME = "report.html"
+_EVALUATION = "evaluation.html"  # About an evaluation whose eval_dir is train_dir.
 # A curve of more points looks the same and makes the page large.
 _MAX_POINTS = 500
 _PERIOD_SECS = 60.0
@@ -142,7 +143,8 @@ def _links(evaluations: Sequence[str]) -> Iterator[Markup]:
 
 def _evaluations(train_dir: str) -> list[str]:
     """Returns the pages that evaluations have left in folders of the run."""
-    return sorted(
+    beside = [_EVALUATION] if os.path.isfile(os.path.join(train_dir, _EVALUATION)) else []
+    return beside + sorted(
         os.path.join(entry.name, FILENAME)
         for entry in os.scandir(train_dir)
         if entry.is_dir()

@@ -394,6 +394,12 @@ def test_warns_of_statistics_that_cannot_be_right(tmp_path, caplog, moving_mean)
     assert (metrics.accuracy, warned) == ((1.0, False) if moving_mean == 0 else (0.5, True))
 
 
+def test_page_does_not_replace_that_of_the_run(tmp_path):
+    assert evaluate.page_path(str(tmp_path)).name == "report.html"
+    (tmp_path / "settings.json").write_text("{}")
+    assert evaluate.page_path(str(tmp_path)).name == "evaluation.html"
+
+
 class _OddOrEven:
     """A preprocessing that leaves of an image only whether its brightness is odd."""
 

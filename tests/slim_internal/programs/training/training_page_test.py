@@ -82,6 +82,16 @@ def test_page_is_written_when_the_run_has_ended(tmp_path, tail):
     assert "After step 2" in page
 
 
+def test_page_links_to_evaluations(tmp_path):
+    (tmp_path / "eval").mkdir()
+    for name in ("eval/report.html", "eval/metrics.json", "evaluation.html"):
+        (tmp_path / name).write_text("{}")
+    training_page.Page(str(tmp_path), Run(), "title").close()
+    page = (tmp_path / training_page.FILENAME).read_text(encoding="utf-8")
+    assert 'href="eval/report.html"' in page
+    assert 'href="evaluation.html"' in page
+
+
 def test_a_run_does_not_fail_for_its_page(tmp_path, caplog):
     (tmp_path / training_page.FILENAME).mkdir()
     training_page.Page(str(tmp_path), Run(), "title").close()
