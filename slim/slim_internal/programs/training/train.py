@@ -96,11 +96,11 @@ def train_on(
       config: The settings.
       held_out: What to evaluate on during training; None to evaluate nothing.
     """
+    roles.require_gpus(config)
+    replica = roles.replica(config)
     if config.find_learning_rate:
         found = range_test.find(dataset, network, config)
         return Result(0, None, None, found.exit_code)
-    roles.require_gpus(config)
-    replica = roles.replica(config)
     if not replica.is_chief:
         return _train_alone(dataset, network, config, None, replica)
     require_writable_folder("train_dir", config.train_dir)

@@ -10,26 +10,32 @@ from slim_internal.programs.training.cluster.parameter_servers import ServedWork
 from slim_internal.programs.training.cluster.replica import Replica
 from slim_internal.programs.training.settings import TrainConfig
 
+# Setting -> the values with which several processes train together.
+_IN_A_CLUSTER = {
+    "accumulate_steps": (1,),
+    "cache_features": ("auto", "off"),
+    "find_learning_rate": (None, ""),
+    "mixed_precision": (False,),
+    "reestimate_batch_norm": (0,),
+    "xla": (False,),
+}
+
 
 def replica(config: TrainConfig) -> Replica:
     """Returns what this process is among those that train together."""
     role = cluster.resolve(config, os.environ)
     if role is None or (role.collective and role.num_workers == 1):
         return Replica()
-    if config.cache_features not in ("auto", "off"):
-        raise UserError(
-            f"--cache_features={config.cache_features} works in one process: leave the cluster out."
-        )
-    if config.accumulate_steps > 1:
-        raise UserError(
-            f"--accumulate_steps={config.accumulate_steps} works in one process: leave the cluster"
-            " out."
-        )
-    if config.mixed_precision:
-        raise UserError("--mixed_precision works in one process: leave the cluster out.")
-    if config.reestimate_batch_norm:
-        raise UserError("--reestimate_batch_norm works in one process: leave the cluster out.")
+    _require_what_a_cluster_bears(config)
     return CollectiveWorker(role) if role.collective else ServedWorker(role)
+
+
+def _require_what_a_cluster_bears(config: TrainConfig) -> None:
+    for name, values in _IN_A_CLUSTER.items():
+        value = getattr(config, name)
+        if value not in values:
+            given = f"--{name}" if value is True else f"--{name}={value}"
+            raise UserError(f"{given} works in one process: leave the cluster out.")
 
 
 def serve(config: TrainConfig) -> bool:
