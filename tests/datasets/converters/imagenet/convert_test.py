@@ -418,7 +418,10 @@ def test_a_folder_with_other_data_is_refused(tmp_path, name):
 @pytest.mark.parametrize("complete", [True, False])
 def test_a_folder_with_another_set_is_refused(tmp_path, complete):
     if complete:
-        found = manifest.Manifest(dataset="flowers", class_names=("a",), shards=())
+        shard = manifest.Shard(
+            name="flowers_train", split="train", records=1, bytes=40, checksum="crc32c:00000000"
+        )
+        found = manifest.Manifest(dataset="flowers", class_names=("a",), shards=(shard,))
         manifest.write(tmp_path, found)
     else:
         journal.begin(tmp_path, "flowers", ["a"], [])
