@@ -17,6 +17,11 @@ class InputSettings(Settings, subject="Input"):
         " choose.",
         at_least=0,
     )
+    data_service: str | None = setting(
+        None,
+        "Address of a data service, grpc://host:port, whose processes make the batches; the order"
+        " of the examples then differs from run to run, also where a run continues.",
+    )
     accumulate_steps: int = setting(
         1,
         "Batches whose gradients are added up before each update, as if they were one batch.",

@@ -203,6 +203,7 @@ def _possible_draws(config, dataset, prepare, wanted: int | None) -> int:
     obstacles = {
         "no layer is frozen; --trainable_scopes says which are not": not config.trainable_scopes,
         "with --nofreeze_batch_norm they depend on the batch": not config.freeze_batch_norm,
+        "with --data_service other processes prepare the images": bool(config.data_service),
         "with --quantize_delay their ranges follow the batches": config.quantize_delay >= 0,
         "mixup and cutmix mix the images before the first layer": any(
             getattr(config, f"{name}_alpha") for name in mixing.MIXINGS

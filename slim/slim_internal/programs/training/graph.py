@@ -1,8 +1,10 @@
 """The graph of a training step: input, clones of the network, losses, gradients, update."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 
+from datasets import descriptor
 from deployment import model_deploy, precision, sessions
 from nets import nets_factory
 from nets.network import Network
@@ -11,7 +13,7 @@ from slim_internal.ground.compat import batch_norm, slim, tf
 from slim_internal.parts.checkpoints.restore import in_scopes
 from slim_internal.parts.inference import describe
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import class_balance, mixing, stateless_random
+from slim_internal.parts.input_pipeline import class_balance, mixing, service, stateless_random
 from slim_internal.parts.quantization import ranges, simulation
 from slim_internal.programs.training import accumulation as accumulations
 from slim_internal.programs.training import features as frozen_features
@@ -189,9 +191,19 @@ def _statistics(config, clones):
     return freezing.update_ops(train_config.scopes(config.trainable_scopes), clones[0].scope)
 
 
-def _inputs(config, dataset, prepare, first_batch, replica):
-    """Returns the images and labels of each clone, and how long it took to get them."""
-    batches = input_pipeline.training_batches(
+def _batches(config, dataset, prepare, first_batch, replica):
+    """Returns the batches of all clones together."""
+    if config.data_service:
+        return service.batches(
+            dataset,
+            prepare,
+            [os.path.abspath(path) for path in descriptor.data_files(dataset)],
+            service=config.data_service,
+            batch_size=config.batch_size * config.num_clones,
+            num_readers=config.num_readers,
+            num_threads=config.num_preprocessing_threads or input_pipeline.AUTOTUNE,
+        )
+    return input_pipeline.training_batches(
         dataset,
         prepare,
         batch_size=config.batch_size * config.num_clones,
@@ -206,6 +218,11 @@ def _inputs(config, dataset, prepare, first_batch, replica):
             else None
         ),
     )
+
+
+def _inputs(config, dataset, prepare, first_batch, replica):
+    """Returns the images and labels of each clone, and how long it took to get them."""
+    batches = _batches(config, dataset, prepare, first_batch, replica)
     asked = tf.timestamp()
     with tf.control_dependencies([asked]):
         batch = tf.data.make_one_shot_iterator(batches).get_next()

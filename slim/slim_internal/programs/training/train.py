@@ -17,7 +17,7 @@ from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import locks
 from slim_internal.ground.settings import replaced
 from slim_internal.parts.checkpoints import graph_files, latest
-from slim_internal.parts.input_pipeline import damage
+from slim_internal.parts.input_pipeline import damage, service
 from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.parts.metrics.writers import Several
 from slim_internal.programs.training import graph as model
@@ -124,6 +124,7 @@ def _train_alone(dataset, network, config: TrainConfig, held_out, replica: Repli
     config = start.with_label_offset(labelled, config, network, dataset.num_classes)
     if begin.checkpoint:
         settings_file.require_same_classes(config, dataset)
+    _require_data_service(config)
     chosen = precision.choose(config)
     extent = _extent(config, dataset.num_samples, begin.step, replica.batches_per_step)
     schedule = schedules.build(
@@ -161,6 +162,19 @@ def _train_alone(dataset, network, config: TrainConfig, held_out, replica: Repli
                     *(config, session, graph, saver, begin, stop, schedule, extent, tower),
                     *(chosen, replica),
                 )
+
+
+def _require_data_service(config: TrainConfig) -> None:
+    if not config.data_service:
+        return
+    if config.balanced_sampling:
+        raise UserError("--balanced_sampling has an order of its own: leave --data_service out.")
+    service.require(config.data_service)
+    _LOG.warning(
+        "The data service at %s decides the order of the examples: it differs from run to run, and"
+        " a run that continues does not equal an uninterrupted one.",
+        config.data_service,
+    )
 
 
 def _newest(train_dir: str) -> str | None:

@@ -14,6 +14,7 @@ from slim_internal.programs.training.settings import TrainConfig
 _IN_A_CLUSTER = {
     "accumulate_steps": (1,),
     "cache_features": ("auto", "off"),
+    "data_service": (None, ""),
     "find_learning_rate": (None, ""),
     "mixed_precision": (False,),
     "reestimate_batch_norm": (0,),

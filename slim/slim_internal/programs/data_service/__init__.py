@@ -1,0 +1,1 @@
+"""Processes that decode and prepare images for training that runs elsewhere."""
