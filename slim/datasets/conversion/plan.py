@@ -6,7 +6,7 @@ A plan names every shard and gives it a digest of what its bytes are made from.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from datasets.storage import manifest
@@ -82,6 +82,8 @@ class Plan:
       max_problems: How many skipped and repaired inputs are still acceptable.
       examples_per_worker: Fewer than these do not repay the time that a worker process takes to
         start, which is seconds if `records` needs TensorFlow.
+      look_at_skipped: Is given the names of all inputs that were skipped, once all is written, and
+        says what follows from it.
     """
 
     dataset: str
@@ -92,6 +94,7 @@ class Plan:
     extra_files: tuple[ExtraFile, ...] = ()
     needed_bytes: int = 0
     max_problems: int | None = None
+    look_at_skipped: Callable[[Set[str]], None] | None = None
     examples_per_worker: int = 2000
 
 

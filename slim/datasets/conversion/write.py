@@ -353,6 +353,9 @@ def _finish(folder: pathlib.Path, plan: Plan, done: dict[str, manifest.Shard]) -
     """Writes labels and manifest, with which the journal has served."""
     _check_totals(plan, done)
     _require_images(done)
+    if plan.look_at_skipped:
+        problems = (problem for shard in done.values() for problem in shard.problems)
+        plan.look_at_skipped({name for name, _, action in problems if action == "skipped"})
     complete = manifest.Manifest(
         dataset=plan.dataset,
         class_names=plan.class_names,

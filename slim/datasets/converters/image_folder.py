@@ -6,11 +6,12 @@ be empty or missing. Images to which nothing assigns a split are divided class b
 
 import collections
 import contextlib
+import functools
 import itertools
 import logging
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from datasets.conversion.plan import Fetch, Plan
 from datasets.conversion.settings import Conversion
@@ -74,7 +75,23 @@ def plan(record: DatasetRecord, config: Conversion, fetch: Fetch) -> Plan:
         left_out={} if config.labels_csv else _left_out(config),
         needed_bytes=sum(_size(config.source, path) for path, _, _ in found),
         max_problems=config.max_bad_images,
+        look_at_skipped=functools.partial(_warn_of_lost_classes, splits, class_names),
     )
+
+
+def _warn_of_lost_classes(
+    splits: Mapping[str, Sequence[LabelledFile]], class_names: Sequence[str], skipped: Set[str]
+) -> None:
+    """Warns of classes of which a split has no image left, although it has others."""
+    for split, files in sorted(splits.items()):
+        all_of_class = collections.Counter(file.label for file in files)
+        lost = collections.Counter(file.label for file in files if file.path in skipped)
+        gone = [label for label, count in sorted(lost.items()) if count == all_of_class[label]]
+        if gone and len(gone) < len(all_of_class):
+            _LOG.warning(
+                "Classes of the %s split of which no image can be used: %d; the first is %r.",
+                *(split, len(gone), class_names[gone[0]]),
+            )
 
 
 def _left_out(config: Conversion) -> dict[str, int]:

@@ -191,6 +191,11 @@ EMPTY_SPLITS = {
         {"test": 0, "train": 2},
         "The test split is empty: none of its images (1) can be used",
     ),
+    "a class of bad images": (
+        ["train/a/1.jpg", "train/b/bad.jpg", "test/a/2.jpg", "test/b/2.jpg"],
+        {"test": 2, "train": 1},
+        "Classes of the train split of which no image can be used: 1; the first is 'b'",
+    ),
     "nothing but test": (
         ["test/a/1.jpg", "test/b/1.jpg"],
         {"test": 2},
