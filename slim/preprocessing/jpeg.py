@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from slim_internal.ground.compat import tf
 
-# The decoder interpolates colors between pixels that are two apart. Where it stops at the edge of a
-# part, the last column lacks its neighbor; a few more columns and the part is as in the whole.
+# The decoder interpolates colors between pixels that are two apart. At the sides of a part they
+# lack a neighbor; with a few more columns the part is as in the whole.
 _MARGIN = 2
 
 
@@ -35,10 +35,11 @@ class Jpeg:
         Returns:
           A uint8 tensor [height, width, 3].
         """
-        width = tf.minimum(size[1] + _MARGIN, self.size[1] - begin[1])
-        window = tf.stack([begin[0], begin[1], size[0], width])
+        left = tf.maximum(begin[1] - _MARGIN, 0)
+        right = tf.minimum(begin[1] + size[1] + _MARGIN, self.size[1])
+        window = tf.stack([begin[0], left, size[0], right - left])
         part = tf.image.decode_and_crop_jpeg(self._encoded, window, channels=3)
-        return part[:, : size[1]]
+        return part[:, begin[1] - left : begin[1] - left + size[1]]
 
 
 def takes_jpeg(preprocess: Callable) -> Callable:

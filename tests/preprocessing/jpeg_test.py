@@ -44,25 +44,26 @@ def test_parts_are_those_of_the_whole_image(options):
 
 
 @pytest.mark.parametrize("shape", [(160, 120), (120, 400), (64, 64)])
-def test_vgg_takes_the_same_parts_of_files_as_of_images(shape):
+def test_vgg_takes_parts_of_files_as_often_as_of_images(shape):
     """Each pixel tells its place, so the result tells which part of the image it is."""
-    size, draws = 32, 200
+    size, draws = 32, 1000
     rows, columns = np.meshgrid(*(np.linspace(0, 255, side) for side in shape), indexing="ij")
     pixels = np.stack([rows, columns, rows * 0], axis=-1).astype(np.uint8)
     encoded = encode(pixels, subsampling=0)
-    places = []
+    distributions = []
     with tf.Graph().as_default(), tf.Session() as session:
         number = tf.placeholder(tf.int64, [])
         for image in (jpeg.Jpeg(tf.constant(encoded)), tf.image.decode_jpeg(encoded)):
             with stateless_random.draws(0, number):
                 prepared = vgg_preprocessing.preprocess_for_train(image, size, size, 40, 80)
-            means = tf.reduce_mean(prepared, [0, 1])[:2], tf.math.reduce_std(prepared, [0, 1])[:2]
-            places.append([session.run(means, {number: draw}) for draw in range(draws)])
-    of_files, of_images = (np.array(place) for place in places)
-    assert np.ptp(of_files[:, 0], axis=0).max() > 30  # They differ from each other ...
-    # ... but by about a pixel of the file at most from those of whole images.
-    assert np.abs(of_files - of_images).max() < 255 / 64 * 2
-    np.testing.assert_allclose(of_files.mean(0), of_images.mean(0), atol=1.0)
+            corner = tf.reduce_min(prepared, [0, 1])[:2]
+            length = tf.reduce_max(prepared, [0, 1])[:2] - corner
+            places = [session.run([corner, length], {number: draw}) for draw in range(draws)]
+            distributions.append(np.quantile(places, np.linspace(0, 1, 11), axis=0))
+    of_files, of_images = distributions
+    assert np.ptp(of_files[:, 0], axis=0).max() > 60  # Parts lie in different places.
+    np.testing.assert_allclose(of_files[:, 0], of_images[:, 0], atol=12)  # Places, of 255.
+    np.testing.assert_allclose(of_files[:, 1], of_images[:, 1], atol=6)  # Sizes.
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.5, 9.0])
