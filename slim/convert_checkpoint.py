@@ -25,6 +25,8 @@ def main(_):
     from slim_internal.parts.checkpoints.converters import convert
 
     settings = config_flags.read(ConverterSettings)
+    if not settings.model_name and not settings.checkpoint_path:  # Which may tell it.
+        raise missing(settings, "model_name")
     if bool(settings.weights_file) == bool(settings.checkpoint_path):
         raise UserError("Give either --weights_file or --checkpoint_path.")
     settings = run_record.complete_from_checkpoint(settings)

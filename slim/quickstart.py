@@ -23,7 +23,7 @@ from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting
 
 if typing.TYPE_CHECKING:
-    from slim_internal.programs.quickstart import own_images
+    from slim_internal.programs.tour import own_images
 
 FLAGS = cli.FLAGS
 
@@ -160,7 +160,7 @@ your own images: README.md.""")
 
 def _own_images(settings: Tour, folder: pathlib.Path) -> "own_images.Tour":
     """Returns the tour on the user's images."""
-    from slim_internal.programs.quickstart import own_images  # TensorFlow takes seconds to load.
+    from slim_internal.programs.tour import own_images  # TensorFlow takes seconds to load.
 
     if not settings.source or not pathlib.Path(settings.source).is_dir():
         raise UserError(f"--source={settings.source} is not a folder.")

@@ -35,7 +35,7 @@ def require(address: str) -> None:
     except OSError as error:
         raise UserError(
             f"No data service answers at --data_service={address} ({error.strerror or error})."
-            " Start one with the program data_service, which prints its address."
+            " Start one with the program start_data_service, which prints its address."
         ) from error
 
 

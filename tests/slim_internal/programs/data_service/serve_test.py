@@ -15,7 +15,7 @@ from slim_internal.programs.training import train
 from slim_internal.programs.training.settings import TrainConfig
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
 
-_SCRIPT = pathlib.Path(cli.__file__).parents[3] / "data_service.py"
+_SCRIPT = pathlib.Path(cli.__file__).parents[3] / "start_data_service.py"
 _ADDRESS = "--data_service="
 
 

@@ -1,6 +1,6 @@
 """Decodes and prepares images for training that runs elsewhere.
 
-    data_service --port=5050 --host=big.example.com
+    start_data_service --port=5050 --host=big.example.com
     train_image_classifier --data_service=grpc://big.example.com:5050 ...
 
 It needs to see the dataset under the same path as training does. On further machines,
