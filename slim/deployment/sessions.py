@@ -35,6 +35,11 @@ def config(threads: int = 0) -> tf.ConfigProto:
     )
 
 
+def cpu_config() -> tf.ConfigProto:
+    """Returns settings of a session for small work: it takes nothing of a GPU."""
+    return tf.ConfigProto(device_count={"GPU": 0})
+
+
 def announce(precision: str = "float32") -> None:
     """Says in one line on which devices and at which precision the program computes.
 

@@ -68,19 +68,17 @@ def training_batches(
     def read(file, first, _):
         return tf.data.TFRecordDataset(tf.gather(files, file)).skip(first)
 
-    more = {"num_readers": num_readers, "position": position, "seed": seed}
-    if class_counts is not None:
-        label_of = functools.partial(_label_of, dataset)
-        records = class_balance.endless(read, len(files), label_of, class_counts, **more)
-    else:
-        records = order.endless(
-            read,
-            len(files),
-            order.counter(files),
-            window=order.window_size(files, dataset.num_samples),
-            num_samples=dataset.num_samples,
-            **more,
-        )
+    records = order.endless(
+        read,
+        len(files),
+        order.counter(files),
+        window=order.window_size(files, dataset.num_samples),
+        num_readers=num_readers,
+        num_samples=dataset.num_samples,
+        position=position,
+        seed=seed,
+        resample=_balancing(class_counts, functools.partial(_label_of, dataset), seed),
+    )
     example = _drawn_by_number(dataset, preprocess, seed)
     examples = records.enumerate(position)
     if parts > 1:
@@ -125,24 +123,21 @@ def training_indices(
         offset = num_samples * (epoch % num_draws)
         return tf.data.Dataset.range(offset + starts[file] + first, offset + ends[file])
 
-    more = {"num_readers": num_readers, "position": first_batch * batch_size, "seed": seed}
-    if labels is not None:
-        examples = class_balance.endless(
-            numbers,
-            len(counts),
+    examples = order.endless(
+        numbers,
+        len(counts),
+        lambda file: counts[file],
+        window=order.window_size(_filled_files(dataset), num_samples),
+        num_readers=num_readers,
+        num_samples=num_samples,
+        position=first_batch * batch_size,
+        seed=seed,
+        resample=_balancing(
+            None if labels is None else np.bincount(labels),
             lambda number: tf.gather(tf.constant(labels), number % num_samples),
-            np.bincount(labels).tolist(),
-            **more,
-        )
-    else:
-        examples = order.endless(
-            numbers,
-            len(counts),
-            lambda file: counts[file],
-            window=order.window_size(_filled_files(dataset), num_samples),
-            num_samples=num_samples,
-            **more,
-        )
+            seed,
+        ),
+    )
     return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
 
 
@@ -169,6 +164,15 @@ def numbered_batches(
     example = _drawn_by_number(dataset, preprocess, seed)
     examples = records.map(example, num_parallel_calls=num_threads)
     return examples.batch(batch_size).prefetch(AUTOTUNE)
+
+
+def _balancing(class_counts, label_of, seed):
+    """Returns what makes an epoch show classes alike, or None where it is to stay as it is."""
+    if class_counts is None:
+        return None
+    return functools.partial(
+        class_balance.resampled, label_of=label_of, class_counts=class_counts, seed=seed
+    )
 
 
 def _label_of(dataset, record):

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from datasets.descriptor import data_files
+from deployment import sessions
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError, nearest
 
 _BALANCED = "balanced"
 _BACKGROUND = "background"
-_SHUFFLE_BUFFER = 4096  # Examples among which the next one is picked.
 
 
 def labels(dataset: slim.dataset.Dataset) -> np.ndarray:
     """Returns the label of each example, int64, in the order of the files; decodes no image."""
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
         records = tf.data.TFRecordDataset(data_files(dataset))
         batches = records.map(lambda record: dataset.decoder.decode(record, ["label"])[0])
         batch = tf.data.make_one_shot_iterator(batches.batch(1024)).get_next()
@@ -123,57 +123,13 @@ def _checked(value: float, text: str) -> float:
     return value
 
 
-def endless(
-    read: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.data.Dataset],
-    num_files: int,
-    label_of: Callable[..., tf.Tensor],
-    class_counts: Sequence[int],
-    *,
-    num_readers: int,
-    position: int,
-    seed: int,
-) -> tf.data.Dataset:
-    """Returns epochs in which each class comes alike, as `order.endless` returns plain ones.
-
-    An epoch that is continued is read from its beginning.
-
-    Args:
-      read: As for `order.endless`.
-      num_files: Number of files.
-      label_of: Function of an example that returns its label.
-      class_counts: Examples of each class in all files, by label.
-      num_readers: Files that are read side by side.
-      position: How many examples not to return.
-      seed: Decides the order.
-    """
-    first_epoch, already_seen = divmod(position, int(np.sum(class_counts)))
-
-    @tf.autograph.experimental.do_not_convert
-    def shuffled(epoch):
-        tf.set_random_seed(seed)  # Of this function, whatever the graph around it has.
-        files = tf.random.experimental.stateless_shuffle(
-            tf.range(num_files), tf.stack([seed, epoch])
-        )
-        zero = tf.constant(0, tf.int64)
-        examples = tf.data.Dataset.from_tensor_slices(files).interleave(
-            lambda file: read(file, zero, epoch),
-            cycle_length=num_readers,
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        examples = resampled(examples, label_of, class_counts, seed, epoch)
-        examples = examples.shuffle(_SHUFFLE_BUFFER, seed=seed + epoch)
-        return examples.skip(already_seen * tf.cast(tf.equal(epoch, first_epoch), tf.int64))
-
-    return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(shuffled)
-
-
 def resampled(
     examples: tf.data.Dataset,
+    epoch: tf.Tensor,
+    *,
     label_of: Callable[..., tf.Tensor],
     class_counts: Sequence[int],
     seed: int,
-    epoch: tf.Tensor,
 ) -> tf.data.Dataset:
     """Returns as many examples, of each class alike, those that are many thinned out.
 
@@ -182,10 +138,10 @@ def resampled(
 
     Args:
       examples: One epoch.
+      epoch: Number of the epoch.
       label_of: Function of an element that returns its label.
       class_counts: Examples of each class in it, by label.
       seed: Number of the run.
-      epoch: Number of the epoch.
     """
     found = np.asarray(class_counts, np.int64)
     present = np.flatnonzero(found)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from datasets.storage import manifest, tfrecords
+from deployment import sessions
 from slim_internal.ground.compat import tf
 
 _WINDOW = 4096  # Records; that many encoded images may take much memory, hence:
@@ -35,6 +36,7 @@ def endless(
     num_samples: int,
     position: int,
     seed: int,
+    resample: Callable[[tf.data.Dataset, tf.Tensor], tf.data.Dataset] | None = None,
 ) -> tf.data.Dataset:
     """Returns what is in the files, epoch after epoch, each in its own order.
 
@@ -48,6 +50,9 @@ def endless(
       num_samples: Number of the records in all files.
       position: How many records not to return.
       seed: Decides the order.
+      resample: Function of the records of an epoch and its number that returns as many of them,
+        others perhaps. Then where an epoch is cannot be counted: one that is continued is read from
+        its beginning.
     """
     first_epoch, already_seen = divmod(position, num_samples)
     windows_seen, seen_of_window = divmod(already_seen, window)
@@ -60,6 +65,8 @@ def endless(
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
+        if resample:
+            records = resample(records, epoch)
         windows = records.window(window).prefetch(1).enumerate(first_window)
         return windows.flat_map(
             lambda number, of: of.shuffle(window, seed=epoch * _MAX_WINDOWS + number)
@@ -75,7 +82,7 @@ def endless(
         columns = (tf.constant(column, tf.int64) for column in zip(*places, strict=True))
         return in_windows(tf.data.Dataset.from_tensor_slices(tuple(columns)), epoch, windows_seen)
 
-    if not windows_seen:
+    if not windows_seen or resample:
         return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(whole).skip(already_seen)
     in_order = _evaluated(lambda: _shuffled(num_files, seed, first_epoch))
     places = _places(in_order, count, num_readers, windows_seen * window)
@@ -92,8 +99,7 @@ def _shuffled(num_files: int, seed: int, epoch: int | tf.Tensor) -> tf.Tensor:
 
 def _evaluated(build: Callable[[], tf.Tensor]) -> list[int]:
     """Returns the values of a tensor that is built in a graph of its own."""
-    config = tf.ConfigProto(device_count={"GPU": 0})
-    with tf.Graph().as_default(), tf.Session(config=config) as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
         return session.run(build()).tolist()
 
 

@@ -4,16 +4,14 @@ Which process gets which file is decided while they run. So every example comes 
 but in an order that differs from run to run; only training can bear that.
 """
 
-import contextlib
-import re
 import socket
 from collections.abc import Callable, Sequence
 
+from deployment import cluster
 from slim_internal.ground.compat import data_service, slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import decoding, order
 
-_ADDRESS = re.compile(r"grpc://([^/:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 _SECONDS = 10
 _EXAMPLES_AT_ONCE = 16  # That travel together; how many a batch has is decided where it is used.
 
@@ -24,14 +22,12 @@ def require(address: str) -> None:
     Raises:
       UserError: It is no address of a data service, or nobody answers.
     """
-    match = _ADDRESS.fullmatch(address)
-    if not match or not 0 < int(match[2]) < 65536:
-        raise UserError(f"--data_service must be like grpc://host:port; got {address!r}.")
     try:
-        with contextlib.closing(
-            socket.create_connection((match[1].strip("[]"), int(match[2])), _SECONDS)
-        ):
-            pass
+        place = cluster.split_grpc(address)
+    except ValueError:
+        raise UserError(f"--data_service must be like grpc://host:port; got {address!r}.") from None
+    try:
+        socket.create_connection(place, _SECONDS).close()
     except OSError as error:
         raise UserError(
             f"No data service answers at --data_service={address} ({error.strerror or error})."
