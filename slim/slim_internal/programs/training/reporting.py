@@ -36,21 +36,14 @@ def announced(
       at_once: Whether it is worth a line even if it is soon done.
     """
     start = time.monotonic()
-    done = threading.Event()
 
     def remind():
-        while not done.wait(every_secs):
-            _LOG.info("%s: %s", what, duration(time.monotonic() - start))
+        _LOG.info("%s: %s", what, duration(time.monotonic() - start))
 
     if at_once:
         _LOG.info("%s ...", what)
-    thread = threading.Thread(target=remind, daemon=True)
-    thread.start()
-    try:
+    with _repeated(remind, every_secs):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 @contextlib.contextmanager
@@ -61,17 +54,29 @@ def reminded(step: Callable[[], int], every_secs: float = _MAX_SILENCE) -> Itera
       step: Returns how many steps were made.
       every_secs: Seconds between two lines.
     """
-    done = threading.Event()
+    seen, since = step(), time.monotonic()
 
     def remind():
-        seen, since = step(), time.monotonic()
-        while not done.wait(every_secs):
-            if step() == seen:
-                _LOG.info("Since step %d: %s", seen, duration(time.monotonic() - since))
-            else:
-                seen, since = step(), time.monotonic()
+        nonlocal seen, since
+        if step() == seen:
+            _LOG.info("Since step %d: %s", seen, duration(time.monotonic() - since))
+        else:
+            seen, since = step(), time.monotonic()
 
-    thread = threading.Thread(target=remind, daemon=True)
+    with _repeated(remind, every_secs):
+        yield
+
+
+@contextlib.contextmanager
+def _repeated(call: Callable[[], None], every_secs: float) -> Iterator[None]:
+    """Within it, something is called from time to time, in a thread of its own."""
+    done = threading.Event()
+
+    def repeat():
+        while not done.wait(every_secs):
+            call()
+
+    thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
     try:
         yield
