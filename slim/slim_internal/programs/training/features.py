@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from datasets import descriptor
-from datasets.storage import tfrecords
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.progress import human_bytes
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import class_balance, mixing
+from slim_internal.parts.input_pipeline import class_balance, mixing, order
 from slim_internal.programs.training import feature_files, freezing
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.reporting import announced
@@ -208,7 +207,6 @@ def _possible_draws(config, dataset, prepare, wanted: int | None) -> int:
         "mixup and cutmix mix the images before the first layer": any(
             getattr(config, f"{name}_alpha") for name in mixing.MIXINGS
         ),
-        "8-bit arithmetic is simulated in all layers": config.quantize_delay >= 0,
         "they are kept for one clone in one process only": (
             config.num_clones > 1 or config.worker_replicas > 1
         ),
@@ -243,7 +241,8 @@ def _nodes(graph_def):
 
 def _counts(dataset) -> list[int]:
     """Returns the number of examples in each file of the dataset."""
-    counts = [tfrecords.check_framing(path) for path in descriptor.data_files(dataset)]
+    files = descriptor.data_files(dataset)
+    counts = [*map(order.counter(files), range(len(files)))]
     if sum(counts) != dataset.num_samples:
         raise _NotKeptError(
             f"the files hold {sum(counts)} images, not {dataset.num_samples} as stated"
