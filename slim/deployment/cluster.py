@@ -15,6 +15,7 @@ from slim_internal.ground.errors import UserError, unknown
 JOBS = ("ps", "worker")
 
 _ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})")
+_GRPC = "grpc://"
 _EXAMPLE = "ps=host0:2222;worker=host1:2222,host2:2222"
 _TITLES = {"ps": "Parameter server", "worker": "Worker"}
 
@@ -85,6 +86,17 @@ def split_address(address: str) -> tuple[str, int]:
     if not match or not 0 < int(match["port"]) < 65536:
         raise ValueError(address)
     return match["host"].strip("[]"), int(match["port"])
+
+
+def split_grpc(address: str) -> tuple[str, int]:
+    """Returns host and port of grpc://HOST:PORT.
+
+    Raises:
+      ValueError: It is no such address.
+    """
+    if not address.startswith(_GRPC):
+        raise ValueError(address)
+    return split_address(address.removeprefix(_GRPC))
 
 
 def parse(text: str) -> dict[str, tuple[str, ...]]:
@@ -225,11 +237,8 @@ def _checked(jobs: dict[str, tuple[str, ...]], what: str) -> dict[str, tuple[str
 
 
 def _check_master(settings) -> None:
-    scheme, _, address = settings.master.partition("://")
     try:
-        if scheme != "grpc":
-            raise ValueError
-        split_address(address)
+        split_grpc(settings.master)
     except ValueError:
         raise UserError(f"--master must be grpc://HOST:PORT; got {settings.master!r}.") from None
     if settings.job_name == "ps":

@@ -80,16 +80,26 @@ def start(role: Role, config: tf.ConfigProto) -> str:
 def _require_free(role: Role, address: str) -> None:
     """Refuses a port that another process has, which TensorFlow tells in a message of its own."""
     _, port = cluster.split_address(address)
+    if problem := port_problem(port):
+        raise UserError(
+            f"The server of {role.name} cannot be started at {address}: port {port}: {problem}. End"
+            " the process that has the port (ss -ltnp), or name another one in --cluster of all"
+            " processes."
+        )
+
+
+def port_problem(port: int) -> str:
+    """Returns why this process cannot listen at a port, or "".
+
+    TensorFlow itself would share it with another server without a word.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
         except OSError as error:
-            raise UserError(
-                f"The server of {role.name} cannot be started at {address}: port {port}:"
-                f" {error.strerror}. End the process that has the port (ss -ltnp), or name another"
-                " one in --cluster of all processes."
-            ) from error
+            return error.strerror or str(error)
+    return ""
 
 
 def unreachable(peers: Mapping[str, str]) -> dict[str, str]:

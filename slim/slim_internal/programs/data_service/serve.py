@@ -2,9 +2,9 @@
 
 import logging
 import signal
-import socket
 import time
 
+from deployment import servers
 from slim_internal.ground.cli import leaving
 from slim_internal.ground.compat import data_service, tf
 from slim_internal.ground.errors import UserError
@@ -25,15 +25,16 @@ def serve(config: DataService) -> int:
     received: list[int] = []
     for number in _SIGNALS:
         signal.signal(number, lambda number, _: received.append(number))
-    servers = []
+    started = []
     address = config.dispatcher
     leaving.leave_hard()
     if address is None:
-        _require_free(config.port)
+        if problem := servers.port_problem(config.port):
+            raise UserError(f"--port={config.port} cannot be used: {problem}. Choose another.")
         dispatcher = _started(
             config, data_service.DispatchServer, data_service.DispatcherConfig(port=config.port)
         )
-        servers.append(dispatcher)
+        started.append(dispatcher)
         port = dispatcher.target.rpartition(":")[2]
         address = f"grpc://{config.host}:{port}"
     else:
@@ -43,24 +44,12 @@ def serve(config: DataService) -> int:
             dispatcher_address=address.partition("://")[2],
             worker_address=f"{config.host}:%port%",
         )
-        servers.append(_started(config, data_service.WorkerServer, worker))
+        started.append(_started(config, data_service.WorkerServer, worker))
     print(f"--data_service={address}", flush=True)
     _LOG.info("%d workers serve; Ctrl-C or SIGTERM ends them.", config.workers)
     while not received:
         time.sleep(0.5)
     return 128 + received[0]
-
-
-def _require_free(port: int) -> None:
-    """Requires that nothing listens at a port: two dispatchers would share it without a word."""
-    try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("", port))
-    except OSError as error:
-        raise UserError(
-            f"--port={port} cannot be used: {error.strerror}. Choose another."
-        ) from error
 
 
 def _started(config: DataService, kind, settings):
