@@ -84,6 +84,7 @@ class _Found:
     """What is collected batch by batch.
 
     Attributes:
+      names: Name of each class of the network.
       measured: The metrics.
       telling: The most certain mistakes and the least certain hits.
       label_errors: Labels that are likely to be wrong.
@@ -98,6 +99,7 @@ class _Found:
         names: Sequence[str],
         layout: Layout | None,
     ):
+        self.names = names
         self.measured = Measurement(names, top_k=config.top_k)
         self.telling = TellingExamples(_NUM_SHOWN, layout)
         self.label_errors = LabelErrors(names, _NUM_SHOWN, layout)
@@ -337,11 +339,10 @@ def _run(
         that the network has no class for, or outputs that are not finite.
     """
     num_samples = dataset.num_samples
-    names = [model.class_name(index) for index in range(model.num_classes)]
     measured = found.measured
     limit = config.max_num_batches and config.max_num_batches * config.batch_size
     start = reported = time.monotonic()
-    with predictions.Predictions(config.eval_dir, names, config.top_k) as rows:
+    with predictions.Predictions(config.eval_dir, found.names, config.top_k) as rows:
         for batch in _batches(session, outputs, limit, found.statistics):
             details = {name: batch.pop(name) for name in _DETAILS}
             said = measured.add(batch["logits"], batch["labels"], details)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datasets import dataset_factory
 from datasets.descriptor import data_files
 from datasets.storage import tfrecords
+from slim_internal.ground.compat import slim
 from slim_internal.parts.reports import near_duplicates, stored_example, thumbnail
 from slim_internal.parts.reports.near_duplicates import Fingerprint
 from slim_internal.parts.reports.thumbnail import Thumbnail
@@ -38,19 +39,21 @@ def find(config: Evaluation, class_names: Sequence[str], num_shown: int) -> Over
       num_shown: How many pairs to show.
     """
     own = config.dataset_split_name
-    here = _prints(config, own)
+    here = dataset_factory.open_split(config, own)
+    prints = _prints(here)
     count, shown = 0, []
     for other in _SPLITS:
         if other == own or not dataset_factory.has_split(config, other):
             continue
-        pairs = near_duplicates.pairs(here, _prints(config, other))
+        there = dataset_factory.open_split(config, other)
+        pairs = near_duplicates.pairs(prints, _prints(there))
         if pairs is None:
             return Overlap(None)
         count += len(pairs)
         chosen = pairs[: num_shown - len(shown)]
         rows = [
-            _thumbnails(config, split, {pair[side] for pair in chosen}, class_names)
-            for side, split in enumerate((own, other))
+            _thumbnails(config, dataset, split, {pair[side] for pair in chosen}, class_names)
+            for side, (split, dataset) in enumerate(((own, here), (other, there)))
         ]
         shown += [
             [rows[side][place] for side, place in enumerate(pair) if place in rows[side]]
@@ -59,15 +62,14 @@ def find(config: Evaluation, class_names: Sequence[str], num_shown: int) -> Over
     return Overlap(count, shown)
 
 
-def _records(config: Evaluation, split: str) -> Iterator[bytes]:
-    dataset = dataset_factory.open_split(config, split)
+def _records(dataset: slim.dataset.Dataset) -> Iterator[bytes]:
     return itertools.chain.from_iterable(map(tfrecords.read_records, data_files(dataset)))
 
 
-def _prints(config: Evaluation, split: str) -> list[Fingerprint | None]:
-    layout = getattr(dataset_factory.open_split(config, split), "layout", None)
+def _prints(dataset: slim.dataset.Dataset) -> list[Fingerprint | None]:
+    layout = getattr(dataset, "layout", None)
     prints: list[Fingerprint | None] = []
-    for record in _records(config, split):
+    for record in _records(dataset):
         found = None
         with contextlib.suppress(stored_example.DamageError):
             example = stored_example.parse(record, layout)
@@ -78,11 +80,15 @@ def _prints(config: Evaluation, split: str) -> list[Fingerprint | None]:
 
 
 def _thumbnails(
-    config: Evaluation, split: str, places: set[int], class_names: Sequence[str]
+    config: Evaluation,
+    dataset: slim.dataset.Dataset,
+    split: str,
+    places: set[int],
+    class_names: Sequence[str],
 ) -> dict[int, Thumbnail]:
-    layout = getattr(dataset_factory.open_split(config, split), "layout", None)
+    layout = getattr(dataset, "layout", None)
     shown = {}
-    for place, record in enumerate(_records(config, split) if places else ()):
+    for place, record in enumerate(_records(dataset) if places else ()):
         if place not in places:
             continue
         with contextlib.suppress(stored_example.DamageError):
