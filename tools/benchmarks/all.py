@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import multiprocessing
 import statistics
-import time
 from collections.abc import Callable, Sequence
 
 from absl import flags
@@ -23,7 +22,7 @@ from slim_internal.ground import cli
 from slim_internal.ground.files import atomic
 from slim_internal.parts.reports import page
 from slim_internal.parts.reports import table as html_table
-from tools.benchmarks import contenders
+from tools.benchmarks import contenders, rates
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 3, "Least seconds of a row in a round.")
@@ -141,10 +140,7 @@ def _serve(prepare, connection) -> None:
         return
     connection.send("")
     while seconds := connection.recv():
-        done, start = 0, time.perf_counter()
-        while not done or time.perf_counter() - start < seconds:
-            done += work()
-        connection.send(done / (time.perf_counter() - start))
+        connection.send(rates.measure(work, seconds))
 
 
 @contextlib.contextmanager
@@ -170,22 +166,22 @@ def measure(group: str, rows: Sequence[Contender], rounds: int, seconds: float):
     """Returns a measurement of each row of a group."""
     with contextlib.ExitStack() as stack:
         started = [stack.enter_context(_started(row)) for row in rows]
-        rates: list[list[float]] = [[] for _ in rows]
+        measured: list[list[float]] = [[] for _ in rows]
         for _ in range(rounds):
             for number, (connection, problem) in enumerate(started):
                 if not problem:
                     connection.send(seconds)
-                    rates[number].append(connection.recv())
+                    measured[number].append(connection.recv())
     return [
         Measurement(
             group=group,
             name=row.name,
             rates=mine,
-            ratios=[one / other for one, other in zip(mine, rates[0] or mine, strict=False)],
+            ratios=[one / other for one, other in zip(mine, measured[0] or mine, strict=False)],
             problem=problem,
             bar=row.bar,
         )
-        for row, mine, (_, problem) in zip(rows, rates, started, strict=True)
+        for row, mine, (_, problem) in zip(rows, measured, started, strict=True)
     ]
 
 

@@ -11,13 +11,13 @@ one image at a time have batches of one. Rates depend on the machine, ratios les
 
 import contextlib
 import statistics
-import time
 from collections.abc import Sequence
 
 from absl import flags
 
 from slim_internal.ground import cli
 from slim_internal.ground.errors import UserError
+from tools.benchmarks import rates
 
 _BATCH = flags.DEFINE_integer("batch_size", 16, "Images in a batch.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds.", lower_bound=1)
@@ -26,11 +26,12 @@ _SECONDS = flags.DEFINE_float("seconds", 1, "Least seconds of a network in a rou
 
 def _rate(predictor, images, seconds: float) -> float:
     """Returns images a second, measured for some time."""
-    done, start = 0, time.perf_counter()
-    while done == 0 or time.perf_counter() - start < seconds:
+
+    def work() -> int:
         predictor.predict_all(images)
-        done += len(images)
-    return done / (time.perf_counter() - start)
+        return len(images)
+
+    return rates.measure(work, seconds)
 
 
 def measure(paths: Sequence[str], batch_size: int, rounds: int, seconds: float) -> list[tuple]:
@@ -57,7 +58,7 @@ def measure(paths: Sequence[str], batch_size: int, rounds: int, seconds: float) 
         for predictor in predictors:  # What is made at the first call does not count.
             predictor.predict_all(images)
             predictor.predict_all(images[:1])
-        rates = [
+        batches = [
             [_rate(predictor, images, seconds) for predictor in predictors] for _ in range(rounds)
         ]
         single = [
@@ -66,9 +67,9 @@ def measure(paths: Sequence[str], batch_size: int, rounds: int, seconds: float) 
         ]
     return [
         (
-            statistics.median(row[index] for row in rates),
+            statistics.median(row[index] for row in batches),
             statistics.median(row[index] for row in single),
-            statistics.median(row[index] / row[0] for row in rates),
+            statistics.median(row[index] / row[0] for row in batches),
         )
         for index in range(len(paths))
     ]
