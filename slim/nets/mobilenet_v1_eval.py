@@ -15,9 +15,10 @@ import sys
 if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+from nets.settings import MobilenetV1Settings
 from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
-from slim_internal.ground.settings import Settings, setting
+from slim_internal.ground.settings import setting
 
 FLAGS = cli.FLAGS
 
@@ -25,7 +26,7 @@ _VALIDATION_EXAMPLES = 50_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Measuring(Settings, subject="MobileNet v1"):
+class Measuring(MobilenetV1Settings, subject="MobileNet v1"):
     """The published flags."""
 
     checkpoint_dir: str = setting(
@@ -35,17 +36,10 @@ class Measuring(Settings, subject="MobileNet v1"):
         "", "Folder with the converted ImageNet.", required=True, common=True
     )
     eval_dir: str = setting("", "Folder for the results.", required=True, common=True)
-    quantize: bool = setting(False, "Simulate 8-bit arithmetic.", common=True)
-    depth_multiplier: float = setting(1.0, "Factor of the number of channels.", above=0)
-    image_size: int = setting(224, "Height and width of the images in pixels.", at_least=1)
-    num_classes: int = setting(
-        1001, "Classes to tell apart: 1001, or 1000 without the background.", at_least=1
-    )
     batch_size: int = setting(250, "Images that go through the network at once.", at_least=1)
     num_examples: int = setting(
         _VALIDATION_EXAMPLES, "Images to evaluate on, in whole batches.", at_least=1
     )
-    master: str = setting("", "Address of the TensorFlow server.")
 
 
 def eval_model() -> None:

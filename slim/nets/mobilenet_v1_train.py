@@ -18,9 +18,10 @@ import sys
 if not __package__:  # Run as a file, Python looks for modules beside it instead of in slim/.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+from nets.settings import MobilenetV1Settings
 from slim_internal.ground import cli
 from slim_internal.ground.cli import config_flags
-from slim_internal.ground.settings import Settings, setting
+from slim_internal.ground.settings import setting
 
 FLAGS = cli.FLAGS
 
@@ -31,7 +32,7 @@ _QUANT_DELAY = 250_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Training(Settings, subject="MobileNet v1"):
+class Training(MobilenetV1Settings, subject="MobileNet v1"):
     """The published flags."""
 
     checkpoint_dir: str = setting(
@@ -43,12 +44,6 @@ class Training(Settings, subject="MobileNet v1"):
     fine_tune_checkpoint: str = setting(
         "", "Checkpoint, or folder whose newest checkpoint is used, to start from.", common=True
     )
-    quantize: bool = setting(False, "Simulate 8-bit arithmetic.", common=True)
-    depth_multiplier: float = setting(1.0, "Factor of the number of channels.", above=0)
-    image_size: int = setting(224, "Height and width of the images in pixels.", at_least=1)
-    num_classes: int = setting(
-        1001, "Classes to tell apart: 1001, or 1000 without the background.", at_least=1
-    )
     batch_size: int = setting(64, "Images in each step.", at_least=1)
     number_of_steps: int | None = setting(
         None, "Global step at which to stop; none unless given.", at_least=1, common=True
@@ -56,7 +51,6 @@ class Training(Settings, subject="MobileNet v1"):
     log_every_n_steps: int = setting(100, "Steps between two progress lines.", at_least=1)
     save_interval_secs: int = setting(100, "Seconds between two checkpoints.", at_least=1)
     save_summaries_secs: int = setting(100, "Seconds between two summaries.", at_least=0)
-    master: str = setting("", "Address of the TensorFlow server.")
     ps_tasks: int = setting(0, "Number of parameter servers.", at_least=0)
     task: int = setting(0, "Number of this worker.", at_least=0)
 

@@ -22,3 +22,16 @@ class NetworkSettings(Settings, subject="Network"):
         " background class (VGG and ResNet v1 on ImageNet), where a checkpoint tells unless"
         " given.",
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MobilenetV1Settings(Settings, subject="MobileNet v1"):
+    """The flags that the published programs for MobileNet v1 on ImageNet share."""
+
+    quantize: bool = setting(False, "Simulate 8-bit arithmetic.", common=True)
+    depth_multiplier: float = setting(1.0, "Factor of the number of channels.", above=0)
+    image_size: int = setting(224, "Height and width of the images in pixels.", at_least=1)
+    num_classes: int = setting(
+        1001, "Classes to tell apart: 1001, or 1000 without the background.", at_least=1
+    )
+    master: str = setting("", "Address of the TensorFlow server.")
