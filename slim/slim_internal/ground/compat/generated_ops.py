@@ -8,14 +8,16 @@ else.
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
-from tensorflow.python.ops import gen_image_ops, gen_random_ops
+from tensorflow.python.ops import gen_image_ops, gen_math_ops, gen_nn_ops, gen_random_ops
 
 _MODULES = {
+    "conv2d": gen_nn_ops,
     "random_standard_normal": gen_random_ops,
     "random_uniform": gen_random_ops,
     "random_uniform_int": gen_random_ops,
     "truncated_normal": gen_random_ops,
     "sample_distorted_bounding_box_v2": gen_image_ops,
+    "select_v2": gen_math_ops,
 }
 
 stateless_sample_distorted_bounding_box = gen_image_ops.stateless_sample_distorted_bounding_box

@@ -1,5 +1,6 @@
 """The graph of a training step: input, clones of the network, losses, gradients, update."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from deployment import model_deploy, precision, sessions
 from nets import nets_factory
 from nets.network import Network
 from preprocessing import augmentations, preprocessing_factory
-from slim_internal.ground.compat import batch_norm, slim, tf
+from slim_internal.ground.compat import batch_norm, gpu_operations, slim, tf
 from slim_internal.parts.checkpoints.restore import in_scopes
 from slim_internal.parts.inference import describe
 from slim_internal.parts.input_pipeline import batches as input_pipeline
@@ -264,8 +265,13 @@ def _clones(
         return _CloneOutputs(end_points, tf.reduce_mean(tf.cast(right, tf.float32)))
 
     scopes = train_config.scopes(config.trainable_scopes)
-    with batch_norm.inference_where(
-        lambda name: config.freeze_batch_norm and bool(scopes) and not in_scopes(name, scopes)
+    # Simulated 8 bits look for the operations as TensorFlow builds them.
+    for_gpu = sessions.gpus() and not config.clone_on_cpu and config.quantize_delay < 0
+    with (
+        batch_norm.inference_where(
+            lambda name: config.freeze_batch_norm and bool(scopes) and not in_scopes(name, scopes)
+        ),
+        gpu_operations.fast() if for_gpu else contextlib.nullcontext(),
     ):
         return model_deploy.create_clones(deployment, model_fn)
 

@@ -9,7 +9,7 @@ from deployment import precision, sessions
 from nets import nets_factory
 from slim_internal.ground.compat import tf
 from slim_internal.parts.checkpoints import latest
-from slim_internal.programs.training import train
+from slim_internal.programs.training import graph, train
 from slim_internal.programs.training.settings import TrainConfig
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
 
@@ -51,3 +51,14 @@ def test_a_run_goes_on_at_another_precision(run, caplog):
     saved = run(5, precision.Precision(tf.float16))
     assert saved["good_steps"] == 3
     assert not set(precision.STATE) & set(run(6))
+
+
+@pytest.mark.parametrize("gpus", [(), ("GPU 0",)])
+def test_dropout_is_built_for_the_device(gpus, monkeypatch, tmp_path):
+    monkeypatch.setattr(sessions, "gpus", lambda: gpus)
+    dataset = tiny_dataset.write(str(tmp_path), 32, num_classes=4)
+    with tf.Graph().as_default() as built:
+        config = TrainConfig(train_dir="unused", dataset_dir="unused", model_name="cifarnet")
+        graph.build(config, nets_factory.get_network("cifarnet"), dataset, 0)
+    names = [op.name for op in built.get_operations() if op.type == "SelectV2"]
+    assert any("dropout" in name for name in names) != bool(gpus)
