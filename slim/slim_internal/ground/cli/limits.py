@@ -13,6 +13,8 @@ from slim_internal.ground.progress import human_bytes
 _TENSORFLOW = 1536 << 20
 _OUT_OF_MEMORY = (
     *("cannot allocate memory", "failed to map segment", "returned null without"),
+    # What Python says where a library of C failed and could not even say so.
+    "error return without exception",
     *("can't start new thread", "bad_alloc", "bad alloc"),
 )
 
@@ -24,7 +26,7 @@ def require_room_for_tensorflow() -> None:
       UserError: `ulimit -v` allows too little.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < _TENSORFLOW:
+    if _is_limited() and limit < _TENSORFLOW:
         raise UserError(
             f"TensorFlow needs at least {human_bytes(_TENSORFLOW)} of address space; ulimit -v"
             f" allows {human_bytes(limit)}. Raise it: ulimit -v unlimited."
@@ -35,6 +37,12 @@ def is_out_of_memory(error: Exception) -> bool:
     """Returns whether Python or a library says that it gets no more memory, or no more threads."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(text in said for text in _OUT_OF_MEMORY)
+
+
+def _is_limited() -> bool:
+    """Returns whether memory is limited; imports then fail in the oddest ways."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return limit != resource.RLIM_INFINITY
 
 
 @contextlib.contextmanager
@@ -48,13 +56,14 @@ def loading_explained() -> Iterator[None]:
         yield
     except Exception as error:
         said = str(error)
-        if is_out_of_memory(error):
-            raise UserError(
-                "Too little memory to load TensorFlow. End other programs, or raise ulimit -v."
-            ) from error
         if os.strerror(errno.EMFILE) in said:
             files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             raise UserError(
                 f"Too many open files: ulimit -n allows {files}. Raise it: ulimit -n 1024."
+            ) from error
+        unclear = _is_limited() and not isinstance(error, ModuleNotFoundError)
+        if unclear or is_out_of_memory(error):
+            raise UserError(
+                "Too little memory to load TensorFlow. End other programs, or raise ulimit -v."
             ) from error
         raise

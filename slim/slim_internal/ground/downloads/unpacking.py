@@ -38,6 +38,10 @@ _DEEPEST = 64
 # The end of a zip: signature, 6 bytes, number of members, bytes and place of their list, and a
 # comment.
 _ZIP_END = struct.Struct("<4s6xHII2x")
+# The end of one that may be large stands before it: signature, 28 bytes, number of members, bytes
+# and place of their list; and between them so many bytes that say where.
+_ZIP64_END = struct.Struct("<4s28xQQ8x")
+_ZIP64_LOCATOR = 20
 _LONGEST_COMMENT = (1 << 16) - 1
 _LONGEST_ZIP_LIST = 64 << 20
 _TAR_KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
@@ -231,8 +235,10 @@ def _unpack_tar(file: io.BufferedIOBase, directory: str, limits: _Limits) -> Non
                     raise _RefusedError(f"its member {member.name!r} is no regular file or folder")
                 name = limits.admit(member.name, member.size, member.isdir())
                 _write(directory, name, archive.extractfile(member))
-    except (tarfile.TarError, RecursionError, ValueError) as error:
+    except tarfile.TarError as error:
         raise _RefusedError(f"it is damaged or no tar, tar.gz or zip ({error})") from error
+    except (OverflowError, RecursionError, ValueError) as error:
+        raise _RefusedError("it is damaged (one of its headers makes no sense)") from error
     if guarded.last != _END_MARKER:
         raise _RefusedError("it is damaged or cut short (the end marker is missing)")
     # Only at its very end does a gzip file show whether it was whole.
@@ -256,21 +262,30 @@ def _unpack_zip(file: BinaryIO, directory: str, limits: _Limits) -> None:
             members = [(member, _admit_zipped(member, limits)) for member in archive.infolist()]
             for member, name in members:
                 source = None if _is_folder(member) else _open_zipped(archive, member)
-                _write(directory, name, source)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+                if _write(directory, name, source) != member.file_size:
+                    raise _RefusedError(f"it is damaged (the length of {name!r} differs)")
+    except UnicodeDecodeError as error:
+        raise _RefusedError("it is damaged (the name of a member is not UTF-8)") from error
+    except (zipfile.BadZipFile, NotImplementedError, OverflowError, RuntimeError) as error:
         raise _RefusedError(f"it is damaged or encrypted ({error})") from error
 
 
 def _count_zipped(file: BinaryIO) -> int:
     """Returns the number of members that the end of a zip tells."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _LONGEST_COMMENT - _ZIP_END.size))
+    ends = _ZIP64_END.size + _ZIP64_LOCATOR + _ZIP_END.size
+    file.seek(max(0, size - _LONGEST_COMMENT - ends))
     tail = file.read()
     file.seek(0)
     place = tail.rfind(b"PK\5\6")
     if place < 0 or len(tail) - place < _ZIP_END.size:
         raise _RefusedError("it is damaged or truncated (its end is missing)")
     _, count, length, _ = _ZIP_END.unpack_from(tail, place)
+    if place >= _ZIP64_LOCATOR and tail[place - _ZIP64_LOCATOR :].startswith(b"PK\6\7"):
+        place -= _ZIP64_LOCATOR + _ZIP64_END.size
+        if place < 0 or not tail[place:].startswith(b"PK\6\6"):
+            raise _RefusedError("it is damaged (its end for large archives is missing)")
+        _, count, length = _ZIP64_END.unpack_from(tail, place)
     if length > _LONGEST_ZIP_LIST:
         raise _RefusedError("its list of members is too long")
     return count
@@ -293,8 +308,10 @@ def _open_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]
         return archive.open(member)
 
 
-def _write(directory: str, name: str, source: IO[bytes] | None) -> None:
-    """Writes a member, a folder if it has no source; of its header nothing but the name counts.
+def _write(directory: str, name: str, source: IO[bytes] | None) -> int:
+    """Writes a member, a folder if it has no source, and returns its length in bytes.
+
+    Of its header nothing but the name counts.
 
     The filters of tarfile, which would keep owners and modes out too, are not in Python before
     3.11.4, and have holes before 3.11.13.
@@ -305,6 +322,8 @@ def _write(directory: str, name: str, source: IO[bytes] | None) -> None:
         with source, open(path, "xb") as file:
             while chunk := _read(source):
                 file.write(chunk)
+            return file.tell()
+    return 0
 
 
 def _read(source: IO[bytes]) -> bytes:

@@ -107,6 +107,7 @@ FAILURES = {
     "map": (ImportError("lib.so: failed to map segment from shared object"), "Too little memory"),
     "allocate": (ImportError("lib.so: Cannot allocate memory"), "Too little memory"),
     "python": (SystemError("<f> returned NULL without setting an exception"), "Too little memory"),
+    "python without a word": (SystemError("error return without exception set"), "Too little"),
     "memory": (MemoryError(), "Too little memory"),
     "threads": (RuntimeError("can't start new thread"), "Too little memory"),
     "C++": (RuntimeError("std::bad_alloc"), "Too little memory"),
@@ -129,3 +130,25 @@ def test_loading_that_fails_for_want_of_something(error, message):
 def test_other_failures_stay_what_they_are():
     with pytest.raises(ImportError, match="No module"):
         load(ImportError("No module named 'tensorflow'"))
+
+
+LIMITED = """
+from slim_internal.ground.cli import limits
+with limits.loading_explained():
+    raise {error}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not keep to the limit")
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("AttributeError('half a module')", "UserError: Too little memory to load TensorFlow."),
+        ("OSError(24, 'Too many open files')", "UserError: Too many open files: ulimit -n"),
+        ("ModuleNotFoundError('No module named x')", "ModuleNotFoundError: No module named x"),
+    ],
+)
+def test_what_else_fails_while_memory_is_limited(error, message):
+    process = start_limited(LIMITED.format(error=error), 4096)
+    _, errors = process.communicate(timeout=60)
+    assert message in errors.splitlines()[-1]

@@ -5,6 +5,7 @@ import io
 import os
 import random
 import shutil
+import struct
 import tarfile
 import zipfile
 
@@ -56,7 +57,17 @@ FORMATS = {
     "zip_lzma": lambda: zip_bytes(GOOD.items(), zipfile.ZIP_LZMA),
     "zip_bzip2": lambda: zip_bytes(GOOD.items(), zipfile.ZIP_BZIP2),
     "zip_with_folders": lambda: zip_bytes([("top/", b"", 0o40755), *GOOD.items()]),
+    "zip_for_large_archives": lambda: _with_large_end(zip_bytes(GOOD.items())),
 }
+
+
+def _with_large_end(content: bytes) -> bytes:
+    """A zip with the end that archives of many members or bytes have."""
+    place = content.rindex(b"PK\5\6")
+    count, _, length, start = struct.unpack_from("<HHII", content, place + 8)
+    end = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, start)
+    end += struct.pack("<4sIQI", b"PK\6\7", 0, place, 1)
+    return content[:place] + end + b"PK\5\6" + bytes(4) + b"\xff" * 12 + bytes(2)
 
 
 def _halves(content: bytes) -> tuple[bytes, bytes]:
@@ -238,6 +249,12 @@ NONSENSE = {
 }
 
 
+@pytest.mark.parametrize("digits", [20, 5000])
+def test_refuses_an_extended_header_of_a_length_of_many_digits(place, digits):
+    header = tar_header("XHDTYPE", b"9" * digits + b" path=x\n")
+    refuse(place, header + tar_header("REGTYPE", b"1") + bytes(1024), "makes no sense")
+
+
 @pytest.mark.parametrize("header", NONSENSE.values(), ids=NONSENSE)
 def test_refuses_extended_headers_that_make_no_sense(place, header):
     refuse(place, tar_bytes([("a", bytes(600), {"pax_headers": header})]), "damaged")
@@ -316,6 +333,32 @@ def test_refuses_a_zip_with_another_number_of_members(place, change):
     place_of_count = content.rindex(b"PK\5\6") + 10
     content[place_of_count] += change
     refuse(place, bytes(content), "number of its members differs")
+
+
+# Bytes to write into the list of a zip, at a place behind the signature: of the size, of the name.
+ZIP_LISTS = {
+    "longer_than_it_is": ("a", 24, b"\x09", "the length of 'a' differs"),
+    "shorter_than_it_is": ("a", 24, b"\x01", "Bad CRC-32"),
+    "folder_of_bytes": ("a/", 24, b"\x05", "the length of 'a' differs"),
+    "name_not_utf_8": ("caf\u00e9", 46, b"\xff", "name of a member is not UTF-8"),
+    "unknown_compression": ("a", 10, b"\x09", "compression method is not supported"),
+}
+
+
+@pytest.mark.parametrize(("name", "offset", "value", "message"), ZIP_LISTS.values(), ids=ZIP_LISTS)
+def test_refuses_a_zip_whose_list_is_wrong(place, name, offset, value, message):
+    content = bytearray(zip_bytes([("z", b"1"), (name, b"12345")]))
+    start = content.rindex(b"PK\1\2") + offset
+    content[start : start + 1] = value
+    refuse(place, bytes(content), message)
+
+
+def test_refuses_a_zip_whose_end_for_large_archives_is_wrong(place):
+    content = _with_large_end(zip_bytes(GOOD.items()))
+    refuse(place, content.replace(b"PK\6\6", b"PK\6\5"), "end for large archives is missing")
+    at = content.index(b"PK\6\6") + 24
+    greedy = content[:at] + struct.pack("<QQ", 2**60, 2**60) + content[at + 16 :]
+    refuse(place, greedy, "more members")
 
 
 def test_refuses_members_behind_the_end_marker(place):
