@@ -9,6 +9,7 @@ from deployment import precision, sessions
 from deployment.settings import PrecisionSettings
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
+from tests import made_up_gpu
 
 GPU = ("GPU 0 (H100)",)
 BFLOAT16 = precision.Precision(tf.bfloat16)
@@ -70,18 +71,22 @@ def test_session_settings():
     assert precision.FLOAT32.configure(tf.ConfigProto()) == tf.ConfigProto()
 
 
-def run(chosen, steps):
-    """Trains two convolutions; returns the losses and the graphs that TensorFlow made of a step."""
-    metadata = tf.RunMetadata()
+def build(chosen):
+    """Builds a training step of two convolutions; returns the loss and the step."""
     images = np.random.RandomState(0).rand(8, 12, 12, 3).astype(np.float32)
+    tf.set_random_seed(1)
+    net = tf.constant(images)
+    for width in (16, 4):
+        net = slim.conv2d(net, width, 3, padding="VALID")
+    loss = tf.reduce_mean(tf.square(net - tf.constant(images[:, 2:-2, 2:-2, :1])))
+    return loss, chosen.scaled(tf.train.GradientDescentOptimizer(0.02)).minimize(loss)
+
+
+def run(chosen, steps):
+    """Trains; returns the losses and the graphs that TensorFlow made of a step."""
+    metadata = tf.RunMetadata()
     with tf.Graph().as_default():
-        tf.set_random_seed(1)
-        net = tf.constant(images)
-        for width in (16, 4):
-            net = slim.conv2d(net, width, 3, padding="VALID")
-        loss = tf.reduce_mean(tf.square(net - tf.constant(images[:, 2:-2, 2:-2, :1])))
-        optimizer = chosen.scaled(tf.train.GradientDescentOptimizer(0.02))
-        step = optimizer.minimize(loss)
+        loss, step = build(chosen)
         with tf.Session(config=chosen.configure(tf.ConfigProto())) as session:
             session.run(tf.global_variables_initializer())
             options = tf.RunOptions(output_partition_graphs=True)
@@ -90,6 +95,17 @@ def run(chosen, steps):
             dtypes = {variable.dtype.base_dtype for variable in tf.trainable_variables()}
     assert dtypes == {tf.float32}
     return losses, metadata
+
+
+@pytest.mark.parametrize("dtype", [None, tf.float16])
+def test_a_gpu_convolves_in_the_smaller_type(dtype):
+    chosen = precision.Precision(dtype)
+    with tf.Graph().as_default(), tf.device(made_up_gpu.DEVICE):
+        _, step = build(chosen)
+        graph = made_up_gpu.optimized(step, (), chosen.configure(tf.ConfigProto()))
+    types = [node.attr["T"].type for node in graph.node if "Conv2D" in node.op]
+    assert len(types) >= 5  # Two forward, two to the weights, one to the activations between.
+    assert set(types) == {(dtype or tf.float32).as_datatype_enum}
 
 
 def test_bfloat16_casts_and_agrees(caplog):

@@ -5,13 +5,10 @@ import contextlib
 
 import numpy as np
 import pytest
-from tensorflow.core.protobuf import device_properties_pb2
-from tensorflow.python.grappler import cluster, tf_optimizer
 
 from slim_internal.ground.compat import gpu_operations, slim, tf
 from slim_internal.parts.input_pipeline import stateless_random
-
-_GPU = "/job:localhost/replica:0/task:0/device:GPU:0"
+from tests import made_up_gpu
 
 
 def _as_built():
@@ -22,7 +19,7 @@ def _network(built, head="VALID"):
     """Builds a head like VGG's, with dropout between convolutions; returns loss and gradients."""
     images = tf.constant(np.random.RandomState(0).rand(3, 9, 9, 2), tf.float32)
     tf.set_random_seed(5)
-    with built(), stateless_random.draws(1, tf.constant(7)), tf.device(_GPU):
+    with built(), stateless_random.draws(1, tf.constant(7)), tf.device(made_up_gpu.DEVICE):
         net = slim.conv2d(images, 4, 3, padding="VALID", scope="conv1")
         net = slim.dropout(net, 0.5, scope="dropout1")
         net = slim.conv2d(net, 6, 7, padding=head, scope="fc6")
@@ -31,39 +28,24 @@ def _network(built, head="VALID"):
         return [loss, *tf.gradients(loss, tf.trainable_variables())]
 
 
-def _optimized_for_a_gpu():
-    """Returns the operations of the default graph after the pass that chooses cuDNN's layout."""
-    properties = device_properties_pb2.DeviceProperties(
-        type="GPU", frequency=1000, num_cores=60, environment={"architecture": "7"}
-    )
-    machine = cluster.Cluster(
-        devices=[device_properties_pb2.NamedDevice(name=_GPU, properties=properties)]
-    )
-    options = tf.ConfigProto()
-    options.graph_options.rewrite_options.optimizers.append("layout")
-    options.graph_options.rewrite_options.min_graph_nodes = -1
-    options.graph_options.rewrite_options.fail_on_optimizer_errors = True
-    graph = tf_optimizer.OptimizeGraph(options, tf.train.export_meta_graph(), cluster=machine)
-    return collections.Counter((node.op, node.attr["data_format"].s) for node in graph.node)
-
-
-def _train_on(tensors):
+def _laid_out(tensors):
+    """Returns the operations of a step, by layout, after the pass that chooses cuDNN's."""
     pairs = zip(tensors[1:], tf.trainable_variables(), strict=True)
     step = tf.train.GradientDescentOptimizer(0.1).apply_gradients(pairs)
-    tf.add_to_collection("train_op", step)
+    graph = made_up_gpu.optimized(step, ["layout"])
+    return collections.Counter((node.op, node.attr["data_format"].s) for node in graph.node)
 
 
 class TestLayout:
     def test_tensorflow_gives_up_on_its_own_dropout(self):
         with tf.Graph().as_default():
-            _train_on(_network(_as_built))
+            tensors = _network(_as_built)
             with pytest.raises(tf.errors.InvalidArgumentError, match=r"dropout.*SelectV2"):
-                _optimized_for_a_gpu()
+                _laid_out(tensors)
 
     def test_turns_all_convolutions_around(self):
         with tf.Graph().as_default():
-            _train_on(_network(gpu_operations.fast))
-            found = _optimized_for_a_gpu()
+            found = _laid_out(_network(gpu_operations.fast))
         assert found[("Conv2D", b"NCHW")] == 1  # fc6 is a product.
         assert found[("Conv2DBackpropFilter", b"NCHW")] == 1
         assert found[("BiasAddGrad", b"NCHW")] == 2
