@@ -5,6 +5,7 @@ train. `resolve` tells from the settings, or from TF_CONFIG, which process of wh
 """
 
 import dataclasses
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ from slim_internal.ground.errors import UserError, unknown
 
 JOBS = ("ps", "worker")
 
-_ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})")
+_ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[(?P<ipv6>[0-9a-fA-F:.]+)\]):(?P<port>[0-9]{1,5})")
 _GRPC = "grpc://"
+_SHOWN = 500  # Characters of TF_CONFIG in a message.
 _EXAMPLE = "ps=host0:2222;worker=host1:2222,host2:2222"
 _TITLES = {"ps": "Parameter server", "worker": "Worker"}
 
@@ -85,7 +87,10 @@ def split_address(address: str) -> tuple[str, int]:
     match = _ADDRESS.fullmatch(address)
     if not match or not 0 < int(match["port"]) < 65536:
         raise ValueError(address)
-    return match["host"].strip("[]"), int(match["port"])
+    if match["ipv6"]:
+        return str(ipaddress.IPv6Address(match["ipv6"])), int(match["port"])
+    match["host"].encode("idna")  # As looking it up does; raises a ValueError of its own.
+    return match["host"].lower(), int(match["port"])
 
 
 def split_grpc(address: str) -> tuple[str, int]:
@@ -106,6 +111,7 @@ def parse(text: str) -> dict[str, tuple[str, ...]]:
       UserError: It is written otherwise than `_EXAMPLE`.
     """
     jobs: dict[str, tuple[str, ...]] = {}
+    text = _in_one_line(text)
     for part in filter(None, map(str.strip, text.split(";"))):
         job, equals, addresses = part.partition("=")
         if not equals:
@@ -115,6 +121,8 @@ def parse(text: str) -> dict[str, tuple[str, ...]]:
         if job in jobs:
             raise UserError(f"--cluster={text}: job {job} is listed twice.")
         jobs[job] = tuple(address.strip() for address in addresses.split(","))
+    if text and not jobs:
+        raise UserError(f"--cluster={text}: names no worker; write {_EXAMPLE}.")
     return _checked(jobs, f"--cluster={text}")
 
 
@@ -183,7 +191,9 @@ def _jobs(settings, environment) -> tuple[dict[str, tuple[str, ...]], str, int]:
             raise UserError("--job_name is required with --cluster: ps or worker.")
         job = "worker"
     if jobs and job not in jobs:
-        raise UserError(f"--job_name={job}: --cluster={settings.cluster} has no such job.")
+        raise UserError(
+            f"--job_name={job}: --cluster={_in_one_line(settings.cluster)} has no such job."
+        )
     return jobs, job or "worker", settings.task
 
 
@@ -191,49 +201,79 @@ def _from_environment(text: str, settings) -> tuple[dict[str, tuple[str, ...]], 
     """Returns what TF_CONFIG says; its chief is the first worker."""
     try:
         said = json.loads(text)
-        jobs = {job: tuple(map(str, addresses)) for job, addresses in said["cluster"].items()}
-        job, task = str(said["task"]["type"]), int(said["task"]["index"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        if error.args == ("cluster",):  # It says nothing of a cluster.
+        if "cluster" not in said.keys():  # noqa: SIM118 (A list has no keys.)
             return {}, "worker", settings.task
+        jobs = {job: _texts(addresses) for job, addresses in said["cluster"].items()}
+        job, task = str(said["task"]["type"]), _index(said["task"]["index"])
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise UserError(
             'TF_CONFIG must be {"cluster": {"ps": [...], "worker": [...]}, "task": {"type":'
-            f' "worker", "index": 0}}}}; got {text}.'
+            f' "worker", "index": 0}}}}; got {_in_one_line(text)[:_SHOWN]}.'
         ) from error
+    given = jobs.get(job, ())
     chiefs = jobs.pop("chief", jobs.pop("master", ()))
     if chiefs:
         jobs["worker"] = (*chiefs, *jobs.get("worker", ()))
     jobs.pop("evaluator", None)
-    if job in ("chief", "master"):
-        job = "worker"
-    elif job == "worker":
-        task += len(chiefs)
-    if settings.job_name:
-        job, task = settings.job_name, settings.task
-    jobs = _checked(jobs, "TF_CONFIG")
-    if job not in jobs:
+    jobs = _checked({job: addresses for job, addresses in jobs.items() if addresses}, "TF_CONFIG")
+    if settings.job_name or "task" in settings.given:
+        return jobs, settings.job_name or "worker", settings.task
+    if job not in (*jobs, "chief", "master"):
         raise unknown("task type in TF_CONFIG", job, jobs)
-    return jobs, job, task
+    if not 0 <= task < len(given):
+        raise UserError(
+            f"TF_CONFIG: the index of a task of {job} must be at least 0 and below {len(given)},"
+            f" the number of its addresses; got {task}."
+        )
+    if job == "worker":
+        task += len(chiefs)
+    return jobs, "ps" if job == "ps" else "worker", task
+
+
+def _texts(addresses: Any) -> tuple[str, ...]:
+    """Returns the addresses of a job in TF_CONFIG.
+
+    Raises:
+      TypeError: It is no list.
+    """
+    if not isinstance(addresses, list):
+        raise TypeError(addresses)
+    return tuple(map(str, addresses))
+
+
+def _index(said: Any) -> int:
+    """Returns the number of a task in TF_CONFIG, which may stand there as text.
+
+    Raises:
+      ValueError: It is no whole number.
+    """
+    if isinstance(said, bool | float):
+        raise ValueError(said)
+    return int(said)
 
 
 def _checked(jobs: dict[str, tuple[str, ...]], what: str) -> dict[str, tuple[str, ...]]:
-    seen = set()
+    places = set()
     for job, addresses in jobs.items():
         if job not in JOBS:
             raise unknown(f"job in {what}:", job, JOBS)
         for address in addresses:
             try:
-                split_address(address)
+                place = split_address(address)
             except ValueError:
                 raise UserError(
                     f"{what}: {address!r} is not HOST:PORT with a port of 1 to 65535."
                 ) from None
-            if address in seen:
+            if place in places:
                 raise UserError(f"{what}: {address} is listed twice.")
-            seen.add(address)
-    if jobs and "worker" not in jobs:
+            places.add(place)
+    if "worker" not in jobs and (jobs or what == "TF_CONFIG"):
         raise UserError(f"{what}: names no worker; write {_EXAMPLE}.")
     return jobs
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _check_master(settings) -> None:

@@ -10,6 +10,7 @@ from slim_internal.ground.errors import UserError
 
 _CLUSTER = "ps=a:1;worker=b:1,c:2"
 _WORKERS = "worker=b:1,c:2"
+_TASK = '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "%s", "index": %s}}'
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ def test_alone_without_a_cluster():
     ("type_", "index", "expected"),
     [("ps", 0, ("ps", 0)), ("chief", 0, ("worker", 0)), ("worker", 1, ("worker", 2))],
 )
-def test_tf_config(type_, index, expected):
+def test_tf_config(monkeypatch, type_, index, expected):
     jobs = {"ps": ["a:1"], "chief": ["b:1"], "worker": ["c:1", "d:1"], "evaluator": ["e:1"]}
     text = json.dumps({"cluster": jobs, "task": {"type": type_, "index": index}})
     role = _role({"TF_CONFIG": text})
@@ -61,6 +62,8 @@ def test_tf_config(type_, index, expected):
     assert role.text() == "ps=a:1;worker=b:1,c:1,d:1"
     assert _role({"TF_CONFIG": text}, cluster=_CLUSTER, job_name="ps").num_workers == 2
     assert _role({"TF_CONFIG": "{}"}) is None
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert _role({"TF_CONFIG": text}, task=2).task == 2  # Flags count more.
 
 
 def test_names_of_the_other_processes():
@@ -91,6 +94,18 @@ def test_names_of_the_other_processes():
         ({"cluster": "ps=a;worker=b:1"}, "'a' is not HOST:PORT with a port of 1 to 65535"),
         ({"cluster": "ps=a:70000;worker=b:1"}, "'a:70000' is not HOST:PORT"),
         ({"cluster": "ps=a:1;worker=a:1"}, "a:1 is listed twice"),
+        ({"cluster": "worker=a:1,A:01"}, "A:01 is listed twice"),
+        ({"cluster": "worker=[::1]:1,[0::0:1]:1"}, r"\[0::0:1\]:1 is listed twice"),
+        ({"cluster": "worker=[:]:1"}, r"'\[:\]:1' is not HOST:PORT"),
+        ({"cluster": "worker=a..b:1"}, "'a..b:1' is not HOST:PORT"),
+        ({"cluster": "worker=a:２"}, "'a:２' is not HOST:PORT"),
+        ({"cluster": "worker=a:1\nps=b:1"}, "'a:1 ps=b:1' is not HOST:PORT"),
+        ({"cluster": "worker=a:1;\nps=b:1", "job_name": "ps", "task": 1}, "below 1, the number"),
+        (
+            {"cluster": "worker=a:1;\n", "job_name": "ps"},
+            "--job_name=ps: --cluster=worker=a:1; has",
+        ),
+        ({"cluster": " ; "}, "--cluster=;: names no worker"),
         ({"cluster": "ps=a:1;ps=b:1"}, "job ps is listed twice"),
         ({"cluster": "ps=a:1", "job_name": "ps"}, "names no worker"),
         ({"cluster": "ps=a:1;workr=b:1"}, "'workr'. Did you mean 'worker'"),
@@ -136,6 +151,15 @@ def test_impossible_cluster_is_one_line(settings, message):
     [
         ("ps=a:1", "TF_CONFIG must be"),
         ("[]", "TF_CONFIG must be"),
+        ("[" * 100_000, "TF_CONFIG must be"),
+        ('{"cluster":\n{}}', r'got {"cluster": {}}\.'),
+        ('{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}', "must be"),
+        ('{"cluster": {"worker": []}, "task": {"type": "worker", "index": 0}}', "names no worker"),
+        (_TASK % ("worker", "1.5"), "TF_CONFIG must be"),
+        (_TASK % ("worker", "true"), "TF_CONFIG must be"),
+        (_TASK % ("worker", "1e999"), "TF_CONFIG must be"),
+        (_TASK % ("worker", "-1"), "index of a task of worker must be at least 0 and below 1"),
+        (_TASK % ("chief", "1"), "index of a task of chief must be at least 0 and below 1"),
         ('{"cluster": {"worker": ["a:1"]}}', "TF_CONFIG must be"),
         (
             '{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}',
