@@ -26,7 +26,7 @@ _PROSE = re.sub(r"^```.*?^```", "", _TEXT, flags=re.DOTALL | re.MULTILINE)
 _INLINE = [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", _PROSE)]
 _COMMANDS = "".join(_BLOCKS).replace("\\\n", " ").splitlines() + _INLINE
 _START = re.compile(
-    r"(?:tools/)?bazel run //slim:(?!NAME)(\w+)(?: -- )?"
+    r"(?:tools/)?bazel run (?:--config=\w+ )?//slim:(?!NAME)(\w+)(?: -- )?"
     r"|bazel-bin/slim/(\w+) "
     r"|cd slim && \S*python (\w+)\.py ?"
     r"|\S*python slim/(?!NAME)(\w+)\.py ?"

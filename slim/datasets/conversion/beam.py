@@ -1,13 +1,15 @@
 """Writes shards in a pipeline of Apache Beam: one element per shard.
 
-The workers need this library on their import path, and inputs and output on a file system that all
-of them see. What each has finished it notes beside the shards, so that a pipeline that fails loses
-nothing.
+The workers need this library on their import path (those of this machine find it), and inputs and
+output on a file system that all of them see. What each has finished it notes beside the shards, so
+that a pipeline that fails loses nothing.
 """
 
 import dataclasses
 import importlib
 import json
+import logging
+import os
 import pathlib
 import shlex
 import shutil
@@ -21,6 +23,8 @@ from slim_internal.ground.files import atomic
 
 # Folder of the dataset in which workers note what they have finished, while the pipeline runs.
 NOTES = ".beam"
+
+_LIBRARY = pathlib.Path(__file__).resolve().parents[2]
 
 
 def carrier(runner: str, arguments: str) -> write.Carrier | None:
@@ -42,8 +46,9 @@ def carrier(runner: str, arguments: str) -> write.Carrier | None:
         pipeline_options = importlib.import_module("apache_beam.options.pipeline_options")
     except ImportError as error:
         raise UserError(
-            "--runner=beam needs Apache Beam, in an environment of its own: pip install"
-            f" --require-hashes -r third_party/python/beam.lock ({error})."
+            "--runner=beam needs Apache Beam: with Bazel, --config=beam; else, in an environment of"
+            " its own, pip install --require-hashes -r third_party/python/beam.lock"
+            f" ({error})."
         ) from error
     try:
         words = shlex.split(arguments)
@@ -57,7 +62,11 @@ def carrier(runner: str, arguments: str) -> write.Carrier | None:
 
 
 def _carry(folder: pathlib.Path, shards: list[PlannedShard], options) -> Iterator[manifest.Shard]:
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)  # It tells of each channel.
     apache_beam = importlib.import_module("apache_beam")
+    # For workers that are processes of this machine.
+    path = [str(_LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path)
     notes = folder.resolve() / NOTES
     shutil.rmtree(notes, ignore_errors=True)  # Of a run that was killed; the journal knows more.
     notes.mkdir()
@@ -73,8 +82,15 @@ def _carry(folder: pathlib.Path, shards: list[PlannedShard], options) -> Iterato
         yield manifest.Shard.from_json(json.loads(note.read_bytes()))
     shutil.rmtree(notes)
     if failure:
-        reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
-        raise UserError(f"The pipeline failed: {reason}. Run again to continue.") from failure
+        raise UserError(
+            f"The pipeline failed: {_reason(failure)}. Run again to continue."
+        ) from failure
+
+
+def _reason(failure: Exception) -> str:
+    """Returns what went wrong in one line; that of a worker comes with a traceback before it."""
+    lines = str(failure).strip().splitlines() or [type(failure).__name__]
+    return lines[-1 if lines[0].startswith("Traceback") else 0].rstrip(".")
 
 
 def _write(planned: PlannedShard, folder: str) -> None:
