@@ -35,7 +35,7 @@ EXAMPLES, SHARDS, RECORD_BYTES = 1_281_167, 1024, 115_000
 IMAGE_SECONDS = {"Inception": 2080e-6, "VGG": 1770e-6}
 _PREPROCESSING = {"resnet_v1_50": "VGG", "vgg_16": "VGG"}
 WINDOW_BYTES, WINDOWS = 128 << 20, 3  # See parts/input_pipeline/order.py.
-RESUMED_STEP = 100_000
+RESUMED_STEP, RESUMED_NETWORK = 100_000, "resnet_v1_50"
 COUNTING_SECONDS = 0.3  # Measured: `order._places` over all records of ImageNet.
 
 _ROW = re.compile(r"^\| (\w+) \| \d+ \| \d+ \| ([\d,]+) \|", re.MULTILINE)
@@ -82,6 +82,18 @@ def _gradients(counts: Mapping[str, int]) -> Iterator[str]:
     yield from _table(heads, rows)
 
 
+def _exchanges(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yields how long the gradients of each network travel."""
+    rows = []
+    for name, count in counts.items():
+        row = [name, f"{4 * count / 1e6:,.1f} MB"]
+        for speed in LINKS.values():
+            times = (1000 * all_reduce_bytes(4 * count, n) / speed for n in WORKERS)
+            row.append(" / ".join(f"{time:,.1f}" for time in times))
+        rows.append(row)
+    yield from _table(["network", "gradients", *LINKS], rows)
+
+
 def _servers(counts: Mapping[str, int]) -> Iterator[str]:
     """Yields how many parameter servers keep up with the workers."""
     heads = ["network", *(f"{workers} workers" for workers in WORKERS)]
@@ -106,14 +118,27 @@ def _input() -> Iterator[str]:
 
 
 def _resuming() -> Iterator[str]:
-    """Yields how long it takes to read one window, which is all that resuming reads first."""
+    """Yields what shuffling holds in memory, and what is read before a run that continues goes on.
+
+    The last worker reads the batches of all others before its own.
+    """
     window = WINDOW_BYTES / RECORD_BYTES
-    rows = [[disk, _seconds(WINDOW_BYTES / speed)] for disk, speed in DISKS.items()]
+    batch, _ = MEASURED[RESUMED_NETWORK]
     yield from _paragraph(
         f"A window holds {window:,.0f} records of ImageNet, 128 MiB; at most {WINDOWS} are in"
-        f" memory, {WINDOWS * WINDOW_BYTES / 2**20:,.0f} MiB a worker. Reading one takes:"
+        f" memory, {WINDOWS * WINDOW_BYTES / 2**20:,.0f} MiB a worker, however many there are."
     )
-    yield from _table(["disk", "one window"], rows)
+    yield from _paragraph(
+        f"A run that continues at step {RESUMED_STEP:,} counts where its epoch was (from the"
+        f" manifest; up to {COUNTING_SECONDS} s of a CPU, measured) and reads one window before its"
+        " first batch, wherever in the epoch that is; the last worker then reads the batches of all"
+        f" others. Until it has its first batch of {RESUMED_NETWORK}, {batch} images:"
+    )
+    rows = []
+    for disk, speed in DISKS.items():
+        read = (WINDOW_BYTES + workers * batch * RECORD_BYTES for workers in WORKERS)
+        rows.append([disk, *(_seconds(COUNTING_SECONDS + size / speed) for size in read)])
+    yield from _table(["disk", *(f"{workers} workers" for workers in WORKERS)], rows)
 
 
 def page(networks: str) -> str:
@@ -144,6 +169,12 @@ def page(networks: str) -> str:
         ),
         *_gradients(counts),
         "",
+        *_paragraph(
+            "What all networks exchange in a step, and the milliseconds that it takes with"
+            f" {' / '.join(map(str, WORKERS))} workers:"
+        ),
+        *_exchanges(counts),
+        "",
         "## Parameter servers",
         "",
         *_paragraph(
@@ -170,11 +201,6 @@ def page(networks: str) -> str:
         ),
         *_resuming(),
         "",
-        *_paragraph(
-            f"A run that continues at step {RESUMED_STEP:,} counts where its epoch was (from the"
-            f" manifest; up to {COUNTING_SECONDS} s of a CPU) and reads one window before its first"
-            " batch, wherever in the epoch that is."
-        ),
         "## Batches",
         "",
         *_paragraph(

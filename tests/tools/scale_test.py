@@ -14,6 +14,13 @@ def test_page_is_up_to_date():
     assert (ROOT / scale.PAGE).read_text(encoding="utf-8") == scale.page(networks)
 
 
+def test_page_has_each_network():
+    networks = (ROOT / scale.NETWORKS).read_text(encoding="utf-8")
+    page = scale.page(networks)
+    assert len(scale.parameters(networks)) >= 40
+    assert all(f"| {name} | " in page for name in scale.parameters(networks))
+
+
 @pytest.mark.parametrize(("workers", "expected"), [(1, 0), (2, 100), (4, 150), (512, 199.609375)])
 def test_a_ring_sends_everything_twice_but_for_the_own_part(workers, expected):
     assert scale.all_reduce_bytes(100, workers) == expected

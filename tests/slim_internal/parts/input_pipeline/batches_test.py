@@ -105,6 +105,18 @@ def test_resuming_continues_where_the_straight_run_was(dataset, preprocess, firs
         np.testing.assert_array_equal(expected["image"], got["image"])
 
 
+@pytest.mark.parametrize("first_batch", [0, 2])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_processes_divide_the_batches_of_one(dataset, parts, first_batch):
+    shared = {"preprocess": _at_random, "batch_size": 4}
+    of_one = _train(dataset, 12, first_batch=first_batch * parts, **shared)
+    for own in range(parts):
+        mine = _train(dataset, 12 // parts, first_batch=first_batch, part=(own, parts), **shared)
+        for expected, got in zip(of_one[own::parts], mine, strict=True):
+            np.testing.assert_array_equal(expected["label"], got["label"])
+            np.testing.assert_array_equal(expected["image"], got["image"])
+
+
 def test_random_preprocessing_differs_between_examples_and_epochs(dataset):
     images = np.concatenate([batch["image"] for batch in _train(dataset, 5, _at_random)])
     assert len(np.unique(images[:, 0, 0, 0])) == 50
