@@ -12,7 +12,6 @@ import dataclasses
 import gzip
 import logging
 import os
-import shutil
 import zlib
 from collections.abc import Iterable
 
@@ -27,6 +26,7 @@ __all__ = ["Credentials", "Policy", "RemoteFile", "fetch"]
 
 _LOG = logging.getLogger(__name__)
 _SCHEMES = ("http://", "https://")
+_CHUNK = 1 << 20
 _GZIP_NAMES = (".gz", ".tgz")
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -201,9 +201,21 @@ class _Job:
                         return part.path
                     encoded.seek(0)
                     with open(part.decoded, "wb") as file:
-                        shutil.copyfileobj(encoded, file, 1 << 20)
+                        while chunk := encoded.read(_CHUNK):
+                            self._require_room_for(part.decoded, file.tell() + len(chunk))
+                            file.write(chunk)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 part.clear()
                 reason = "the server said gzip and sent something else"
                 raise transfer.SourceError(reason) from error
         return part.decoded
+
+    def _require_room_for(self, path: str, length: int) -> None:
+        """Requires that so many bytes are no more than the file has, or than the disk takes."""
+        if self.remote.size is None:
+            space.require_room_to_spare(path, _CHUNK, self.remote.name)
+        elif length > self.remote.size:
+            self.part.clear()
+            raise transfer.SourceError(
+                f"the server sent more than the {self.remote.size} bytes of the file"
+            )

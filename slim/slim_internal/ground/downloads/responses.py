@@ -15,10 +15,15 @@ from slim_internal.ground.errors.escaping import escaped
 _NUMBER = r"[0-9]{1,18}"
 _CONTENT_RANGE = re.compile(rf"bytes (?:({_NUMBER})-{_NUMBER}|\*)/({_NUMBER}|\*)", re.IGNORECASE)
 _STRONG_ETAG = re.compile('"[!#-~\x80-\xff]*"')
+NO_LENGTH = "the server sent a Content-Length that is no length"
 _LONGEST_REASON = 100
 
 # How web pages begin, after https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type
-_TAGS = "!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta"
+# and what portals begin with besides.
+_TAGS = (
+    "!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta"
+    "|center|form|frameset|h2|img|link|main|noscript|span"
+)
 _WEB_PAGE = re.compile(rf"\s*(<({_TAGS})[\s/>]|<!--|<\?xml\b)", re.IGNORECASE)
 _PAGES = (".htm", ".html", ".svg", ".xhtml", ".xml")
 # How many bytes decide whether it is one.
@@ -76,13 +81,19 @@ def _content_length(value: str | None) -> int | None:
     if not value:
         return None
     if not re.fullmatch(_NUMBER, value.strip()):
-        raise BadHeaderError("the server sent a Content-Length that is no length")
+        raise BadHeaderError(NO_LENGTH)
     return int(value)
 
 
 def is_strong(etag: str | None) -> bool:
     """Returns whether an ETag names one sequence of bytes; a weak one names similar ones, too."""
     return etag is not None and _STRONG_ETAG.fullmatch(etag) is not None
+
+
+def is_read_as_sent(response: requests.Response) -> bool:
+    """Returns whether what is read is the body; other codings, which are never asked for, stay."""
+    coding = response.headers.get("Transfer-Encoding", "").strip().lower()
+    return coding in ("", "chunked", "identity")
 
 
 def has_several_parts(response: requests.Response) -> bool:

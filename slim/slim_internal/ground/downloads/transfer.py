@@ -20,6 +20,7 @@ import urllib3
 from slim_internal.ground import errors
 from slim_internal.ground.downloads import part_file, responses
 from slim_internal.ground.downloads.remote_file import RemoteFile, printable
+from slim_internal.ground.errors.escaping import escaped
 from slim_internal.ground.files import space
 from slim_internal.ground.progress import duration, human_bytes, reporting
 
@@ -210,7 +211,11 @@ class _Transfer:
             _refuse_false_certificate(error)
             secure = "secure " * isinstance(error, requests.exceptions.SSLError)
             through = " through the proxy" * isinstance(error, requests.exceptions.ProxyError)
-            raise _TryAgainError(f"no {secure}connection{through}") from error
+            connected = isinstance(error.args[0], urllib3.exceptions.ProtocolError)
+            what = "whole answer of HTTP" if connected else "connection"
+            raise _TryAgainError(f"no {secure}{what}{through}") from error
+        except requests.exceptions.InvalidHeader:  # Two lengths that differ.
+            raise SourceError(responses.NO_LENGTH) from None
         except requests.exceptions.InvalidSchema as error:
             socks = "SOCKS" in str(error)
             reason = "SOCKS proxies cannot be used" if socks else "its scheme is not http or https"
@@ -237,7 +242,9 @@ class _Transfer:
     def _refuse_other_file(self, response: requests.Response, version: part_file.Version) -> None:
         expected = self.remote.size
         if version.encoding not in (None, "gzip"):
-            raise SourceError(f"the server insists on the encoding {version.encoding}")
+            raise SourceError(f"the server insists on the encoding {escaped(version.encoding)}")
+        if not responses.is_read_as_sent(response):
+            raise SourceError("the server sends the file in a transfer encoding nobody asked for")
         sizes_known = version.encoding is None and None not in (expected, version.size)
         if sizes_known and version.size != expected:
             raise SourceError(
@@ -261,10 +268,11 @@ class _Transfer:
 
     def _settle_unsatisfiable(self, version: part_file.Version) -> None:
         """Decides what "416 Range Not Satisfiable" means: that no byte is missing, or a change."""
-        # Few servers repeat the ETag here; then the digest has to tell.
-        unnamed = version.etag is None and self.remote.digest is not None
-        same_etag = unnamed or version.etag == self.part.version.etag
-        if version.size != self.part.length or not same_etag:
+        # Few servers repeat the ETag here, or announced the same size; the digest tells.
+        known = self.part.version
+        same = version.etag == known.etag and known.size in (None, version.size)
+        unnamed = version.etag in (None, known.etag) and self.remote.digest is not None
+        if version.size != self.part.length or not (same or unnamed):
             self.part.clear()
             raise _TryAgainError("the file on the server has changed")
         self.part.spliced = True
@@ -293,6 +301,8 @@ class _Transfer:
                     raise SourceError(f"the server sent more than the {total} bytes of the file")
         if total is not None and part.length < total:
             raise _TryAgainError(f"the connection ended after {part.length} of {total} bytes")
+        if not part.length and self.remote.size is None:
+            raise SourceError("the server sent an empty file")
 
     def _steady(self, chunks: Iterator[bytes], end: float) -> Iterator[bytes]:
         """Yields chunks as long as they come fast enough."""

@@ -128,10 +128,57 @@ def test_a_part_that_cannot_be_joined_starts_the_transfer_anew(server, tmp_path,
     assert_good(tmp_path)
 
 
-@pytest.mark.parametrize("value", [DIGITS, "-1", "1e3", "0x10"])
+@pytest.mark.parametrize("value", [DIGITS, "-1", "1e3", "0x10", "+5", "3, 3", "3, 4"])
 def test_a_length_that_is_none_is_one_line(server, tmp_path, value):
     server.faults = [Fault(headers={"Content-Length": value})] * 20
     with pytest.raises(errors.UserError, match="Content-Length that is no length"):
+        fetch_from(server, tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+ENDS = [f"bytes */{SIZE // 2}", f"bytes */{SIZE}", "bytes */*", "items */1", ""]
+
+
+@pytest.mark.parametrize("value", ENDS)
+def test_a_shorter_file_of_the_same_name_for_its_version_is_no_end(server, tmp_path, value):
+    leave_part(server, tmp_path)
+    headers = {"ETag": fault_server.etag(CONTENT), "Content-Range": value}
+    server.faults = [Fault(status=416, headers=headers)]
+    fetch_from(server, tmp_path, **NOTHING_KNOWN)
+    assert [request.range_start for request in server.requests] == [SIZE // 2, None]
+    assert_good(tmp_path)
+
+
+BODIES = {
+    # What a server does to a body -> what is said if the file is known, and if nothing is.
+    "empty": (Fault(status=200), "announces 0", "sent an empty file"),
+    "empty_chunks": (Fault(status=200, chunked=True), "after 0 of 300000", "sent an empty file"),
+    "other_transfer_encoding": (
+        Fault(chunked=True, headers={"Transfer-Encoding": "gzip, chunked"}),
+        *["a transfer encoding nobody asked for"] * 2,
+    ),
+    "escape_as_encoding": (
+        Fault(headers={"Content-Encoding": "\x1b[2J"}),
+        *[r"insists on the encoding \x1b[2j"] * 2,
+    ),
+    "no_http": (Fault(status=2000), *["no whole answer of HTTP"] * 2),
+}
+
+
+@pytest.mark.parametrize(("fault", "known", "unknown"), BODIES.values(), ids=BODIES)
+def test_a_body_that_is_not_the_file_is_one_line(server, tmp_path, fault, known, unknown):
+    for facts, message in (({}, known), (NOTHING_KNOWN, unknown)):
+        server.faults = [fault] * 20
+        with pytest.raises(errors.UserError) as raised:
+            fetch_from(server, tmp_path, **facts)
+        assert message in str(raised.value)
+        assert os.listdir(tmp_path) == []
+
+
+def test_what_gzip_made_small_is_not_unpacked_beyond_the_length_of_the_file(server, tmp_path):
+    bomb = gzip.compress(bytes(8 << 20))
+    server.faults = [Fault(status=200, body=bomb, headers={"Content-Encoding": "gzip"})] * 20
+    with pytest.raises(errors.UserError, match="sent more than the 300000 bytes of the file"):
         fetch_from(server, tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -164,6 +211,8 @@ PAGES = {
     "xhtml": b'<?xml version="1.0"?><html>' + LOGIN,
     "head": b"<head><title>Login</title></head>" + LOGIN,
     "script": b"<script>location='/login'</script>",
+    "center": b"<center><h2>Welcome to the network</h2>",
+    "noscript": b"<noscript>Please switch on scripts</noscript>",
     "meta": b'<meta http-equiv="refresh" content="0; url=/login">',
 }
 
