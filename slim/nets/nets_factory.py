@@ -5,7 +5,7 @@ A family of networks joins by its line among the imports; all else stands in its
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nets import (  # noqa: F401 - the table: each module with records is a family
     alexnet,
@@ -32,6 +32,8 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground import errors
 from slim_internal.ground.compat import slim
 from slim_internal.ground.errors import tables
+
+BACKGROUND = "background"  # What a network is told to call a class before the dataset's first.
 
 families = tuple(module for module in tuple(globals().values()) if hasattr(module, "NETWORKS"))
 
@@ -125,3 +127,10 @@ def classes_after_offset(num_classes: int, labels_offset: int) -> int:
             f"--labels_offset={labels_offset} leaves none of the {num_classes} classes."
         )
     return num_classes - labels_offset
+
+
+def names_after_offset(names: Sequence[str], labels_offset: int) -> tuple[str, ...]:
+    """Returns the names of the classes of a network; below 0 it has classes before the first."""
+    if labels_offset < 0 and names:
+        return (BACKGROUND,) * -labels_offset + tuple(names)
+    return tuple(names[max(labels_offset, 0) :])

@@ -87,16 +87,9 @@ def describe(
         image_size=image_size or network.default_image_size,
         channels=1 if use_grayscale else _channels(network, checkpoint_path),
         num_classes=nets_factory.classes_after_offset(num_classes, labels_offset),
-        class_names=names_after_offset(names, labels_offset),
+        class_names=nets_factory.names_after_offset(names, labels_offset),
         num_frames=_num_frames(network, num_frames),
     )
-
-
-def names_after_offset(names: tuple[str, ...], labels_offset: int) -> tuple[str, ...]:
-    """Returns the names of the classes of a network; below 0 it has classes before the first."""
-    if labels_offset < 0 and names:
-        return ("background",) * -labels_offset + names
-    return names[labels_offset:] if labels_offset > 0 else names
 
 
 def classes_of(dataset: slim.dataset.Dataset) -> tuple[int, tuple[str, ...]]:

@@ -38,8 +38,7 @@ class GraphSettings(InferenceSettings):
     labels_offset: int = setting(
         0,
         "Number of classes to leave out at the beginning; 1 for networks without a background"
-        " class (VGG and ResNet v1 on ImageNet).",
-        at_least=0,
+        " class (VGG and ResNet v1 on ImageNet), -1 for one that the dataset does not have.",
     )
     image_size: int | None = setting(
         None,

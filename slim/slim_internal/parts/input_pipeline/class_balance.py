@@ -11,11 +11,11 @@ import numpy as np
 
 from datasets.descriptor import data_files
 from deployment import sessions
+from nets import nets_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError, nearest
 
 _BALANCED = "balanced"
-_BACKGROUND = "background"
 
 
 def labels(dataset: slim.dataset.Dataset) -> np.ndarray:
@@ -51,7 +51,9 @@ def counts(dataset: slim.dataset.Dataset, flag: str) -> np.ndarray:
     found = np.bincount(labels(dataset), minlength=dataset.num_classes)
     named = names(dataset)
     empty = [
-        name for name, count in zip(named, found, strict=False) if not count and name != _BACKGROUND
+        name
+        for name, count in zip(named, found, strict=False)
+        if not count and name != nets_factory.BACKGROUND
     ]
     if empty:
         raise UserError(
@@ -68,14 +70,16 @@ def weights(text: str, dataset: slim.dataset.Dataset, labels_offset: int = 0) ->
       text: "balanced" for (examples / classes / examples of the class); or a weight for each class,
         separated by commas; or the path of a file with a line CLASS,WEIGHT for each.
       dataset: The split that is trained on.
-      labels_offset: Number of classes that the network leaves out at the beginning.
+      labels_offset: Number of classes that the network leaves out at the beginning; below 0, of
+        those that it has before the first.
 
     Raises:
       UserError: If it is none of these, or a weight is missing or no number of at least 0.
     """
-    named = names(dataset)[max(labels_offset, 0) :]
+    named = nets_factory.names_after_offset(names(dataset), labels_offset)
     if text == _BALANCED:
         found = counts(dataset, f"--class_weights={text}")[max(labels_offset, 0) :]
+        found = np.pad(found, (max(-labels_offset, 0), 0))
         used = np.maximum(found, 1)
         return [float(found.sum() / np.count_nonzero(found) / count) for count in used]
     if os.path.isfile(text):

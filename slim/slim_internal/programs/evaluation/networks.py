@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from deployment import sessions
+from nets import nets_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest, run_record
@@ -229,9 +230,8 @@ def _require_classes(
         )
     _, names = describe.classes_of(dataset)
     known = {"class_names": model.class_names, "num_classes": model.num_classes}
-    run_record.RunRecord(path, known).require_classes(
-        expected, names[config.labels_offset :], config.dataset_name
-    )
+    expected_names = nets_factory.names_after_offset(names, config.labels_offset)
+    run_record.RunRecord(path, known).require_classes(expected, expected_names, config.dataset_name)
 
 
 def _require_size(model: ModelDescription, path: str, config: Evaluation) -> None:

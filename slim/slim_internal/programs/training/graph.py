@@ -144,7 +144,7 @@ def build(
             input_seconds=input_seconds,
             label_range=label_range,
             num_classes=num_classes,
-            class_names=describe.names_after_offset(
+            class_names=nets_factory.names_after_offset(
                 describe.classes_of(dataset)[1], config.labels_offset
             ),
             finite=_all_finite(slim.get_model_variables()),

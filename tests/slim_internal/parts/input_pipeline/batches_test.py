@@ -280,6 +280,10 @@ def test_weights_of_classes_follow_from_counts_or_a_file(tmp_path):
     np.testing.assert_allclose(balanced, [20 / 3 / 12, 20 / 3 / 6, 20 / 3 / 2])
     assert class_balance.weights("1,2,0.5", dataset) == [1, 2, 0.5]
     assert class_balance.weights("2,0.5", dataset, labels_offset=1) == [2, 0.5]
+    assert class_balance.weights("0,1,2,3", dataset, labels_offset=-1) == [0, 1, 2, 3]
+    with_background = class_balance.weights("balanced", dataset, labels_offset=-1)
+    np.testing.assert_allclose(with_background[1:], balanced)
+    assert len(with_background) == 4
     file = tmp_path / "weights.csv"
     file.write_text("bee,2\nant,1\ncat,3\n")
     assert class_balance.weights(str(file), dataset) == [1, 2, 3]

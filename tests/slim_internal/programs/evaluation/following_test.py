@@ -178,6 +178,21 @@ def test_what_changed_is_told(run, folder, tmp_path):
     assert {value.name: value.value for value in same.values}["mcnemar_p_value"] == 1.0
 
 
+def test_the_label_offset_that_a_message_proposes_is_taken(run, digits, tmp_path):
+    """By evaluation and export, and by evaluation of what was exported."""
+    checkpoint = small_models.save_lenet(tmp_path / "train", num_classes=11)
+    with pytest.raises(UserError, match="change --labels_offset by -1, to -1 if it was not given"):
+        run(checkpoint_path=checkpoint)
+    (expected,) = run(checkpoint_path=checkpoint, labels_offset=-1)
+    assert expected.num_examples == 360
+    settings = {"checkpoint_path": checkpoint, "model_name": "lenet", "dataset_name": "digits"}
+    output = str(tmp_path / "lenet.pb")
+    exported = inference_graph.export(Export(**settings, output_file=output, labels_offset=-1))
+    assert exported.model.class_names[:2] == ("background", "zero")
+    (found,) = run(checkpoint_path=None, graph=output, labels_offset=-1)
+    assert found.accuracy == expected.accuracy
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
