@@ -65,13 +65,14 @@ def test_recipe_trains_for_two_steps(name, images, tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name in _OWN if name.startswith("imagenet")])
-def test_recipe_for_imagenet_says_paper_accuracy_and_what_was_not_measured(name):
+def test_recipe_for_imagenet_says_paper_accuracy_time_and_what_was_not_measured(name):
     text = _OWN[name].read_text()
     settings = _settings(name)
     network = nets_factory.get_network(settings.model_name)
     assert network.paper in text
     assert f"{network.checkpoints[0].top1} %" in text
     assert "Not measured here: accuracy and time." in text
+    assert "Expected time, computed: " in text
     assert settings.labels_offset == network.labels_offset
 
 
