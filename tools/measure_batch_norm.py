@@ -1,14 +1,17 @@
 """Compares accuracy as evaluated with accuracy after the statistics were estimated anew.
 
     python -m tools.measure_batch_norm --model_name=mobilenet_v1_025 --image_size=96
-    python -m tools.measure_batch_norm --model_name=resnet_v1_50,inception_v3 --image_size=96 \\
-        --steps=100 --fine_tuning_steps=40 --batch_size=16
+    python -m tools.measure_batch_norm --model_name=resnet_v1_50,inception_v3 --image_size=107 \\
+        --steps=100 --fine_tuning_steps=40 --batch_size=16 \\
+        --train_flag=--optimizer=adam --train_flag=--opt_epsilon=1e-8 \\
+        --train_flag=--learning_rate=0.001
 
 It trains on the handwritten digits, which need no download: from scratch, then from these weights
 only the classifier, then the whole network. Each checkpoint is evaluated as it is, and again with
 statistics that are the means over training batches. Where the two differ, evaluation would not show
-what the weights can do. --before trains as without what the project does about it, so far as flags
-can: the statistics are not estimated at the end of a run, and frozen layers normalize by the batch.
+what the weights can do. --before trains as without what the project does about it: the decay of the
+statistics is the network's own from the first step on, they are not estimated at the end of a run,
+and frozen layers normalize by the batch.
 """
 
 import json
@@ -32,14 +35,28 @@ _SIZE = flags.DEFINE_integer("image_size", 96, "Height and width of the images i
 _STEPS = flags.DEFINE_integer("steps", 300, "Steps from scratch.")
 _FINE_TUNING_STEPS = flags.DEFINE_integer("fine_tuning_steps", 100, "Steps of fine-tuning.")
 _BATCH = flags.DEFINE_integer("batch_size", 32, "Images per step.")
+_TRAIN_FLAGS = flags.DEFINE_multi_string(
+    "train_flag", [], "Flag of the training runs, --learning_rate=0.001 for example; repeatable."
+)
 
 _AS_BEFORE = {"final_statistics_batches": 0, "freeze_batch_norm": False}
 _SLIM = pathlib.Path(__file__).resolve().parents[1] / "slim"
 
+# No flag switches the rise of the decay off; averages over one step leave the network's own decay.
+_CONSTANT_DECAY = """
+import runpy, sys
+from slim_internal.programs.training import statistics
+statistics._WARM_UP_STEPS = 1
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+
 
 def _run(script: str, **options: object) -> None:
-    command = [sys.executable, str(_SLIM / f"{script}.py")]
+    trains = script.startswith("train")
+    before = ["-c", _CONSTANT_DECAY] if _BEFORE.value and trains else []
+    command = [sys.executable, *before, str(_SLIM / f"{script}.py")]
     command += [f"--{name}={value}" for name, value in options.items()]
+    command += _TRAIN_FLAGS.value if trains else []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_SLIM), *sys.path])}
     subprocess.run(command, env=environment, check=True, capture_output=True)
 
