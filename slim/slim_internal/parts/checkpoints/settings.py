@@ -27,6 +27,12 @@ class StartSettings(Settings, subject="Fine-tuning"):
         "Comma-separated scopes to train; everything else is frozen, the statistics of its batch"
         " normalization included. Everything is trained unless given.",
     )
+    checkpoint_learning_rate_factor: float = setting(
+        1.0,
+        "Factor of the learning rate for what is restored from the checkpoint; what is new, that in"
+        " --checkpoint_exclude_scopes, learns at the whole rate.",
+        above=0,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -127,7 +127,8 @@ def build(
             labels, input_seconds = [features.labels], features.input_seconds
     with tf.device(deployment.optimizer_device()):
         learning_rate = tf.placeholder(tf.float32, [], name="fed_learning_rate")
-        optimizer = chosen.scaled(optimizers.build(config, learning_rate))
+        new_scopes = train_config.scopes(config.checkpoint_exclude_scopes)
+        optimizer = chosen.scaled(optimizers.build(config, learning_rate, new_scopes))
         accuracy = tf.reduce_mean([clone.outputs.accuracy for clone in clones])
         label_range = tf.stack([tf.reduce_min(labels), tf.reduce_max(labels)])
         loss, accumulate, accuracy, label_range = _update(

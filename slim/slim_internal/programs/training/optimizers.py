@@ -4,7 +4,7 @@ The table is read without TensorFlow, which takes seconds to load: `--help` list
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from slim_internal.ground.errors import UserError
@@ -107,19 +107,32 @@ def l2_weight(settings: Any) -> float:
     return 0.0 if settings.optimizer == "adamw" else settings.weight_decay
 
 
-def build(settings: Any, learning_rate: Any) -> Any:
+def build(settings: Any, learning_rate: Any, new_scopes: Sequence[str] = ()) -> Any:
     """Returns the `tf.train.Optimizer` that the settings of a run name.
 
     Args:
       settings: The settings of a training run.
       learning_rate: Scalar tensor.
+      new_scopes: Scopes that are not restored from a checkpoint.
 
     Raises:
       UserError: If it does not take its settings.
     """
     from slim_internal.ground.compat import tf  # Here: see the top of the file.
+    from slim_internal.programs.training import two_rates
 
+    factor = settings.checkpoint_learning_rate_factor
+    if factor != 1 and not new_scopes:
+        raise UserError(
+            f"--checkpoint_learning_rate_factor={factor:g} needs --checkpoint_exclude_scopes: what"
+            " is there learns at the whole rate."
+        )
+    make = OPTIMIZERS[settings.optimizer]
     try:
-        return OPTIMIZERS[settings.optimizer](tf.train, settings, learning_rate)
+        optimizer = make(tf.train, settings, learning_rate)
+        if factor == 1:
+            return optimizer
+        slow = make(tf.train, settings, factor * learning_rate)
+        return two_rates.TwoRatesOptimizer(slow, optimizer, new_scopes)
     except ValueError as error:
         raise UserError(f"--optimizer={settings.optimizer}: {error}") from error

@@ -114,3 +114,42 @@ def test_a_setting_that_the_optimizer_does_not_take():
     config = TrainConfig(dataset_dir="data", optimizer="ftrl", ftrl_learning_rate_power=1.0)
     with pytest.raises(UserError, match="--optimizer=ftrl: learning_rate_power"):
         optimizers.build(config, tf.constant(_RATE))
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "momentum", "rmsprop"])
+def test_what_comes_from_a_checkpoint_learns_more_slowly(name):
+    with tf.Graph().as_default(), tf.Session() as session:
+        weights = [tf.get_variable(f"{scope}/w", initializer=1.0) for scope in ("net", "net/new")]
+        config = TrainConfig(
+            dataset_dir="data", optimizer=name, checkpoint_learning_rate_factor=0.25
+        )
+        step = tf.train.get_or_create_global_step()
+        optimizer = optimizers.build(config, tf.constant(_RATE), ("net/new",))
+        train_op = optimizer.minimize(tf.add_n([3 * weight for weight in weights]), step)
+        session.run(tf.global_variables_initializer())
+        session.run(train_op)
+        old, new = session.run(weights)
+        assert session.run(step) == 1
+        session.run(train_op)
+        assert session.run(weights[1]) == pytest.approx(_after_two_steps(optimizer=name), rel=1e-6)
+    assert 1 - old == pytest.approx(0.25 * (1 - new), rel=1e-5)
+
+
+@pytest.mark.parametrize("trained", ["net", "new"])
+def test_both_rates_are_not_always_needed(trained):
+    with tf.Graph().as_default(), tf.Session() as session:
+        weight = tf.get_variable(f"{trained}/w", initializer=1.0)
+        config = TrainConfig(
+            dataset_dir="data", optimizer="sgd", checkpoint_learning_rate_factor=0.25
+        )
+        train_op = optimizers.build(config, tf.constant(_RATE), ("new",)).minimize(3 * weight)
+        session.run(tf.global_variables_initializer())
+        session.run(train_op)
+        assert session.run(weight) == pytest.approx({"net": 0.925, "new": 0.7}[trained])
+
+
+def test_a_factor_without_anything_new():
+    config = TrainConfig(dataset_dir="data", checkpoint_learning_rate_factor=0.1)
+    message = "--checkpoint_learning_rate_factor=0.1 needs --checkpoint_exclude_scopes: "
+    with pytest.raises(UserError, match=f"^{message}"):
+        optimizers.build(config, tf.constant(_RATE))
