@@ -92,6 +92,17 @@ def test_an_accumulating_run_resumes_where_it_was(run):
     _assert_close(run("parts", 4, **settings)[1], expected, rtol=1e-4, atol=1e-7)
 
 
+def test_a_run_with_two_learning_rates_resumes_where_it_was(run):
+    settings = {
+        "optimizer": "adam",
+        "checkpoint_learning_rate_factor": 0.1,
+        "checkpoint_exclude_scopes": "Tiny/logits",
+    }
+    _, expected = run("straight", 4, **settings)
+    run("parts", 3, **settings)
+    _assert_close(run("parts", 4, **settings)[1], expected, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_label_outside_the_classes_is_found_in_any_accumulated_batch(run, seed):
     """Half of the labels are wrong, so at one of the seeds not that of the last batch."""
