@@ -220,6 +220,11 @@ def _require_usable(config: export_config.Export, each: Format, path: pathlib.Pa
     if path.is_dir() and not each.recognizes(path):
         name = path / f"model{each.suffix}"
         raise UserError(f"--output_file={path} is a folder; name a file in it: {name}")
+    if each.is_folder and path.exists() and not path.is_dir():
+        raise UserError(
+            f"{path} is a file, and --format={each.name} writes a folder: choose another"
+            " --output_file."
+        )
     if config.quantize and not each.takes_quantized:
         able = [name for name, other in table.FORMATS.items() if other.takes_quantized]
         raise UserError(f"--quantize works with --format={','.join(able)}; got {each.name}.")

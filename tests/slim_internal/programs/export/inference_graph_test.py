@@ -421,3 +421,14 @@ def test_a_folder_as_target_is_refused_and_kept(tmp_path, checkpoint, name):
     with pytest.raises(UserError, match=re.escape(wanted)):
         inference_graph.export(config)
     assert [path.read_bytes() for path in tmp_path.rglob("*.*")] == [b"kept"]
+
+
+@pytest.mark.parametrize("formats", ["saved_model", "frozen,saved_model"])
+def test_a_file_where_a_folder_goes_is_refused_and_kept(tmp_path, checkpoint, formats):
+    target = tmp_path / "mine_saved_model"
+    target.write_bytes(b"kept")
+    path = target if formats == "saved_model" else tmp_path / "mine.pb"
+    config = _config(tmp_path, checkpoint_path=checkpoint, format=formats, output_file=str(path))
+    with pytest.raises(UserError, match="mine_saved_model is a file, and --format=saved_model wr"):
+        inference_graph.export(config)
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"kept"]

@@ -119,6 +119,7 @@ class Format(abc.ABC):
     Attributes:
       name: Value of `--format`.
       suffix: End of the file's name.
+      is_folder: Whether it is a folder of files.
       needs_weights: Whether it cannot be written without a checkpoint.
       needs_examples: Whether it cannot be written without examples of a dataset.
       takes_quantized: Whether a graph can be written that rounds as 8-bit arithmetic does.
@@ -131,6 +132,7 @@ class Format(abc.ABC):
 
     name: str
     suffix: str
+    is_folder: bool = False
     needs_weights: bool = True
     needs_examples: bool = False
     takes_quantized: bool = False

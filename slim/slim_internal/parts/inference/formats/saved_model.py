@@ -26,6 +26,7 @@ class SavedModel(Format):
 
     name = "saved_model"
     suffix = "_saved_model"
+    is_folder = True
 
     def write(self, network: Frozen, folder: pathlib.Path, name: str) -> None:
         """Writes the folder; the description is in it."""

@@ -23,6 +23,7 @@ from tests import golden_files, small_models
 # Uses nothing of this library: a SavedModel has to stand alone.
 _LOAD = """
 import json, sys
+import keras
 import numpy as np
 import tensorflow as tf
 folder, inputs, *files = sys.argv[1:]
@@ -30,6 +31,7 @@ loaded = tf.saved_model.load(folder)
 images = tf.constant(np.load(inputs))
 answers = [
     loaded.signatures["serving_default"](images=images),
+    keras.layers.TFSMLayer(folder, call_endpoint="serving_default")(images),
     loaded.signatures["bytes"](image_bytes=tf.constant([open(f, "rb").read() for f in files])),
 ]
 print(json.dumps([
@@ -91,10 +93,11 @@ def test_a_saved_model_needs_nothing_of_this_library(network, tmp_path):
         [sys.executable, "-c", _LOAD, *command], check=True, capture_output=True, text=True
     )
     assert "Warning" not in printed.stderr
-    of_images, of_bytes = json.loads(printed.stdout)
-    np.testing.assert_allclose(
-        of_images["probabilities"], network.probe.probabilities, atol=1e-6, rtol=0
-    )
+    *of_images, of_bytes = json.loads(printed.stdout)
+    for answer in of_images:  # TensorFlow's, and Keras's.
+        np.testing.assert_allclose(
+            answer["probabilities"], network.probe.probabilities, atol=1e-6, rtol=0
+        )
     pixels = np.asarray(Image.open(image), np.float32).reshape(1, 28, 28, 1)
     with table.open_network(str(tmp_path / "lenet")) as predictor:
         expected = predictor.predict_all((pixels - 128) / 128)[0]
