@@ -52,6 +52,11 @@ def choose(
     return 1
 
 
+def possible(dataset_name: str) -> tuple[int, ...]:
+    """Returns how many classes of a dataset networks leave out whose classes have no names."""
+    return (0, 1) if dataset_name == _DATASET else (0,)
+
+
 def settle(config: _SETTINGS, checkpoint_path: str | None) -> _SETTINGS:
     """Returns the settings of a program that uses a checkpoint as it is, with the label offset."""
     if not checkpoint_path or config.dataset_name != _DATASET:

@@ -130,6 +130,7 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
     dataset = dataset_factory.open_split(config, config.dataset_split_name)
     require_writable_folder("eval_dir", config.eval_dir)
     with networks.opened(config, dataset, record) as opened:
+        config = networks.with_label_offset(config, dataset, opened)
         model = opened[0].model
         names = [model.class_name(index) for index in range(model.num_classes)]
         _require_top_k(config, model)

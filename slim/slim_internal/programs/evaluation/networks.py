@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import logging
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -12,13 +13,16 @@ from deployment import sessions
 from nets import nets_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.checkpoints import latest, run_record
+from slim_internal.ground.settings import replaced
+from slim_internal.parts.checkpoints import label_offset, latest, run_record
 from slim_internal.parts.inference import describe, rounding
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.formats import table as formats
 from slim_internal.parts.inference.formats.format import Predictor
 from slim_internal.programs.evaluation.settings import Evaluation
+
+_LOG = logging.getLogger(__name__)
 
 # Below it a probability of float32 is zero; its logarithm stays finite.
 _SMALLEST = np.finfo(np.float32).tiny
@@ -196,7 +200,6 @@ def _open(
                 f"--quantize does not apply to {path}, which is exported: leave it out."
             )
         predictor = stack.enter_context(formats.open_network(path))
-        _require_classes(predictor.model, path, config, dataset)
         _require_size(predictor.model, path, config)
         return _Exported(predictor, path)
     if config.best_checkpoint:
@@ -217,16 +220,52 @@ def _open(
     return Checkpoint(model, path, config)
 
 
+def with_label_offset(
+    config: Evaluation, dataset: slim.dataset.Dataset, opened: Sequence[Network]
+) -> Evaluation:
+    """Returns the settings with the number of classes that exported networks leave out.
+
+    Unless it is given, that is the one which leaves the classes that the first of them describes.
+
+    Raises:
+      UserError: If an exported network has other classes than the dataset.
+    """
+    exported = [network for network in opened if isinstance(network, _Exported)]
+    if exported and "labels_offset" not in config.given:
+        offset = _fitting_offset(exported[0].model, config, dataset)
+        if offset is not None and offset != config.labels_offset:
+            _LOG.info("From %s: --labels_offset=%d", exported[0].path, offset)
+            config = replaced(config, labels_offset=offset)
+    for network in exported:
+        _require_classes(network.model, network.path, config, dataset)
+    return config
+
+
+def _fitting_offset(
+    model: ModelDescription, config: Evaluation, dataset: slim.dataset.Dataset
+) -> int | None:
+    """Returns how many classes of a dataset an exported network leaves out; None if others."""
+    offset = dataset.num_classes - model.num_classes
+    _, names = describe.classes_of(dataset)
+    if names and model.class_names:
+        left = nets_factory.names_after_offset(names, offset)
+        return offset if left == model.class_names else None
+    return offset if offset in label_offset.possible(config.dataset_name) else None
+
+
 def _require_classes(
     model: ModelDescription, path: str, config: Evaluation, dataset: slim.dataset.Dataset
 ) -> None:
-    """Requires that an exported network has as many classes as the dataset."""
+    """Requires that an exported network has the classes of the dataset."""
     expected = dataset.num_classes - config.labels_offset
     if model.num_classes != expected:
+        fitting = _fitting_offset(model, config, dataset)
+        remedy = "Give the dataset and the --labels_offset that the network was trained with."
+        if fitting is not None:
+            remedy = f"Leave out the flag or use --labels_offset={fitting}."
         raise UserError(
             f"{path} has {model.num_classes} classes; {config.dataset_name} with"
-            f" --labels_offset={config.labels_offset} has {expected}. Give the dataset and the"
-            " --labels_offset that the network was trained with."
+            f" --labels_offset={config.labels_offset} has {expected}. {remedy}"
         )
     _, names = describe.classes_of(dataset)
     known = {"class_names": model.class_names, "num_classes": model.num_classes}

@@ -18,6 +18,8 @@ from datasets.conversion import convert
 from datasets.conversion.settings import Conversion
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
+from slim_internal.parts.inference import describe, freeze
+from slim_internal.parts.inference.formats import table
 from slim_internal.programs.evaluation import evaluate, following, other_splits
 from slim_internal.programs.evaluation.settings import Evaluation
 from slim_internal.programs.export import inference_graph
@@ -112,6 +114,33 @@ def test_exported_networks_say_what_the_checkpoint_says(run, exported, name, fla
     assert (found.checkpoint_path, found.num_examples) == (exported[name], 360)
     assert found.accuracy == expected.accuracy
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def other_classes(tmp_path_factory):
+    """Classes left out -> a network exported so: one before the digits, or none for the 0."""
+    paths = {}
+    for offset in (-1, 1):
+        folder = tmp_path_factory.mktemp("other")
+        saved = small_models.save_lenet(folder, num_classes=10 - offset)
+        model = describe.describe("lenet", "digits", checkpoint_path=saved, labels_offset=offset)
+        table.get_format("frozen").write(freeze.freeze(model, saved), folder, "lenet.pb")
+        paths[offset] = str(folder / "lenet.pb")
+    return paths
+
+
+def test_the_classes_that_an_exported_network_leaves_out_are_known(run, other_classes, caplog):
+    caplog.set_level("INFO")
+    given = {"checkpoint_path": other_classes[-1], "model_name": None}
+    (found,) = run(**given)
+    assert f"From {other_classes[-1]}: --labels_offset=-1" in caplog.text
+    assert (found,) == (run(**given, labels_offset=-1)[0],)
+    with pytest.raises(
+        UserError, match=r"has 11 classes; digits .*=0 has 10\. Leave out the flag or"
+    ):
+        run(**given, labels_offset=0)
+    with pytest.raises(UserError, match=r"With --labels_offset=1, .* labels are outside the 9"):
+        run(checkpoint_path=other_classes[1])
 
 
 def _probabilities(path):
