@@ -136,10 +136,15 @@ def _name(tensor, images, found, consumers) -> str:
     scope = name.rpartition("/")[0]
     if found[source] is Kind.LAYER:
         linear = tensor.op.type not in ("Relu", "Relu6")
-        added = linear and _is_added(tensor, found, consumers)
+        added = linear and any(_is_bypass(each, tensor, found) for each in consumers(tensor))
         return f"{scope}/{'conv_quant' if added else 'act_quant'}"
     if _is_sum(source, found):
-        return f"{scope}/{'add_quant' if tensor.op is source else 'act_quant'}"
+        if tensor.op is not source:
+            return f"{scope}/act_quant"
+        after_identity = any(_is_linear_output(each.op, found) for each in source.inputs)
+        return f"{scope}/{'post_activation_bypass_quant' if after_identity else 'add_quant'}"
+    if tensor.op is not source and _is_bypass(source, source.inputs[0], found):
+        return f"{scope.rpartition('/')[0]}/act_quant"
     return f"{name}/activation_{source.type.removesuffix('V2')}_quant"
 
 
@@ -149,12 +154,20 @@ def _is_sum(operation: tf.Operation, found) -> bool:
     return is_addition and all(each.op in found for each in operation.inputs)
 
 
-def _is_added(tensor: tf.Tensor, found, consumers) -> bool:
-    """Returns whether a tensor goes to a sum, by way of nothing that changes it."""
-    return any(
-        _is_sum(reader, found)
-        or (reader.type == "Identity" and _is_added(reader.outputs[0], found, consumers))
-        for reader in consumers(tensor)
+def _is_bypass(reader: tf.Operation, tensor: tf.Tensor, found) -> bool:
+    """Returns whether TensorFlow 1 took an operation for a sum with the output of a layer.
+
+    To a layer without batch normalization a constant may be added as well.
+    """
+    constant = reader.type in ("Add", "AddV2") and tensor.op.type == "BiasAdd"
+    return constant or _is_sum(reader, found)
+
+
+def _is_linear_output(operation: tf.Operation, found) -> bool:
+    """Returns whether an operation passes on what a layer says, as MobileNet's projections do."""
+    return operation.type == "Identity" and found.get(operation.inputs[0].op) in (
+        Kind.LAYER,
+        Kind.TAIL,
     )
 
 

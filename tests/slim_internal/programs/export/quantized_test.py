@@ -12,7 +12,8 @@ from slim_internal.programs.export import inference_graph
 from slim_internal.programs.export.settings import Export
 from slim_internal.programs.training import train
 from slim_internal.programs.training.settings import TrainConfig
-from tests import small_models
+from tests import golden_files, small_models
+from tests.nets import golden_weights
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,71 @@ def test_published_ranges_are_enough(data, trained, tmp_path, caplog):
     )
     inference_graph.export(config)
     assert f"Measured on 8 images, for {checkpoint} has no range: input_quant" in caplog.text
+
+
+def _published_variables():
+    """Returns what mobilenet_v1_0.25_128_quant holds for 10 classes, by name.
+
+    Beside the weights: ranges of weights, ranges of activations, and how their moving averages
+    begin, as the checkpoints that TensorFlow 1 wrote have them (tensorflow/models#7774).
+    """
+    layers = ["MobilenetV1/Logits/Conv2d_1c_1x1", "MobilenetV1/MobilenetV1/Conv2d_0"]
+    for number in range(1, 14):
+        layers += [
+            f"MobilenetV1/MobilenetV1/Conv2d_{number}_{kind}" for kind in ("depthwise", "pointwise")
+        ]
+    variables = [
+        row
+        for kind in ("trainable", "non_trainable")
+        for row in golden_files.load("variables/mobilenet_v1_025.json")[kind]
+    ]
+    logits = "MobilenetV1/Logits/Conv2d_1c_1x1/"
+    weights = golden_weights.values(
+        [[name, [*s[:-1], 10] if name.startswith(logits) else s] for name, s in variables]
+    )
+    for layer in layers:
+        for end, value in (("min", -3.0), ("max", 3.0)):
+            range_name = f"{layer}/act_quant/{end}"
+            weights |= {
+                f"{layer}/weights_quant/{end}": np.float32(value),
+                range_name: np.float32(value * (1 if layer in logits else 2)),
+                f"{layer}/act_quant/{range_name}/biased": np.float32(value),
+                f"{layer}/act_quant/{range_name}/local_step": np.float32(9),
+            }
+    return weights
+
+
+def test_a_published_quantized_checkpoint_is_used_as_it_is(data, tmp_path, caplog):
+    """Its ranges round the network in evaluation and in the files; only the input's is measured."""
+    weights = _published_variables()
+    path = str(tmp_path / "mobilenet_v1_0.25_128_quant.ckpt")
+    golden_weights.write_checkpoint(path, weights)
+    mobile = {**data, "model_name": "mobilenet_v1_025", "preprocessing_name": "inception"}
+    size = {"eval_image_size": 32, "max_num_batches": 1}
+    metrics = _evaluate(mobile, path, tmp_path / "eval", quantize=True, **size)
+    assert f"Not rounded, for {path} has no range: input_quant\n" in f"{caplog.messages[-1]}\n"
+    assert metrics.num_examples == 100
+    config = Export(
+        **{**mobile, "dataset_dir": ""},
+        checkpoint_path=path,
+        output_file=str(tmp_path / "net.pb"),
+        format="frozen,tflite_int8",
+        image_size=32,
+        quantize=True,
+    )
+    exported = inference_graph.export(config)
+    assert exported.comparisons["tflite_int8"].difference < 0.05
+    graph = tf.GraphDef.FromString(exported.graph_path.read_bytes())
+    kept = {
+        node.name: tf.make_ndarray(node.attr["value"].tensor)
+        for node in graph.node
+        if node.name.endswith(("_quant/min", "_quant/max"))
+    }
+    assert kept.keys() == {"input_quant/min", "input_quant/max"} | {
+        name for name in weights if "/act_quant/m" in name and name.count("_quant") == 1
+    }
+    for name, value in kept.items():
+        assert name.startswith("input_quant") or value == weights[name], name
 
 
 def test_refused(data, tmp_path):
