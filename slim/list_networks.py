@@ -8,7 +8,7 @@ Parameters and multiply-adds are counted on the graphs, which takes about a minu
 
 --export_formats prints instead in which formats each network can be exported: the size of the file,
 the largest difference of a probability from the checkpoint's, and how many of eight images have the
-same most likely class.
+same most likely class. The generators of the generative networks follow the classifiers.
 """
 
 import dataclasses
@@ -45,11 +45,14 @@ def main(names):
     from slim_internal.ground.progress.reporting import ProgressLog
 
     settings = config_flags.read(Listing)
-    networks = [nets_factory.get_network(name) for name in names or sorted(nets_factory.networks)]
+    known = sorted(nets_factory.networks)
     if settings.export_formats:
-        chosen = [network.name for network in networks]
+        chosen = names or [*known, *format_table.GENERATORS]
+        for name in set(chosen).difference(format_table.GENERATORS):
+            nets_factory.get_network(name)
         print(format_table.FORMATS[settings.format](chosen, format_table.read()))
         return
+    networks = [nets_factory.get_network(name) for name in names or known]
     rows = network_table.rows(networks, progress=ProgressLog())
     print(network_table.FORMATS[settings.format](rows))
 

@@ -32,9 +32,12 @@ def test_prints_json():
 
 
 def test_prints_the_formats_of_the_networks_that_are_named():
-    header, row = run("--export_formats", "lenet").stdout.splitlines()
+    header, *rows = run("--export_formats", "lenet", "dcgan_generator").stdout.splitlines()
     assert header.split()[:3] == ["network", "size", "frozen"]
-    assert row.split()[:4] == ["lenet", "28", "13.1", "MB,"]
+    assert [row.split()[:4] for row in rows] == [
+        ["lenet", "28", "13.1", "MB,"],
+        ["dcgan_generator", "32", "13.1", "MB,"],
+    ]
 
 
 def test_misspelt_network():

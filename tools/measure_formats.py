@@ -10,13 +10,14 @@ kills it, memory for one, is written down and the next one is measured. Weights 
 names of the variables, as in tests/golden; images are smaller than usual where the network allows.
 """
 
+import functools
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
@@ -99,11 +100,13 @@ def measure(network, size: int, formats: Sequence[str]) -> Iterator[dict]:
             }
 
 
-def _in_own_process(network, size: int, formats: Sequence[str]) -> Iterator[dict]:
+def _in_own_process(name: str, size: int, formats: Sequence[str]) -> Iterator[dict]:
     """Yields the same, measured by a process that may die; the rest is measured by another one."""
+    from nets import format_table
+
     pending = list(formats)
     while pending:
-        command = [sys.executable, "-m", "tools.measure_formats", "--one", network.name]
+        command = [sys.executable, "-m", "tools.measure_formats", "--one", name]
         command += [f"--image_size={size}", f"--format={','.join(pending)}"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
@@ -124,9 +127,8 @@ def _in_own_process(network, size: int, formats: Sequence[str]) -> Iterator[dict
             pending.remove(facts["format"])
             yield facts
         if pending:
-            name = pending.pop(0)
-            facts = {"network": network.name, "image_size": str(size), "format": name}
-            yield facts | {"problem": f"not measured: {problem}"}
+            facts = {"network": name, "image_size": str(size), "format": pending.pop(0)}
+            yield facts | {"problem": f"{format_table.NOT_MEASURED}: {problem}"}
 
 
 def _usable(names: Sequence[str]) -> list[str]:
@@ -143,24 +145,37 @@ def _usable(names: Sequence[str]) -> list[str]:
     return found
 
 
+def _size_and_measure(name: str) -> tuple[int, Callable[[Sequence[str]], Iterator[dict]]]:
+    """Returns the image size that a network is measured at, and what measures it in formats."""
+    from nets import nets_factory
+    from tools import generative_formats
+
+    if name in generative_formats.GENERATORS:
+        size = generative_formats.GENERATORS[name][1]
+        return size, functools.partial(generative_formats.measure, name)
+    network = nets_factory.get_network(name)
+    size = _image_size(network, _SIZE.value)
+    return size, functools.partial(measure, network, size)
+
+
 def main(names):
     """Measures the networks named, or all, and writes the file after each."""
     from nets import format_table, nets_factory
     from slim_internal.ground.files import atomic
 
-    networks = [nets_factory.get_network(name) for name in names or sorted(nets_factory.networks)]
+    names = names or [*sorted(nets_factory.networks), *format_table.GENERATORS]
     if _ONE.value:
-        for network in networks:
-            for facts in measure(network, _image_size(network, _SIZE.value), _FORMATS.value):
+        for name in names:
+            for facts in _size_and_measure(name)[1](_FORMATS.value):
                 print(json.dumps(facts), flush=True)
         return
     os.nice(10)
     path = pathlib.Path(cli.user_path(_OUTPUT.value)) if _OUTPUT.value else format_table.PATH
     formats = _usable(_FORMATS.value)
-    for network in networks:
-        known = {entry.format for entry in format_table.read(path) if entry.network == network.name}
-        wanted = [name for name in formats if _AGAIN.value or name not in known]
-        for facts in _in_own_process(network, _image_size(network, _SIZE.value), wanted):
+    for name in names:
+        known = {entry.format for entry in format_table.read(path) if entry.network == name}
+        wanted = [each for each in formats if _AGAIN.value or each not in known]
+        for facts in _in_own_process(name, _size_and_measure(name)[0], wanted):
             entry = format_table.Entry(**facts)
             print(f"{entry.network:32} {entry.format:15} {entry.cell} {entry.problem}", flush=True)
             others = [

@@ -9,6 +9,11 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 PATH = pathlib.Path(__file__).with_name("export_formats.tsv")
+# How the problem begins where it was the measurement's, not the format's.
+NOT_MEASURED = "not measured"
+# The networks that make images. They are no classifiers, which is what export_inference_graph
+# writes; the table says how the converters take their graphs.
+GENERATORS = ("cyclegan_generator_resnet", "dcgan_generator", "pix2pix_generator")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +25,9 @@ class Entry:
       image_size: Height and width in pixels of the images that it was written for.
       format: Name of the format.
       megabytes: Size of the file or folder; empty if the network cannot be written so.
-      difference: Largest difference of a probability from the checkpoint's, 0 to 1.
-      agreement: Fraction of images with the same most likely class, 0 to 1.
+      difference: Largest difference of a probability from the checkpoint's, 0 to 1; of a pixel by
+        the standard deviation of all, for a generator.
+      agreement: Fraction of images with the same most likely class, 0 to 1; empty for a generator.
       problem: Why it cannot be written, or nothing.
     """
 
@@ -37,8 +43,9 @@ class Entry:
     def cell(self) -> str:
         """What the table says of it."""
         if self.problem:
-            return "no"
-        return f"{self.megabytes} MB, {self.difference}, {float(self.agreement):.0%}"
+            return "-" if self.problem.startswith(NOT_MEASURED) else "no"
+        agreement = f", {float(self.agreement):.0%}" if self.agreement else ""
+        return f"{self.megabytes} MB, {self.difference}{agreement}"
 
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Entry))

@@ -15,14 +15,15 @@ _ENTRIES = [
 
 def test_page_is_fresh():
     path = pathlib.Path(__file__).parents[2] / "docs" / "formats.md"
-    names = sorted(nets_factory.networks)
+    names = [*sorted(nets_factory.networks), *format_table.GENERATORS]
     table = format_table.markdown(names, format_table.read())
     assert table in path.read_text(encoding="utf-8"), f"replace the table by: {COMMAND}"
 
 
 def test_every_measured_network_and_format_exists():
     entries = format_table.read()
-    assert {entry.network for entry in entries} <= set(nets_factory.networks)
+    known = {*nets_factory.networks, *format_table.GENERATORS}
+    assert {entry.network for entry in entries} <= known
     assert format_table.encode(entries) == format_table.PATH.read_text(encoding="utf-8")
 
 
@@ -41,6 +42,7 @@ def test_tables():
         "c        -     -                    -",
         "b, tflite: No MaxPool3D.",
     ]
+    assert format_table.Entry("g", "32", "onnx", "13.1", "2e-06").cell == "13.1 MB, 2e-06"
     assert "| b | 28 | 13.1 MB, 4e-07, 88% | no |" in format_table.markdown(["b"], _ENTRIES)
     assert "- b, tflite: No MaxPool3D." in format_table.markdown(["b"], _ENTRIES)
     (row,) = json.loads(format_table.as_json(["a"], _ENTRIES))

@@ -7,7 +7,7 @@ import pytest
 from absl import flags
 
 from nets import format_table, nets_factory
-from tools import measure_formats
+from tools import generative_formats, measure_formats
 
 _DONE = {"network": "lenet", "image_size": "28", "format": "frozen", "megabytes": "13.1"}
 _DONE |= {"difference": "4e-07", "agreement": "1"}
@@ -25,6 +25,15 @@ def test_measures_a_network():
     assert entry.megabytes == "13.1"
     assert float(entry.difference) < 1e-5
     assert float(entry.agreement) == 1
+
+
+def test_measures_a_generator():
+    assert tuple(generative_formats.GENERATORS) == format_table.GENERATORS
+    found = generative_formats.measure("dcgan_generator", ["frozen", "saved_model", "tflite"])
+    for facts in found:
+        entry = format_table.Entry(**facts)
+        assert entry.cell.startswith("13.1 MB, "), entry
+        assert float(entry.difference) < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -56,6 +65,7 @@ def test_a_dead_process_is_written_down_and_the_rest_is_measured(tmp_path, monke
     assert asked == [["frozen", "tflite", "saved_model"], ["saved_model"]]
     entries = {entry.format: entry for entry in format_table.read(path)}
     assert entries["tflite"].problem == "not measured: its process ended with -9"
+    assert entries["tflite"].cell == "-"
     assert entries["saved_model"].cell == "13.1 MB, 4e-07, 100%"
     measure_formats.main(["lenet"])  # All is known.
     assert len(asked) == 2

@@ -10,7 +10,7 @@ import pathlib
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -36,7 +36,8 @@ class TFLite(Format):
     def write(self, network: Frozen, folder: pathlib.Path, name: str) -> None:
         """Writes the file; the description is in it."""
         model = network.model
-        content = io.BytesIO(self._converted(network))
+        ends = (model.input_name, model.example_shape, network.logits_name)
+        content = io.BytesIO(self.convert(network, self.graph(network), *ends, model.model_name))
         with zipfile.ZipFile(content, "a") as archive:  # Readers of either kind ignore the other.
             for entry, text in (
                 (_DESCRIPTION, description.encode_description(model)),
@@ -89,24 +90,44 @@ class TFLite(Format):
 
         yield Predictor(model, 1, predict)
 
-    def _converted(self, network: Frozen) -> bytes:
-        model = network.model
+    def convert(
+        self,
+        network: Frozen,
+        graph_def: tf.GraphDef,
+        input_name: str,
+        shape: Sequence[int],
+        output_name: str,
+        title: str,
+    ) -> bytes:
+        """Returns a graph without variables in this format, for one example at a time.
+
+        Args:
+          network: What it is a graph of; has the images that 8 bits are calibrated on.
+          graph_def: The graph.
+          input_name: Operation that is fed, float32.
+          shape: Shape of an example.
+          output_name: Operation that is fetched.
+          title: Name of the network.
+
+        Raises:
+          UserError: If the converter knows no operation for one of the graph's.
+        """
         with tf.Graph().as_default(), tf.Session() as session:
-            images = tf.placeholder(tf.float32, (1, *model.example_shape), model.input_name)
+            example = tf.placeholder(tf.float32, (1, *shape), input_name)
             # A name of its own: that of an end point may differ from it by its case alone.
-            (logits,) = tf.import_graph_def(
-                tf.graph_util.extract_sub_graph(self.graph(network), [network.logits_name]),
-                {f"{model.input_name}:0": images},
-                [f"{network.logits_name}:0"],
+            (output,) = tf.import_graph_def(
+                tf.graph_util.extract_sub_graph(graph_def, [output_name]),
+                {f"{input_name}:0": example},
+                [f"{output_name}:0"],
                 name="network",
             )
-            converter = tf.lite.TFLiteConverter.from_session(session, [images], [logits])
+            converter = tf.lite.TFLiteConverter.from_session(session, [example], [output])
             self.prepare(converter, network)
             try:
                 return converter.convert()
             except Exception as error:  # The converter has no class of errors of its own.
                 raise UserError(
-                    f"{model.model_name} cannot be written as --format={self.name}: {_cause(error)}"
+                    f"{title} cannot be written as --format={self.name}: {_cause(error)}"
                 ) from error
 
 
