@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datasets import imagenet_classes, process_bounding_boxes
 from datasets.converters.imagenet import boxes, devkit, tar_index
 from datasets.converters.imagenet.archives import Archives
-from datasets.converters.imagenet.source import Source, sampled
+from datasets.converters.imagenet.source import Source
 from datasets.imagenet_classes import ImagenetClass
 from slim_internal.ground import errors
+from slim_internal.ground.progress import reporting
 
 # Images of the whole challenge.
 OFFICIAL_SIZES = {"validation": 50_000, "train": 1_281_167}
@@ -46,7 +47,7 @@ def from_archives(archives: Archives, *, whole: bool = True) -> Inventory:
 
     Args:
       archives: Where they are.
-      whole: Whether they must hold the whole challenge.
+      whole: Whether they must hold the whole challenge; then their digests have been compared.
 
     Raises:
       UserError: if an archive cannot be read, the archives do not go together, or images are
@@ -59,7 +60,10 @@ def from_archives(archives: Archives, *, whole: bool = True) -> Inventory:
     found_boxes = process_bounding_boxes.parse_csv((csv or "").splitlines())
     train = _train_sources(archives, classes, found_boxes)
     inventory = Inventory(
-        splits={"validation": _sorted(validation), "train": _sorted(train)},
+        splits={
+            "validation": _sorted(validation, vouched_for=whole),
+            "train": _sorted(train, vouched_for=whole),
+        },
         class_names=tuple(imagenet_classes.labels_to_names().values()),
         bounding_boxes=csv,
     )
@@ -88,8 +92,7 @@ def _validation_sources(archives: Archives, classes: Mapping) -> Iterator[Source
                 f"{len(synsets)} validation images that {archives.devkit} knows."
             )
         shows = _class(classes, synsets[int(match[1]) - 1], archives.devkit)
-        sample = sampled(archives.validation, member.offset, member.size)
-        yield Source(archives.validation, member.offset, member.size, filename, shows, (), sample)
+        yield Source(archives.validation, member.offset, member.size, filename, shows)
 
 
 def _train_sources(archives: Archives, classes: Mapping, found_boxes: Mapping) -> Iterator[Source]:
@@ -98,8 +101,7 @@ def _train_sources(archives: Archives, classes: Mapping, found_boxes: Mapping) -
         shows = _class(classes, synset, path)
         filename = os.path.basename(member.name)
         boxes_of_it = found_boxes.get(filename, ())
-        sample = sampled(path, member.offset, member.size)
-        yield Source(path, member.offset, member.size, filename, shows, boxes_of_it, sample)
+        yield Source(path, member.offset, member.size, filename, shows, boxes_of_it)
 
 
 def _class(classes: Mapping[str, ImagenetClass], synset: str, path: str) -> ImagenetClass:
@@ -108,9 +110,14 @@ def _class(classes: Mapping[str, ImagenetClass], synset: str, path: str) -> Imag
     return classes[synset]
 
 
-def _sorted(sources: Iterable[Source]) -> list[Source]:
+def _sorted(sources: Iterable[Source], *, vouched_for: bool) -> list[Source]:
     """Sorts by name, so that nothing depends on the order in which images were found."""
-    ordered = sorted(sources, key=lambda source: (source.filename, source.path))
+    found = []
+    with reporting.Meter(reporting.ProgressLog(), "Listed", unit="images") as meter:
+        for source in sources:  # In the order in which they lie on the disk.
+            found.append(source.with_sample(vouched_for=vouched_for))
+            meter.advance()
+    ordered = sorted(found, key=lambda source: (source.filename, source.path))
     for one, other in itertools.pairwise(ordered):
         if one.filename == other.filename:
             raise errors.UserError(f"{one.path} holds two images called {one.filename}.")
@@ -163,7 +170,7 @@ def from_folders(
     folders = {"validation": validation_directory, "train": train_directory}
     inventory = Inventory(
         splits={
-            split: _sorted(_folder_sources(folder, classes, found_boxes))
+            split: _sorted(_folder_sources(folder, classes, found_boxes), vouched_for=False)
             for split, folder in folders.items()
         },
         class_names=(imagenet_classes.BACKGROUND, *(entry.names for entry in classes)),
@@ -183,9 +190,8 @@ def _folder_sources(
     for shows in classes:
         for path in pathlib.Path(folder, shows.wordnet_id).glob("*.JPEG"):
             boxes_of_it = found_boxes.get(path.name, ())
-            size = path.stat().st_size
-            sample = sampled(os.fspath(path), 0, size)
-            yield Source(os.fspath(path), None, size, path.name, shows, boxes_of_it, sample)
+            size = path.stat().st_size if path.exists() else 0  # A broken link is told of later.
+            yield Source(os.fspath(path), None, size, path.name, shows, boxes_of_it)
 
 
 def _metadata(path: str) -> dict[str, str]:

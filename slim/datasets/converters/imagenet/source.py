@@ -1,5 +1,6 @@
 """One image before it is converted: where its bytes are and what it shows."""
 
+import contextlib
 import functools
 import os
 import zlib
@@ -7,6 +8,8 @@ from typing import NamedTuple
 
 from datasets.imagenet_classes import ImagenetClass
 from slim_internal.ground import errors
+from slim_internal.ground.images import reading
+from slim_internal.ground.images.image import BadImageError
 
 _OPEN_ARCHIVES = 4  # Two are needed; descriptors of further ones would only pile up.
 # Bytes; in an archive, the headers of this image and of the next lie just beside the two samples.
@@ -25,8 +28,7 @@ class Source(NamedTuple):
       filename: Its own file name, "n01440764_10026.JPEG".
       shows: The class of what it shows.
       boxes: Boxes around what it shows: (xmin, ymin, xmax, ymax) as fractions of width and height.
-      sample: Checksum of its first and last bytes, by which another image of this name and size is
-        noticed.
+      sample: Checksum by which another image of this name and size is noticed; see `with_sample`.
     """
 
     path: str
@@ -40,27 +42,44 @@ class Source(NamedTuple):
     def __str__(self) -> str:
         return self.path if self.offset is None else f"{self.path}: {self.filename}"
 
+    def with_sample(self, *, vouched_for: bool) -> "Source":
+        """Returns the same image with a checksum of its first and last bytes, or of all.
+
+        Args:
+          vouched_for: Whether the digest of the whole archive has been compared. Then the bytes
+            that cost no further seek suffice; else all are read, as that would have taken.
+        """
+        data = b""
+        with contextlib.suppress(BadImageError, OSError):  # Of nothing, if it cannot be read.
+            data = self._ends() if vouched_for else self.read()
+        return self._replace(sample=zlib.crc32(data))
+
+    def _alone(self) -> bytes:
+        try:
+            return reading.read(self.path)
+        except BadImageError as error:  # What the machine cannot do is no fault of the image.
+            raise error.__cause__ if isinstance(error.__cause__, OSError) else error from None
+
+    def _ends(self) -> bytes:
+        descriptor, count = _descriptor(self.path), min(self.size, _SAMPLE)
+        first = os.pread(descriptor, count, self.offset)
+        return first + os.pread(descriptor, count, self.offset + self.size - count)
+
     def read(self) -> bytes:
         """Returns the bytes of the image.
 
         Raises:
           UserError: if the file no longer holds them all.
+          BadImageError: if it is no file.
+          OSError: if it cannot be read.
         """
         if self.offset is None:
-            with open(self.path, "rb") as file:
-                data = file.read()
+            data = self._alone()
         else:
             data = os.pread(_descriptor(self.path), self.size, self.offset)
         if len(data) != self.size:
             raise errors.UserError(f"{str(self)!r} has changed since the conversion began.")
         return data
-
-
-def sampled(path: str, offset: int, size: int) -> int:
-    """Returns the checksum of the first and last bytes of an image, which cost no further seek."""
-    count = min(size, _SAMPLE)
-    first = zlib.crc32(os.pread(_descriptor(path), count, offset))
-    return zlib.crc32(os.pread(_descriptor(path), count, offset + size - count), first)
 
 
 @functools.lru_cache(maxsize=_OPEN_ARCHIVES)

@@ -41,8 +41,9 @@ def records(
     policy = DECODED if decode else HEADER_ONLY
     for source in sources:
         try:
-            data = source.read()
+            data = b""
             try:
+                data = source.read()
                 image, problem = prepare.prepare(data, policy), None
             except BadImageError as error:
                 image, problem = _treat(source, data, error, on_bad_image)
