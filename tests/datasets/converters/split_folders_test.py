@@ -44,6 +44,41 @@ LOOK_ALIKES = {
     ),
     "splits in splits": (under("train/train", "test/test"), "looks like a split, not a class"),
     "the same folders in several": (under("first", "second"), "hold the same folders (cat, dog)"),
+    "nearly the same folders": (
+        [*under("east", "west"), *files("east/owl", "east/yak")],
+        "--splits=train:east,validation:west",
+    ),
+    "the larger one is for training": (
+        [*under("a", "b"), *files("b/owl")],
+        "--splits=train:b,validation:a",
+    ),
+    "parts": (
+        files("fold_1/a", "fold_1/b", "fold_2/c", "fold_3/a"),
+        "--splits=train:fold_1,train:fold_2,validation:fold_3",
+    ),
+    "in one word": (under("traindata", "testdata"), "--splits=test:testdata,train:traindata"),
+    "in two words": (under("train", "hold-out"), "validation:hold-out"),
+    "with accents": (
+        under("entraînement", "validação"),
+        "'--splits=train:entraînement,validation:validação'",
+    ),
+    "with blanks": (under("Train Images", "Test Images"), "'--splits=test:Test Images,train:Tr"),
+    "in a folder of their own": (
+        under("data/set/Training", "data/set/Testing"),
+        "--splits=test:data/set/Testing,train:data/set/Training",
+    ),
+    "beside annotations": (
+        [*under("images/train", "images/val"), *files("masks/train/x")],
+        "--splits=train:images/train,validation:images/val, which leaves out 'masks'",
+    ),
+    "in each class": (
+        files("cat/train", "cat/test", "dog/train", "dog/test"),
+        "holds splits within a class: 'cat/test', 'cat/train'",
+    ),
+    "in the names of classes": (
+        files("cat_train", "cat_test", "trainB", "testB"),
+        "look like splits of classes by their names: 'cat_test', 'cat_train', 'testB', 'trainB'",
+    ),
 }
 
 
@@ -64,6 +99,10 @@ CLASSES = {
     "images beside the same folders": [*under("cat", "dog"), *files("cat", "dog")],
     "flat ones called like splits": files("train", "test"),
     "a class called train among others": files("train", "bus/front", "bus/back", "tram"),
+    "vehicles": files("train", "plane", "car"),
+    "a folder called train in one of several": files("cat", "dog", "toys/train"),
+    "two of the same folders": files("cat/a", "cat/b", "cat/c", "dog/a", "dog/d", "dog/e"),
+    "of which one holds folders": files("test tubes", "trainers", "flasks/a", "flasks/b"),
     "words within words": files("trainers/a", "restraint/b", "validator/c", "contest/d"),
 }
 
@@ -102,6 +141,7 @@ def test_mistakes_in_splits(options, message):
 
 
 SAID = {
+    "flat ones called like splits": (files("train", "test"), "'test', 'train' are named like spl"),
     "numbers": (files("1", "2", "10"), "'10' comes before '2'. Names of equal length ('02')"),
     "class of one split": (
         [*under("train", "test"), *files("train/owl")],
