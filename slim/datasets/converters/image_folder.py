@@ -22,7 +22,11 @@ from slim_internal.ground.errors import UserError
 
 _IMAGES_PER_SHARD = 1000
 # Images that TensorFlow cannot decode.
-_UNREADABLE_IMAGES = (".avif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".tif", ".tiff")
+_UNREADABLE_IMAGES = (
+    *(".avif", ".heic", ".heif", ".j2c", ".j2k", ".jp2", ".jpf", ".jpx", ".jxl", ".tif", ".tiff"),
+    *(".ai", ".eps", ".exr", ".ico", ".pbm", ".pgm", ".ppm", ".psd", ".svg", ".tga"),
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"),
+)
 
 # An image as found: path, class name, split or "" for one that is to be chosen.
 _Found = tuple[str, str, str]

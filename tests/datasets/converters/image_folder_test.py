@@ -151,11 +151,19 @@ def test_csv_says_label_and_split(header, tmp_path):
         ("x/1.jpg,dog\nx/2.jpg,\n", "line 2: expected path,label,split. Found: x/2.jpg,"),
         ("x/1.jpg,dog\nx/2.jpg, \t ,val\n", "line 2: expected path,label,split"),
         ("x/1.jpg,dog,nan\nx/2.jpg,cat\n", "Unknown split 'nan'"),
+        ("x/1.jpg,dog\nx/2.jpg,null\n", "line 2: the label is 'null', which programs write"),
+        ("file,class\nx/1.jpg,dog\n", "no file '.*/file'. A header must begin with the column 'p"),
+        ("x/1.jpg,dog\n{source}/x/1.jpg,cat\n", "line 2: 'x/1.jpg' is listed twice"),
+        ("x/1.jpg,dog\n../source/x/1.jpg,cat\n", "line 2: '../source/x/1.jpg' is listed twice"),
+        (f"x/{'y' * 5000}.jpg,dog\n", "line 1: there is no file '.*yyy...yyy"),
+        ('"x/1.jpg,dog\nx/2.jpg,cat\n', r"Found: x/1.jpg,dog\\nx/2.jpg,cat\\n\.$"),
+        ("path,label\n , \n\n", "labels.csv lists no images"),
         ("x/1.jpg,do\0g\nx/2.jpg,cat\n", "has a null character"),
         ('x/1.jpg,"do\ng"\nx/2.jpg,cat\n', "has a line break"),
     ],
 )
 def test_csv_with_a_mistake(lines, message, tmp_path):
+    lines = lines.replace("{source}", os.fspath(tmp_path / "source"))
     with pytest.raises(UserError, match=message):
         convert(tmp_path, labels_csv=with_csv(tmp_path, lines))
     assert not (tmp_path / "set/manifest.json").exists()
@@ -235,14 +243,37 @@ def test_a_set_of_no_image_at_all_is_an_error(tmp_path):
     assert not (tmp_path / "set/manifest.json").exists()
 
 
-def test_csv_that_is_no_text(tmp_path):
-    put(tmp_path / "source", "a/1.jpg")
-    (tmp_path / "labels.csv").write_bytes(b"\xff\x00")
-    with pytest.raises(UserError, match="is no CSV in UTF-8"):
-        convert(tmp_path, labels_csv=os.fspath(tmp_path / "labels.csv"))
-    (tmp_path / "labels.csv").write_bytes("x/1.jpg,dog\n".encode("utf-16"))
-    with pytest.raises(UserError, match="is text in UTF-16; save it as CSV in UTF-8"):
-        convert(tmp_path, labels_csv=os.fspath(tmp_path / "labels.csv"))
+ROWS = "path,label\nx/1.jpg,dog\nx/2.jpg,cat\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\x00", "is no CSV in UTF-8"),
+        (ROWS.encode("utf-16"), "is text in UTF-16; save it as CSV in UTF-8"),
+        (ROWS.encode("utf-16-le"), "is text in UTF-16; save it as CSV in UTF-8"),
+        (ROWS.encode("utf-16-be"), "is text in UTF-16; save it as CSV in UTF-8"),
+        (ROWS.encode("utf-32-be"), "is no text"),
+        (b"PK\3\4" + bytes(100), "is no text"),
+        (None, "cannot be used: it is not a regular file but a device or pipe"),
+    ],
+)
+def test_csv_that_is_no_text(content, message, tmp_path):
+    put(tmp_path / "source", "x/1.jpg", "x/2.jpg")
+    path = tmp_path / "labels.csv"
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        convert(tmp_path, labels_csv=os.fspath(path))
+
+
+def test_csv_with_blanks(tmp_path):
+    """Before and between the lines, and after the commas."""
+    lines = ' \n\npath, label, split\n,,\nx/1.jpg, "dog", train\n\nx/2.jpg, ca\u2028t, val\n'
+    convert(tmp_path, labels_csv=with_csv(tmp_path, lines))
+    assert assignments(tmp_path) == {"x/1.jpg": ("train", 1), "x/2.jpg": ("validation", 0)}
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
@@ -360,8 +391,8 @@ LEFT_OUT = {
         "first is 'a/3.heic'",
     ),
     "of formats that are not read": (
-        ["a/3.heic", "a/4.HEIC", "b/5.tif", "b/notes.txt"],
-        "Images of these formats are not read: 2 .heic, 1 .tif. Convert them to JPEG.",
+        ["a/3.heic", "a/4.HEIC", "b/5.tif", "b/6.psd", "a/7.svg", "a/8.CR2", "b/notes.txt"],
+        "Images of these formats are not read: 1 .cr2, 2 .heic, 1 .psd, 1 .svg, 1 .tif. Convert",
     ),
     "a class without pictures": (
         ["c/notes.txt"],

@@ -37,7 +37,10 @@ def kind(data: bytes) -> str:
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
-    return _BRANDS.get(data[8:12], "") if data[4:8] == b"ftyp" else ""
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "")
+    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return "SVG" if start.startswith(b"<") and b"<svg" in start else ""
 
 
 def inspect(data: bytes) -> ImageHeader:

@@ -228,6 +228,7 @@ def test_thin_images_are_refused_before_they_are_enlarged(size, kind):
 
 OTHER_KINDS = {
     "HEIC": b"\0\0\0\x18ftypheic" + bytes(16),
+    "SVG": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>',
     "AVIF": b"\0\0\0\x20ftypavif" + bytes(16),
     "TIFF": encode(PICTURE, "TIFF"),
     "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(16),
