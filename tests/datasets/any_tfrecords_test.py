@@ -12,7 +12,7 @@ import pytest
 
 from datasets import any_tfrecords, dataset_factory, dataset_utils
 from datasets.settings import DatasetSettings, TfrecordSettings
-from datasets.storage import record_counts, tfrecords
+from datasets.storage import record_counts, tfds, tfrecords
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import batches
@@ -145,19 +145,23 @@ def test_keys_of_any_name(tmp_path):
     assert dataset.odd_details == {"image/height"}  # No number of pixels.
 
 
-def write_tfds(folder: pathlib.Path, image_key: str, label_key: str) -> str:
-    records = [example({image_key: image(i, "PNG"), label_key: i % 3}) for i in range(5)]
-    write(folder / "mine-train.tfrecord-00000-of-00001", records)
+def described(image_key: str, label_key: str, num_classes: str) -> dict:
+    """Returns what TFDS says of its features."""
     types = "tensorflow_datasets.core.features"
     features = {
         image_key: {"pythonClassName": f"{types}.image_feature.Image"},
         label_key: {
             "pythonClassName": f"{types}.class_label_feature.ClassLabel",
-            "classLabel": {"numClasses": "3"},
+            "classLabel": {"numClasses": num_classes},
         },
     }
-    described = {"featuresDict": {"features": features}}
-    (folder / "features.json").write_text(json.dumps(described))
+    return {"featuresDict": {"features": features}}
+
+
+def write_tfds(folder: pathlib.Path, image_key: str, label_key: str) -> str:
+    records = [example({image_key: image(i, "PNG"), label_key: i % 3}) for i in range(5)]
+    write(folder / "mine-train.tfrecord-00000-of-00001", records)
+    (folder / "features.json").write_text(json.dumps(described(image_key, label_key, "3")))
     (folder / f"{label_key}.labels.txt").write_text("\n".join(NAMES))
     return f"{folder}/*-%s.tfrecord-*"
 
@@ -171,6 +175,9 @@ def test_records_of_tfds_are_recognized_and_read(tmp_path, caplog, keys):
     assert tuple(dataset.labels_to_names.values()) == NAMES
     assert read(dataset)[0] == [0, 1, 2, 0, 1]
     assert f"Records of TFDS: image in {keys[0]!r}, label in {keys[1]!r}." in caplog.text
+    for damaged in ("[" * 100_000, '{"featuresDict": 3}', json.dumps(described(*keys, "-3"))):
+        (tmp_path / "features.json").write_text(damaged)
+        assert tfds.read(str(tmp_path)) is None
     (tmp_path / "features.json").unlink()
     if keys == ("image", "label"):  # They are told by their names alone, then.
         assert read(opened(pattern, num_classes=3))[0] == [0, 1, 2, 0, 1]
@@ -369,8 +376,9 @@ def test_counts_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     assert files_read(num_classes=5) == (3, [])
     write(other, [labeled(1), labeled(1)])
     assert files_read(num_classes=3) == (4, [str(other)])
-    (tmp_path / record_counts.FILENAME).write_text('{"train-0": {"stamp": 1}}')
-    assert files_read(num_classes=3)[0] == 4
+    for damaged in ('{"train-0": {"stamp": 1}}', '{"train-0": ' + "[" * 100_000):
+        (tmp_path / record_counts.FILENAME).write_text(damaged)
+        assert files_read(num_classes=3)[0] == 4
     other.unlink()
     assert files_read(num_classes=3) == (2, [])
     with pytest.raises(UserError, match="'image/class/text'"):

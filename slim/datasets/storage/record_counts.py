@@ -6,7 +6,6 @@ believed as long as a file keeps its size and its time.
 
 import collections
 import dataclasses
-import json
 import logging
 import os
 import pathlib
@@ -17,7 +16,7 @@ from typing import Any
 from datasets.storage import tfrecords
 from datasets.storage.layout import Layout, UnusableExampleError, features_of, plain, text_of
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.progress import reporting
 
 _LOG = logging.getLogger(__name__)
@@ -163,7 +162,7 @@ def _stamp(file: str, layout: Layout) -> list:
 def _read(folder: str) -> dict[str, Any]:
     """Returns what is remembered of the files of a folder, by name; nothing of what is damaged."""
     try:
-        entries = json.loads(pathlib.Path(folder, FILENAME).read_text(encoding="utf-8"))
+        entries = json_objects.read(pathlib.Path(folder, FILENAME))
         for entry in entries.values():
             Counts.from_json(entry["counts"])
             _ = entry["stamp"]

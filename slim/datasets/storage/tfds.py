@@ -1,10 +1,11 @@
 """What TensorFlow Datasets (TFDS) says of the records that it wrote, in files beside them."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
+
+from slim_internal.ground.files import json_objects
 
 _FEATURES = "features.json"
 
@@ -29,14 +30,15 @@ class Facts:
 def read(folder: str) -> Facts | None:
     """Returns what stands beside the records; None if that is not one image and one label."""
     try:
-        text = pathlib.Path(folder, _FEATURES).read_text(encoding="utf-8")
-        features = json.loads(text)["featuresDict"]["features"]
+        features = json_objects.read(pathlib.Path(folder, _FEATURES))["featuresDict"]["features"]
         images = _of_type(features, "Image")
         labels = _of_type(features, "ClassLabel")
         if len(images) != 1 or len(labels) != 1:
             return None
         number = features[labels[0]].get("classLabel", {}).get("numClasses")
         num_classes = None if number is None else int(number)
+        if num_classes is not None and num_classes < 1:
+            return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     names = _names(folder, labels[0])

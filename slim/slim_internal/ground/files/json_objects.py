@@ -56,7 +56,7 @@ def decode(content: bytes | str) -> dict[str, Any]:
         raise DamageError("it is empty")
     try:
         text = content.decode() if isinstance(content, bytes) else content
-        fields = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
+        fields = json.loads(text, parse_constant=_refuse, object_pairs_hook=unique)
     except UnicodeDecodeError:
         raise DamageError("it is not UTF-8") from None
     except RecursionError:
@@ -139,7 +139,7 @@ def _items(arguments: tuple[Any, ...], value: Any, place: str) -> tuple:
     )
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     """Returns whether a value is a text of which the name of a file can be made."""
     if not isinstance(value, str) or "\0" in value:
         return False
@@ -158,7 +158,7 @@ def _is_number(value: Any) -> bool:
 
 
 _SIMPLE = {
-    str: (_is_text, "a text"),
+    str: (is_text, "a text"),
     int: (_is_integer, "an integer"),
     float: (_is_number, "a number"),
     bool: (lambda value: type(value) is bool, "true or false"),
@@ -169,7 +169,8 @@ def _refuse(constant: str) -> Any:
     raise DamageError(f"{constant} is not a number")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns the fields of an object, for `object_pairs_hook`; none may be there twice."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]

@@ -171,7 +171,7 @@ def read(folder: str) -> RunRecord | None:
         wrong = name in values and (
             not isinstance(value, types) or (isinstance(value, bool) and bool not in types)
         )
-        if wrong or (name == "class_names" and not all(isinstance(n, str) for n in value or ())):
+        if wrong or (name == "class_names" and not all(map(json_objects.is_text, value or ()))):
             raise _damaged(path, f"{name} cannot be {json.dumps(value)[:60]}")
     return RunRecord(path, values)
 
@@ -248,7 +248,10 @@ def complete(
                 taken[flags[0]] = record.values[name]
             for flag in given if remedy else ():
                 _compare(record, name, flag, getattr(config, flag), remedy)
-    completed = replaced(config, **taken)
+    try:
+        completed = replaced(config, **taken)
+    except UserError as error:  # Of a value that nobody gave.
+        raise _damaged(record.origin, str(error)) from error
     if not _same_dataset(completed, record):  # Where the files are is said of another dataset.
         for name in ("dataset_dir", *_TFRECORDS):
             taken.pop(name, None)

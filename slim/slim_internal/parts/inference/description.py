@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import json_objects
 
 INPUT_NAME = "input"
 PREDICTIONS_NAME = "predictions"
@@ -22,6 +23,7 @@ _GRAPH_SUFFIX = ".pb"
 _FILE = "graph_file"
 _MAX_SIZE = 16_384  # Height and width in pixels; 3 GB for one image.
 _MAX_COUNT = 1_000_000
+_LONGEST_NAME = 255  # Of a file, in bytes; a character takes one at least.
 _OPERATION = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 
 
@@ -121,8 +123,10 @@ def read_description(graph_path: str | pathlib.Path) -> ModelDescription:
     graph_name = pathlib.Path(graph_path).name
     fields = _fields(path, _contents(path))
     described = fields.pop(_FILE, graph_name)
+    if not _is_file_name(described):
+        raise _wrong(path, f"{_FILE} must be the name of a file; got {_shown(described)}")
     # `model` and `model.pb` have the same neighbor. Both may have been renamed together.
-    if described != graph_name and path.with_name(str(described)).exists():
+    if described != graph_name and path.with_name(described).exists():
         raise UserError(f"{path} describes {described}, not {graph_name}.")
     return _checked(path, fields)
 
@@ -158,7 +162,8 @@ def _contents(path: pathlib.Path) -> bytes:
 
 def _fields(path: pathlib.Path, content: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(content.decode(errors="surrogateescape"))
+        text = content.decode(errors="surrogateescape")
+        fields = json.loads(text, object_pairs_hook=json_objects.unique)
     except RecursionError as error:
         raise _wrong(path, "it is nested too deeply") from error
     except ValueError as error:
@@ -172,12 +177,20 @@ def _wrong(path: pathlib.Path, problem: str) -> UserError:
     return UserError(f"{path} does not describe an exported graph: {problem}.")
 
 
+def _shown(value: Any) -> str:
+    return json.dumps(value)[:60]
+
+
 def _is_integer(maximum: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and 1 <= value <= maximum
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+    return json_objects.is_text(value) and value != ""
+
+
+def _is_file_name(value: Any) -> bool:
+    return _is_name(value) and len(value) <= _LONGEST_NAME and pathlib.Path(value).name == value
 
 
 def _is_operation(value: Any) -> bool:
@@ -185,7 +198,7 @@ def _is_operation(value: Any) -> bool:
 
 
 def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return isinstance(value, list) and all(map(json_objects.is_text, value))
 
 
 _COUNT = (_is_integer(_MAX_COUNT), f"an integer from 1 to {_MAX_COUNT}")
@@ -212,8 +225,7 @@ def _checked(path: pathlib.Path, fields: dict[str, Any]) -> ModelDescription:
             continue
         is_right, words = _RULES[field.name]
         if not is_right(fields[field.name]):
-            shown = json.dumps(fields[field.name])
-            raise _wrong(path, f"{field.name} must be {words}; got {shown[:60]}")
+            raise _wrong(path, f"{field.name} must be {words}; got {_shown(fields[field.name])}")
     if unknown := sorted(fields.keys() - _RULES.keys()):
         raise _wrong(path, f"it has an unknown field {unknown[0]!r}")
     names, num_classes = fields["class_names"], fields["num_classes"]

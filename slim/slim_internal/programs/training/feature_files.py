@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, json_objects
 
 _KEY_FILENAME = "key.json"  # Written last: a folder without it is unfinished.
 _LABELS_FILENAME = "labels.npy"
@@ -38,9 +38,9 @@ class FeatureFile:
     def open(self, key: Mapping[str, Any]) -> bool:
         """Opens what is kept for this key; returns whether there is anything."""
         try:
-            with open(os.path.join(self.folder, _KEY_FILENAME), encoding="utf-8") as file:
-                if json.load(file) != json.loads(json.dumps(key)):
-                    return False
+            kept = json_objects.read(os.path.join(self.folder, _KEY_FILENAME))
+            if kept != json.loads(json.dumps(key)):
+                return False
             names = sorted(name for name in os.listdir(self.folder) if name.startswith("features"))
             self._features = [self._array(name) for name in names]
             self._labels = self._array(_LABELS_FILENAME)

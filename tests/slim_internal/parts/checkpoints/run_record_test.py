@@ -143,6 +143,7 @@ def test_a_folder_without_the_file_tells_nothing(tmp_path):
         (b'{"model_name": 3}', "model_name cannot be 3"),
         (b'{"labels_offset": true}', "labels_offset cannot be true"),
         (b'{"class_names": [1]}', r"class_names cannot be \[1\]"),
+        (b'{"class_names": ["\\ud800"]}', r"class_names cannot be \["),
         (b'{"runs": {}}', "runs cannot be {}"),
     ],
     ids=lambda value: str(value)[:30],
@@ -152,6 +153,19 @@ def test_a_damaged_file_is_one_line(tmp_path, content, message):
     with pytest.raises(UserError, match=rf"settings\.json is damaged: {message}") as caught:
         run_record.read(str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"image_size": -3}, "--image_size must be at least 1; got -3"),
+        ({"moving_average_decay": 7}, "--moving_average_decay must be .* at most 1; got 7"),
+    ],
+    ids=str,
+)
+def test_a_value_that_no_flag_could_have_is_the_file_s(value, message):
+    with pytest.raises(UserError, match=f"run/settings.json is damaged: {message}"):
+        run_record.complete(GraphSettings(), RunRecord("run/settings.json", value))
 
 
 def test_published_weights_tell_what_their_record_says(monkeypatch):

@@ -89,6 +89,12 @@ def test_a_description_of_an_older_version_names_no_file(tmp_path):
         ({"input_name": "input:0"}, 'input_name must be the name of an operation; got "input:0"'),
         ({"predictions_name": None}, "predictions_name must be the name of an operation"),
         ({"mean": 0.5}, "it has an unknown field 'mean'"),
+        ({"class_names": ["no", "\ud800"]}, "class_names must be a list of names"),
+        ({"class_names": ["no", "y\0es"]}, "class_names must be a list of names"),
+        ({"graph_file": ""}, 'graph_file must be the name of a file; got ""'),
+        ({"graph_file": "a/b.pb"}, 'graph_file must be the name of a file; got "a/b.pb"'),
+        ({"graph_file": ["a"]}, r'graph_file must be the name of a file; got \["a"\]'),
+        ({"graph_file": "a" * 5000}, "graph_file must be the name of a file; got"),
     ],
     ids=lambda value: "-".join(map(str, *value.items()))[:40] if isinstance(value, dict) else "",
 )
@@ -111,8 +117,20 @@ def test_refuses_wrong_fields(tmp_path, changes, problem):
         (b'{"image_size": ' + b"[" * 100_000, "it is nested too deeply"),
         (b'{"image_size": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
         (b"\xff\xfe\x00", "Expecting value"),
+        (b'{"channels": 1, "channels": 3}', "'channels' is listed twice"),
     ],
-    ids=["empty", "text", "list", "number", "cut", "deep", "deep_field", "digits", "binary"],
+    ids=[
+        "empty",
+        "text",
+        "list",
+        "number",
+        "cut",
+        "deep",
+        "deep_field",
+        "digits",
+        "binary",
+        "twice",
+    ],
 )
 def test_refuses_what_is_no_description(tmp_path, content, problem):
     (tmp_path / "lenet.json").write_bytes(content)
