@@ -78,13 +78,18 @@ def start(role: Role, config: tf.ConfigProto) -> str:
 
 
 def _require_free(role: Role, address: str) -> None:
-    """Refuses a port that another process has, which TensorFlow tells in a message of its own."""
+    """Refuses an address that another process has, which TensorFlow would not tell."""
     _, port = cluster.split_address(address)
     if problem := port_problem(port):
         raise UserError(
             f"The server of {role.name} cannot be started at {address}: port {port}: {problem}. End"
             " the process that has the port (ss -ltnp), or name another one in --cluster of all"
             " processes."
+        )
+    if not unreachable({role.name: address}):  # Nobody here has the port, and yet it answers.
+        raise UserError(
+            f"{role.name.capitalize()} runs already, at {address} on another machine:"
+            f" --task={role.task} was given twice, or --cluster has another order there."
         )
 
 
@@ -266,7 +271,11 @@ def serve(role: Role, config: tf.ConfigProto) -> None:
     over_since = None
     while len(ended) < role.num_workers:
         time.sleep(POLL_SECS)
-        notes = board.read()
+        try:
+            notes = board.read()
+        except LOST_ERRORS as error:  # This process was stopped for a while.
+            _LOG.debug("The board is asked again: %s", first_cause(error))
+            continue
         for task in range(role.num_workers):
             has_ended = notes.get((Topic.CLUSTER, task), {}).get("ended", False)
             if has_ended and task not in ended:

@@ -120,9 +120,8 @@ def _restore_contrib() -> None:
 def first_cause(error: tf.errors.OpError) -> str:
     """Returns the line of TensorFlow's message that says what happened, without the graph."""
     lines = [line.strip() for line in error.message.splitlines()]
-    details = [
-        line for line in lines if line and not line.startswith(("Detected", "Node:", "File"))
-    ]
+    places = ("Detected", "Node:", "File", "From /job:")
+    details = [line for line in lines if line and not line.startswith(places)] or ["no word"]
     return details[1] if details[0].startswith("Graph execution error") else details[0]
 
 

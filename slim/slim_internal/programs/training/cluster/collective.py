@@ -32,24 +32,31 @@ class CollectiveWorker(replica.Replica):
 
     Args:
       role: Its part.
+      on_gpu: Whether what is added up is brought together on a GPU, by NCCL.
     """
 
     trains_alone = False
 
-    def __init__(self, role: Role):
+    def __init__(self, role: Role, on_gpu: bool = False):
         self.is_chief = role.is_chief
         self.task = role.task
         self.num_input_parts = self.batches_per_step = role.num_workers
         self._role = role
         self._own = servers.device("worker", role.task)
         self._keys = itertools.count(1)
+        self._adder, self._hint = ("GPU:0", "nccl") if on_gpu else ("CPU:0", "auto")
         self._average: tf.Operation | None = None
         self._stop = _Stop()
         self._board: Board | None = None
 
     def meet(self, config, find):
         """Waits for all workers; the chief says where to start."""
-        self._hint = "nccl" if tf.config.list_physical_devices("GPU") else "auto"
+        try:
+            return self._met(config, find)
+        except servers.LOST_ERRORS as lost:
+            raise self._lost(lost, None) from lost
+
+    def _met(self, config, find) -> Start:
         self._target = servers.start(self._role, self._entered(sessions.config(config.cpu_threads)))
         waiting = servers.Waiting(self._role.patience)
         servers.wait_for(self._role.peers("worker"), self._role.patience)
@@ -111,16 +118,18 @@ class CollectiveWorker(replica.Replica):
         ]
 
     def _reduced(self, flat: tf.Tensor, final: str) -> tf.Tensor:
-        return tf.raw_ops.CollectiveReduce(
-            input=flat,
-            group_size=self._role.num_workers,
-            group_key=_GROUP_KEY,
-            instance_key=next(self._keys),
-            merge_op="Add",
-            final_op=final,
-            subdiv_offsets=[0],
-            communication_hint=self._hint if "GPU" in flat.device else "auto",
-        )
+        # Always there, wherever its input is: the devices of a group must be of one kind.
+        with tf.device(f"/device:{self._adder}"):
+            return tf.raw_ops.CollectiveReduce(
+                input=flat,
+                group_size=self._role.num_workers,
+                group_key=_GROUP_KEY,
+                instance_key=next(self._keys),
+                merge_op="Add",
+                final_op=final,
+                subdiv_offsets=[0],
+                communication_hint=self._hint,
+            )
 
     def _entered(self, config: tf.ConfigProto) -> tf.ConfigProto:
         """Enters what this process sees into the settings of a session, and returns them."""
@@ -134,6 +143,12 @@ class CollectiveWorker(replica.Replica):
 
     def initialize(self, session, restore):
         """Gives the variables of all workers the values that they have at the chief."""
+        shares = self._shared_variables()
+        super().initialize(session, restore)
+        session.run(shares)
+
+    def _shared_variables(self) -> list[tf.Tensor]:
+        """Returns what gives each variable the value that it has at the chief."""
         shares = []
         for dtype in sorted({v.dtype.base_dtype for v in tf.global_variables()}, key=str):
             variables = [v for v in tf.global_variables() if v.dtype.base_dtype == dtype]
@@ -145,14 +160,14 @@ class CollectiveWorker(replica.Replica):
                 tf.assign(v, tf.cast(tf.reshape(part, v.shape), dtype))
                 for v, part in zip(variables, parts, strict=True)
             ]
-        super().initialize(session, restore)
-        session.run(shares)
+        return shares
 
     def hooks(self, session, save, exit_code, feed):
         """Follows whether somebody wants to stop, and averages what was estimated at the end."""
         self._stop.open(session)
         watch = Watch(
-            lambda: None, exit_code, save if self.is_chief else lambda step: None, self._whom
+            *(lambda: None, exit_code, save if self.is_chief else lambda step: None, self._whom),
+            lambda: None,  # They see that it is gone.
         )
         return watch, self._stop, _Averaging(session, self._average)
 
@@ -171,16 +186,18 @@ class CollectiveWorker(replica.Replica):
         try:
             yield
         except servers.LOST_ERRORS as lost:
-            peers = self._role.peers("worker")
-            gone = [f"{name} at {peers[name]}" for name in servers.unreachable(peers)]
-            saved = newest() if self.is_chief else None
-            raise UserError(
-                f"Lost {', '.join(gone) or 'another worker'}: {first_cause(lost)}."
-                + (f" The newest checkpoint is {saved}." if saved else "")
-                + " All workers end; the same commands continue from the newest checkpoint."
-            ) from lost
+            raise self._lost(lost, newest() if self.is_chief else None) from lost
         with servers.news_only():
             self._take_leave()
+
+    def _lost(self, lost: tf.errors.OpError, newest: str | None) -> UserError:
+        peers = self._role.peers("worker")
+        gone = [f"{name} at {peers[name]}" for name in servers.unreachable(peers)]
+        return UserError(
+            f"Lost {', '.join(gone) or 'another worker'}: {first_cause(lost)}."
+            + (f" The newest checkpoint is {newest}." if newest else "")
+            + " All workers end; the same commands continue from the newest checkpoint."
+        )
 
     def _take_leave(self) -> None:
         """Waits until no other worker needs what this one has still to send."""

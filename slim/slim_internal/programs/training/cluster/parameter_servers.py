@@ -47,12 +47,15 @@ class ServedWorker(replica.Replica):
 
     def meet(self, config, find):
         """Finds the servers; the chief says where to start, and takes over what is newer there."""
+        try:
+            return self._met(config, find)
+        except servers.LOST_ERRORS as lost:
+            raise self._lost(lost, None) from lost
+
+    def _met(self, config, find) -> Start:
         self._target = servers.start(self._role, self._entered(sessions.config(config.cpu_threads)))
         places = [servers.device("ps", task) for task in range(self._role.num_servers)]
-        peers = self._role.peers("ps")
-        if self._role.master:
-            peers = {"the server of --master": self._role.master.removeprefix("grpc://")}
-        servers.wait_for(peers, self._role.patience)
+        servers.wait_for(self._servers(), self._role.patience)
         self._boards = [Board(self._target, self._own, place) for place in places or [self._own]]
         waiting = servers.Waiting(self._role.patience)
         for task, board in enumerate(self._boards):
@@ -66,6 +69,12 @@ class ServedWorker(replica.Replica):
             step = self._served_step()
             return Start(None, plan["step"] if step is None else step)
         return self._begin(mine, find())
+
+    def _servers(self) -> dict[str, str]:
+        """Returns what this worker cannot do without: names in messages, and addresses."""
+        if self._role.master:
+            return {"the server of --master": self._role.master.removeprefix("grpc://")}
+        return self._role.peers("ps")
 
     def _compare_clusters(self, board: Board, waiting: servers.Waiting, task: int) -> None:
         """Requires that a server was told the same cluster as this process.
@@ -184,6 +193,11 @@ class ServedWorker(replica.Replica):
         session.run(tf.local_variables_initializer())
         if self._optimizer and self.is_chief:
             session.run(self._optimizer.chief_init_op)
+            if self.begins_ready:
+                # The last chief may have died between an update and its tokens, for which the
+                # others wait; a token too many costs one of them a batch.
+                others = self._role.num_workers - 1
+                session.run(self._optimizer.get_init_tokens_op(others))
         elif self._optimizer:
             session.run(self._optimizer.local_step_init_op)
 
@@ -196,7 +210,8 @@ class ServedWorker(replica.Replica):
                 target=_repeat, args=(session, update, step, feed), daemon=True
             ).start()
         self._watch = Watch(
-            self._news, exit_code, save if self.is_chief else lambda step: None, self._whom
+            *(self._news, exit_code, save if self.is_chief else lambda step: None, self._whom),
+            lambda: self._tell_end(UserError(self._watch.over) if self._watch.over else None),
         )
         return self._watch, self._counting
 
@@ -245,8 +260,10 @@ class ServedWorker(replica.Replica):
             self._tell_end(error)
 
     def _lost(self, lost: tf.errors.OpError, newest: str | None) -> UserError:
-        missing = servers.unreachable(self._role.peers("ps"))
-        gone = ", ".join(f"{name} at {self._role.peers('ps')[name]}" for name in missing)
+        peers = self._servers()
+        gone = ", ".join(f"{name} at {peers[name]}" for name in servers.unreachable(peers))
+        if self._role.master:
+            gone = f"the server of --master at {peers.popitem()[1]}"
         what = f"Lost {gone or 'a parameter server, which was restarted'}: {first_cause(lost)}."
         saved = f" The newest checkpoint is {newest}." if newest else ""
         return UserError(f"{what}{saved} {_AGAIN}")

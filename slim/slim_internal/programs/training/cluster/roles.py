@@ -25,10 +25,12 @@ _IN_A_CLUSTER = {
 def replica(config: TrainConfig) -> Replica:
     """Returns what this process is among those that train together."""
     role = cluster.resolve(config, os.environ)
-    if role is None or (role.collective and role.num_workers == 1):
+    if role is None or (role.num_workers == 1 and not role.num_servers and not role.master):
         return Replica()
     _require_what_a_cluster_bears(config)
-    return CollectiveWorker(role) if role.collective else ServedWorker(role)
+    if not role.collective:
+        return ServedWorker(role)
+    return CollectiveWorker(role, on_gpu=bool(sessions.gpus()) and not config.clone_on_cpu)
 
 
 def _require_what_a_cluster_bears(config: TrainConfig) -> None:

@@ -26,6 +26,7 @@ class Watch(hooks.Hook):
       exit_code: Returns the code to end with once a signal asks this process to stop, else 0.
       save: Called with the number of steps made, before the process ends for a signal.
       whom: Returns in words whom a step waits for.
+      leave: Called before the process ends in a step, when nothing else will tell the others.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class Watch(hooks.Hook):
         exit_code: Callable[[], int],
         save: Callable[[int], None],
         whom: Callable[[], str],
+        leave: Callable[[], None],
     ):
         self._news = news
         self._exit_code = exit_code
         self._save = save
         self._whom = whom
+        self._tell = leave
         self._step = 0
         self._since: float | None = None  # When the step began that is made now.
         self._closed = threading.Event()
@@ -85,13 +88,13 @@ class Watch(hooks.Hook):
         """Ends the process: the step that it is in will not end."""
         if self.over:
             _LOG.error("%s", self.over)
-            leaving.now(1)
-        if self.over is not None:
+        elif self.over is not None:
             _LOG.info("Training is over; stopped at step %d.", self._step)
-            leaving.now(self._exit_code())
-        _LOG.info("Step %d does not end: waiting for %s.", self._step + 1, self._whom())
-        try:
-            self._save(self._step)
-        except Exception as error:  # Whatever it is: the process ends now.
-            _LOG.error("%s", str(error).partition("\n")[0])
-        leaving.now(self._exit_code())
+        else:
+            _LOG.info("Step %d does not end: waiting for %s.", self._step + 1, self._whom())
+            try:
+                self._save(self._step)
+            except Exception as error:  # Whatever it is: the process ends now.
+                _LOG.error("%s", str(error).partition("\n")[0])
+        self._tell()
+        leaving.now(1 if self.over else self._exit_code())

@@ -1,12 +1,10 @@
 """Starts the processes of a cluster, reads what they say, and ends them with signals."""
 
-import contextlib
 import logging
 import multiprocessing
 import os
 import re
 import signal
-import socket
 import sys
 import time
 
@@ -22,22 +20,6 @@ DEFAULTS = {
     "log_every_n_steps": 1,
     "max_number_of_steps": 1_000_000,
 }
-
-
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody has."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def cluster(num_servers: int, num_workers: int) -> str:
-    """Returns the text of --cluster for processes of this machine."""
-    addresses = [f"localhost:{port}" for port in free_ports(num_servers + num_workers)]
-    jobs = {"ps": addresses[:num_servers], "worker": addresses[num_servers:]}
-    return ";".join(f"{job}={','.join(found)}" for job, found in jobs.items() if found)
 
 
 class Process:

@@ -13,6 +13,7 @@ from datasets.conversion import convert
 from datasets.conversion.settings import Conversion
 from slim_internal.parts.checkpoints import latest
 from tests.slim_internal.programs.training.cluster import cluster_run, tiny_runs
+from tools.benchmarks import loopback
 
 _STILL_SECS = 4.0  # So long nothing must happen where a process is to wait.
 
@@ -48,7 +49,7 @@ def _stands_still(process) -> bool:
 
 
 def test_asynchronous_processes_are_killed_one_after_the_other(start, tmp_path):
-    shared = {"cluster": cluster_run.cluster(1, 2), "save_interval_secs": 1}
+    shared = {"cluster": loopback.cluster(1, 2), "save_interval_secs": 1}
     server = start("ps", **shared)
     chief, worker = (start(task=task, **shared) for task in range(2))
     chief.makes_steps()
@@ -81,20 +82,20 @@ def test_asynchronous_processes_are_killed_one_after_the_other(start, tmp_path):
 
 def test_synchronous_workers_wait_for_each_other_and_end_with_the_server(start):
     shared = {
-        "cluster": cluster_run.cluster(1, 2),
+        "cluster": loopback.cluster(1, 2),
         "sync_replicas": True,
         "replicas_to_aggregate": 2,
     }
     server = start("ps", **shared)
-    chief, worker = (start(task=task, **shared) for task in range(2))
-    chief.makes_steps()
+    chief = start(train=tiny_runs.die_between_update_and_tokens, **shared)
+    worker = start(task=1, **shared)
+    worker.makes_steps()
 
     worker.kill()
     assert _stands_still(chief)
     worker = start(task=1, **shared)
-    chief.makes_steps()
 
-    chief.kill()
+    assert chief.ends() == -signal.SIGKILL
     assert _stands_still(worker)
     chief = start(**shared)
     chief.makes_steps()
@@ -113,7 +114,7 @@ def test_synchronous_workers_wait_for_each_other_and_end_with_the_server(start):
 
 
 def test_synchronous_worker_that_is_asked_to_stop_stops_all(start):
-    shared = {"cluster": cluster_run.cluster(1, 2), "sync_replicas": True}
+    shared = {"cluster": loopback.cluster(1, 2), "sync_replicas": True}
     shared["replicas_to_aggregate"] = 2
     server = start("ps", **shared)
     chief, worker = (start(task=task, **shared) for task in range(2))
@@ -121,11 +122,12 @@ def test_synchronous_worker_that_is_asked_to_stop_stops_all(start):
     worker.send(signal.SIGTERM)
     assert (worker.ends(), chief.ends(), server.ends()) == (143, 0, 0)
     assert "newest checkpoint: " in chief.text
+    assert server.text.splitlines()[-1] == "All workers have ended."
 
 
 def test_collective_workers_end_together_and_continue(start, tmp_path):
     shared = {
-        "cluster": cluster_run.cluster(0, 2),
+        "cluster": loopback.cluster(0, 2),
         "distribution": "collective",
         "save_interval_secs": 1,
     }
@@ -158,7 +160,7 @@ def test_collective_workers_end_together_and_continue(start, tmp_path):
 
 
 def test_divergence_ends_all_workers_and_saves_nothing(start, tmp_path):
-    shared = {"cluster": cluster_run.cluster(1, 2), "learning_rate": 1e30}
+    shared = {"cluster": loopback.cluster(1, 2), "learning_rate": 1e30}
     server = start("ps", **shared)
     workers = [start(task=task, **shared) for task in range(2)]
     assert [worker.ends() for worker in workers] == [1, 1]
@@ -169,13 +171,13 @@ def test_divergence_ends_all_workers_and_saves_nothing(start, tmp_path):
 
 
 def test_processes_that_do_not_fit_each_other(start):
-    told = cluster_run.cluster(1, 2)
+    told = loopback.cluster(1, 2)
     shared = {"cluster_timeout_secs": 60.0}
     start("ps", cluster=told, **shared).wait_for("Parameter server 0 of 1 at ")
     chief = start(cluster=told, **shared)
     chief.makes_steps(1)
     _, _, other = told.rpartition(":")
-    another = told.replace(other, str(cluster_run.free_ports(1)[0]))
+    another = told.replace(other, str(loopback.free_ports(1)[0]))
     mistakes = {
         "give all processes the same one": {"cluster": another},
         "--batch_size is 5 here and 4 at the chief": {"cluster": told, "batch_size": 5},
@@ -188,16 +190,21 @@ def test_processes_that_do_not_fit_each_other(start):
 
 
 def test_unreachable_processes_and_ports_in_use(start, tmp_path):
-    free, used = cluster_run.free_ports(2)
+    free, used = loopback.free_ports(2)
     mistakes = {
-        "No answer from parameter server 0 at localhost": {"cluster": cluster_run.cluster(1, 1)},
+        "No answer from parameter server 0 at localhost": {"cluster": loopback.cluster(1, 1)},
         "No answer from worker 1 at localhost": {
-            "cluster": cluster_run.cluster(0, 2),
+            "cluster": loopback.cluster(0, 2),
             "distribution": "collective",
         },
         "No answer from the server of --master": {
             "job": None,
             "master": f"grpc://localhost:{free}",
+            "num_ps_tasks": 1,
+        },
+        f"Lost the server of --master at localhost:{used}": {  # It takes connections, no more.
+            "job": None,
+            "master": f"grpc://localhost:{used}",
             "num_ps_tasks": 1,
         },
         f"port {used}: Address already in use": {
@@ -231,7 +238,7 @@ def test_collective_workers_have_the_same_weights(tmp_path, start, network):
         "cache_features": "off",
         "labels_offset": 0,
     }
-    two = {"cluster": cluster_run.cluster(0, 2), "distribution": "collective"}
+    two = {"cluster": loopback.cluster(0, 2), "distribution": "collective"}
     two |= {"train_dir": str(tmp_path / "two"), "batch_size": 4, **settings}
     workers = [start(task=task, **two) for task in range(2)]
     one = start(job=None, train_dir=str(tmp_path / "one"), batch_size=8, **settings)

@@ -1,6 +1,8 @@
 """Trains tiny networks in the processes of a cluster, and keeps the variables of each."""
 
+import itertools
 import os
+import signal
 
 import numpy as np
 
@@ -8,11 +10,12 @@ from nets import nets_factory
 from nets.network import Network
 from slim_internal.ground.compat import slim, tf
 from slim_internal.programs.training import hooks, train
-from slim_internal.programs.training.cluster import collective
+from slim_internal.programs.training.cluster import collective, parameter_servers
 from slim_internal.programs.training.settings import TrainConfig
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
 
 _CLASSES = 4
+_LAST_UPDATE = 60
 
 
 def _plain(images, num_classes, is_training, scope="Tiny"):
@@ -53,3 +56,17 @@ def run(config: TrainConfig) -> int:
     nets_factory.networks[network.name] = network
     os.makedirs(os.path.dirname(place), exist_ok=True)
     return train.train_on(dataset, network, config).exit_code
+
+
+def die_between_update_and_tokens(config: TrainConfig) -> int:
+    """Trains as the chief of synchronous workers, who at last wait for tokens that do not come."""
+
+    def repeat(session, update, step, feed):
+        for number in itertools.count(step):
+            if number == _LAST_UPDATE:
+                session.run(update.inputs[1], feed(number))  # The tokens, which are not given out.
+                os.kill(os.getpid(), signal.SIGKILL)
+            session.run(update, feed(number))
+
+    parameter_servers._repeat = repeat  # This process is for this run only.
+    return train.train(config).exit_code
