@@ -2,6 +2,10 @@
 
 import functools
 import importlib
+import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -60,3 +64,35 @@ def test_contenders_without_networks_work(name, monkeypatch):
 def test_slim_s_networks_work():
     assert contenders.slim_step("lenet", 2, 28, 10)() == 2
     assert contenders.slim_inference("mobilenet_v1_025", 2, 96)() == 2
+
+
+# In a process of its own: every benchmark has flags of these names.
+_SET_UPS = """
+import json
+from tools.benchmarks import workers_benchmark as benchmark
+measured = benchmark.Measurement("", [2.0, 1.0, 4.0], [64.0, 32.0, 128.0], [1.0, 0.5, 2.0])
+print(json.dumps([[each.commands() for each in benchmark.SETUPS], measured.cells()]))
+"""
+
+
+def test_processes_that_train_together():
+    path = os.pathsep.join(map(os.path.abspath, sys.path))
+    printed = subprocess.check_output(
+        [sys.executable, "-c", _SET_UPS], env={**os.environ, "PYTHONPATH": path}
+    )
+    (alone, *together), cells = json.loads(printed)
+    assert alone == [[]]
+    assert [[flags[-2:] for flags in commands] for commands in together] == [
+        [["--job_name=worker", "--task=0"]],
+        [["--job_name=worker", "--task=0"], ["--job_name=worker", "--task=1"]],
+        [["--job_name=worker", "--task=0"], ["--job_name=ps", "--task=0"]],
+        [
+            ["--job_name=worker", "--task=0"],
+            ["--job_name=worker", "--task=1"],
+            ["--job_name=ps", "--task=0"],
+        ],
+    ]
+    for commands in together:
+        (cluster,) = {flags[0] for flags in commands}  # All have the same one.
+        assert len(set(cluster.replace(";", ",").split(","))) == len(commands)
+    assert cells == ["2.0", "64", "4.00", "1.00"]
