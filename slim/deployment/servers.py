@@ -4,11 +4,13 @@ Processes tell each other what is no part of a graph (who is there, where traini
 is over) on boards: tables that live in the servers, on parameter servers or in the first worker.
 """
 
+import concurrent.futures
 import contextlib
 import enum
 import json
 import logging
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -218,10 +220,30 @@ class Board:
 
     def _run(self, fetches: Any, feed: dict[tf.Tensor, Any] | None = None) -> Any:
         try:
-            return self._session.run(fetches, feed, options=self._options)
+            return self._run_in_time(fetches, feed)
         except tf.errors.AbortedError:  # The process of the board has begun anew.
             self._open()
-            return self._session.run(fetches, feed, options=self._options)
+            return self._run_in_time(fetches, feed)
+
+    def _run_in_time(self, fetches: Any, feed: dict[tf.Tensor, Any] | None) -> Any:
+        """Runs it in a thread: opening the session has no time limit.
+
+        A process that takes connections and answers nothing would hold it for ever.
+        """
+        answer: concurrent.futures.Future = concurrent.futures.Future()
+
+        def run():
+            try:
+                answer.set_result(self._session.run(fetches, feed, options=self._options))
+            except Exception as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        try:
+            return answer.result(_BOARD_SECS + 1)
+        except concurrent.futures.TimeoutError as error:
+            message = f"nothing came within {_BOARD_SECS:g} s"
+            raise tf.errors.DeadlineExceededError(None, None, message) from error
 
     def write(self, topic: Topic, task: int, note: Any) -> None:
         """Puts a note in the place of the last one of this process on that topic."""

@@ -139,7 +139,8 @@ class CollectiveWorker(replica.Replica):
 
     def session(self, config):
         """Opens a session of this worker."""
-        return tf.Session(self._target, config=self._entered(config))
+        opened = tf.Session(self._target, config=self._entered(config))
+        return replica.closed_at_a_good_end(opened)
 
     def initialize(self, session, restore):
         """Gives the variables of all workers the values that they have at the chief."""

@@ -177,7 +177,8 @@ class ServedWorker(replica.Replica):
 
     def session(self, config):
         """Opens a session that sees the servers and this worker."""
-        return tf.Session(self._target, config=self._entered(config))
+        opened = tf.Session(self._target, config=self._entered(config))
+        return replica.closed_at_a_good_end(opened)
 
     def initialize(self, session, restore):
         """Lets the chief give the variables their values, unless they have them; others wait."""

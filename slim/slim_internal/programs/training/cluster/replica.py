@@ -6,7 +6,7 @@ to take, what becomes of the gradients, when to stop.
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from deployment import model_deploy
 from slim_internal.ground.compat import tf
@@ -109,7 +109,7 @@ class Replica:
           global_step: Counts the updates.
         """
 
-    def session(self, config: tf.ConfigProto) -> tf.Session:
+    def session(self, config: tf.ConfigProto) -> contextlib.AbstractContextManager[tf.Session]:
         """Opens the session that trains."""
         return tf.Session(config=config)
 
@@ -165,6 +165,18 @@ class Replica:
         if self.batches_per_step == 1:
             return words
         return f"{own * self.batches_per_step} images in all, per worker {words}"
+
+
+@contextlib.contextmanager
+def closed_at_a_good_end(session: tf.Session) -> Iterator[tf.Session]:
+    """Within it, a session is the default one.
+
+    After a failure it stays open: closing it waits for the processes that are gone, and this one
+    ends the hard way.
+    """
+    with session.as_default():
+        yield session
+    session.close()
 
 
 class OtherSaves(hooks.Saving):

@@ -110,6 +110,7 @@ def test_synchronous_workers_wait_for_each_other_and_end_with_the_server(start):
     for process in (chief, worker):
         assert process.ends() == 1
         assert process.text.splitlines()[-1].startswith("error: Lost parameter server 0 at local")
+        assert "From /job:" not in process.text
         assert "Traceback" not in process.text
 
 
@@ -190,7 +191,7 @@ def test_processes_that_do_not_fit_each_other(start):
 
 
 def test_unreachable_processes_and_ports_in_use(start, tmp_path):
-    free, used = loopback.free_ports(2)
+    free, used, another = loopback.free_ports(3)
     mistakes = {
         "No answer from parameter server 0 at localhost": {"cluster": loopback.cluster(1, 1)},
         "No answer from worker 1 at localhost": {
@@ -206,6 +207,9 @@ def test_unreachable_processes_and_ports_in_use(start, tmp_path):
             "job": None,
             "master": f"grpc://localhost:{used}",
             "num_ps_tasks": 1,
+        },
+        "No answer from parameter server 0 within": {
+            "cluster": f"ps=localhost:{used};worker=localhost:{another}",
         },
         f"port {used}: Address already in use": {
             "job": "ps",
