@@ -132,7 +132,7 @@ def _count(files: Sequence[str]) -> int | None:
     Raises:
       UserError: One is not; the message names file and record.
     """
-    local = sorted(file for file in files if os.path.exists(file))
+    local = sorted(file for file in files if os.path.lexists(file))
     deadline = time.monotonic() + _SECONDS_FOR_FRAMING
 
     def check(file: str) -> int | None:

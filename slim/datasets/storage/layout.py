@@ -16,7 +16,7 @@ from slim_internal.ground.errors import nearest
 from slim_internal.ground.images import header
 
 # What TensorFlow decodes.
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 _OBJECT_LABEL = "image/object/class/label"
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 _MAX_NAMES = 12  # Of features in a message.
@@ -67,12 +67,12 @@ class Layout:
         if not values[0]:
             raise UnusableExampleError(f"holds an empty image in {self.image!r}")
         kind = header.kind(values[0])
-        if kind not in _FORMATS:
+        if kind not in FORMATS:
             found = kind or (
                 "raw pixels" if text_of(features, self.format).lower() == "raw" else "other bytes"
             )
             raise UnusableExampleError(
-                f"holds {found} in {self.image!r}, no encoded image ({', '.join(_FORMATS)})"
+                f"holds {found} in {self.image!r}, no encoded image ({', '.join(FORMATS)})"
             )
         return values[0]
 

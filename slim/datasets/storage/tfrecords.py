@@ -12,9 +12,10 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import stat
 import struct
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import google_crc32c
 
@@ -130,7 +131,7 @@ def read_records(path: str | os.PathLike) -> Iterator[bytes]:
     Raises:
       DamagedShardError: The file is missing or a record does not match its own checksum.
     """
-    with _damage_named(path), open(path, "rb") as file:
+    with _damage_named(path), _opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         for index in itertools.count():
             start = file.tell()
@@ -152,7 +153,7 @@ def check_framing(path: str | os.PathLike) -> int:
     Raises:
       DamagedShardError: As `read_records`, if a length is damaged or leads beyond the end.
     """
-    with _damage_named(path), open(path, "rb", buffering=0) as file:
+    with _damage_named(path), _opened(path, buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         start = index = 0
         while start < size:
@@ -163,6 +164,20 @@ def check_framing(path: str | os.PathLike) -> int:
             start += _HEADER + count + _CHECKSUM.size
             index += 1
         return index
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike, buffering: int = -1) -> Iterator[BinaryIO]:
+    """Opens a file of records; a FIFO would be waited for."""
+
+    def opener(name: str, how: int) -> int:
+        return os.open(name, how | os.O_NONBLOCK)
+
+    with open(path, "rb", buffering, opener=opener) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            what = "is a device or pipe, not a file of records"
+            raise DamagedShardError(f"{os.fspath(path)} {what}.")
+        yield cast(BinaryIO, file)
 
 
 @contextlib.contextmanager

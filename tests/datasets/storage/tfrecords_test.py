@@ -63,3 +63,7 @@ def test_a_wrong_length_is_found(path):
 def test_a_folder_or_nothing_in_place_of_a_file(tmp_path):
     both_say(tmp_path, "is a folder, not a file of records")
     both_say(tmp_path / "none", "is missing")
+    os.mkfifo(tmp_path / "pipe")
+    both_say(tmp_path / "pipe", "is a device or pipe, not a file of records")
+    os.symlink(tmp_path / "loop", tmp_path / "loop")
+    both_say(tmp_path / "loop", "cannot be read: Too many levels of symbolic links")

@@ -5,12 +5,20 @@ import dataclasses
 
 from PIL import Image
 
-from datasets.storage.layout import Layout, UnusableExampleError, features_of, text_of
+from datasets.storage.layout import (
+    FORMATS,
+    Features,
+    Layout,
+    UnusableExampleError,
+    features_of,
+    text_of,
+)
 from slim_internal.ground.compat import tf
-from slim_internal.ground.images import prepare
+from slim_internal.ground.images import header, prepare
 from slim_internal.ground.images.image import BadImageError
 from slim_internal.parts.reports.thumbnail import Box
 
+_FORMAT = "image/format"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -63,6 +71,10 @@ def parse(record: bytes, layout: Layout | None = None) -> StoredExample:
     if not encoded or not encoded[0]:
         raise DamageError("holds no image")
     labels = values("image/class/label", "int64_list")
+    for what, found in (("images", encoded), ("labels", labels)):
+        if len(found) > 1:
+            raise DamageError(f"has {len(found)} {what}; a classifier needs one")
+    _check_format(features, encoded[0])
     width, height = (values(f"image/{side}", "int64_list") for side in ("width", "height"))
     corners = [values(f"image/object/bbox/{side}", "float_list") for side in _SIDES]
     if len({len(side) for side in corners}) > 1:
@@ -75,6 +87,19 @@ def parse(record: bytes, layout: Layout | None = None) -> StoredExample:
         size=(width[0], height[0]) if width and height else None,
         filename=text("image/filename"),
     )
+
+
+def _check_format(features: Features, encoded: bytes) -> None:
+    """Raises `DamageError` if training could not decode an image that others can."""
+    kind = header.kind(encoded)
+    if kind and kind not in FORMATS:
+        raise DamageError(f"has an image that cannot be read (it is {kind}, which is not decoded)")
+    feature = features.get(_FORMAT)
+    given = feature.WhichOneof("kind") if feature else None
+    if given and (given != "bytes_list" or len(feature.bytes_list.value) != 1):
+        raise DamageError(f"has no single text in {_FORMAT!r}")
+    if text_of(features, _FORMAT).lower() == "raw":
+        raise DamageError(f"holds an encoded image, but {_FORMAT!r} says raw pixels")
 
 
 def _parse_foreign(record: bytes, layout: Layout) -> StoredExample:

@@ -182,7 +182,8 @@ def take(
 
 
 def _read(file: RecordFile, dataset: DatasetFiles, decode: bool, seed: int) -> _FileSurvey:
-    tally = Tally(bytes=os.path.getsize(file.path), files=1)
+    size = os.path.getsize(file.path) if os.path.exists(file.path) else 0  # Told of when read.
+    tally = Tally(bytes=size, files=1)
     survey = _FileSurvey(file, tally, [], {}, [], [], [], [], {}, {})
     for number, record in _records(survey):
         tally.records += 1
