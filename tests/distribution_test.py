@@ -112,6 +112,52 @@ def test_an_unrelated_package_before_ours_is_named_in_one_line(environment, tmp_
     assert f"comes before it on the path: {other}. " in line
 
 
+def test_python_names_it_as_well(environment, tmp_path):
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "__init__.py").touch()
+    for line in ("from nets import inception", "import nets.vgg"):
+        result = subprocess.run(
+            [environment / "python", "-c", line],
+            cwd=tmp_path,
+            env={"PATH": os.defpath, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        last = result.stderr.splitlines()[-1]
+        assert last.startswith("ImportError: slim needs its own package nets, ")
+        assert f"comes before it on the path: {tmp_path / 'nets' / '__init__.py'}. " in last
+    unknown = "import nets\ntry: import nets.other\nexcept ModuleNotFoundError: print('as ever')"
+    assert _run(environment / "python", "-c", unknown, cwd=tmp_path) == "as ever\n"
+
+
+def test_a_distribution_installed_over_ours_is_named_in_one_line(environment, tmp_path):
+    (site,) = environment.parent.glob("lib/python*/site-packages")
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "vgg.py").write_text("LAYERS = 16\n")
+    pip = [environment / "python", "-m", "pip", "--disable-pip-version-check"]
+    options = ["-q", "--no-deps", "--no-index", "--no-build-isolation"]
+    setup = "import setuptools; setuptools.setup(name='netsuite', version='2.0', packages=['nets'])"
+    (tmp_path / "setup.py").write_text(setup)
+    ours = (site / "nets/vgg.py").read_bytes()
+    _run(*pip, "install", *options, tmp_path, cwd=tmp_path)
+    try:
+        result = subprocess.run(
+            [environment / "list_networks", "lenet"], capture_output=True, text=True, check=False
+        )
+        (line,) = result.stderr.splitlines()
+        assert line == (
+            f"error: slim needs its own file {site / 'nets/vgg.py'}, but netsuite 2.0 was"
+            " installed over it. Install slim again without netsuite 2.0, or give slim an"
+            " environment of its own."
+        )
+        (site / "nets/vgg.py").write_bytes(ours)  # As if slim had been installed last.
+        assert "lenet" in _run(environment / "list_networks", "lenet", cwd=tmp_path)
+    finally:
+        _run(*pip, "uninstall", "-q", "-y", "netsuite", cwd=tmp_path)
+        (site / "nets/vgg.py").write_bytes(ours)
+
+
 def test_an_unrelated_package_after_ours_does_no_harm(environment, tmp_path):
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets" / "__init__.py").touch()

@@ -1,5 +1,7 @@
 """Makes the line of 2017, `import tensorflow.contrib.slim as slim`, work in a plain interpreter.
 
+It also has Python say what is wrong where another package hides one of ours (`own_packages`).
+
 Importing this module costs next to nothing: TensorFlow is loaded when somebody asks for what
 TensorFlow 1 had in `tensorflow.contrib`. A .pth file of the installed distribution imports it, and
 so does the Python of `//tools:python`.
@@ -9,6 +11,8 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
+
+from slim_internal.ground import own_packages
 
 _NAME = "tensorflow.contrib"
 
@@ -37,3 +41,4 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 sys.meta_path.insert(0, _Finder())
+own_packages.explain()
