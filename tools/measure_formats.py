@@ -65,7 +65,9 @@ def _frozen(network, size: int, folder: str):
         golden_weights.assign(session, tf.global_variables(), rule)
         path = tf.train.Saver().save(session, os.path.join(folder, "model.ckpt"))
     images = sample_images.prepared(model)
-    return freeze.freeze(model, path, examples=Examples(images, np.zeros(len(images), np.int64)))
+    return freeze.freeze(
+        model, path, examples=Examples(images, np.zeros(len(images), np.int64), images)
+    )
 
 
 def measure(network, size: int, formats: Sequence[str]) -> Iterator[dict]:

@@ -51,9 +51,7 @@ class Quantization(Settings, subject="8 bits after training"):
     image_size: int = setting(224, "Height and width of the images in pixels.", at_least=1)
     num_classes: int = setting(1001, "Number of classes of the network.", at_least=1)
     num_steps: int = setting(
-        1000,
-        "For old commands, changes nothing: the first 100 images of the split choose the ranges.",
-        at_least=1,
+        1000, "Number of images of the split that choose the ranges.", at_least=1
     )
     use_model_specific_preprocessing: bool = setting(
         False, "Prepare images as the network's record says, instead of scaling them to -1..1."
@@ -78,6 +76,7 @@ def _export_settings(chosen: Quantization):
         dataset_name=name,
         dataset_dir=chosen.dataset_dir,
         calibration_split=chosen.dataset_split,
+        calibration_images=chosen.num_steps,
         labels_offset=mobilenet_v1_variant.labels_offset(
             name, chosen.num_classes, dataset.num_classes
         ),

@@ -20,11 +20,13 @@ _VARIANT = {"depth_multiplier": 0.1, "image_size": 32, "batch_size": 2}
 
 @pytest.fixture(scope="module")
 def imagenet(tmp_path_factory):
-    """A folder with four images under the names of ImageNet's files."""
+    """A folder with four images, from dark to bright, under the names of ImageNet's files."""
     folder = tmp_path_factory.mktemp("imagenet")
     image = np.random.RandomState(0).randint(256, size=(40, 40, 3), dtype=np.uint8)
-    encoded = pixels.encode_png(image)
-    records = [example.image_example(encoded, b"png", 40, 40, label) for label in (1, 7, 400, 1000)]
+    records = [
+        example.image_example(pixels.encode_png(image // darker), b"png", 40, 40, label)
+        for darker, label in ((8, 1), (4, 7), (2, 400), (1, 1000))
+    ]
     for split, shards in (("train", 1024), ("validation", 128)):
         path = folder / f"{split}-00000-of-{shards:05d}"
         with tf.io.TFRecordWriter(str(path)) as writer:
@@ -74,8 +76,12 @@ def test_post_training_quantization(imagenet, tmp_path, capsys):
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, str(tmp_path / "model.ckpt"), 1)
     _run(post_training_quantization, **values, **paths, output_tflite=tmp_path / "net.tflite")
-    assert (tmp_path / "net.tflite").read_bytes()[4:8] == b"TFL3"
+    content = (tmp_path / "net.tflite").read_bytes()
+    assert content[4:8] == b"TFL3"
     assert f"Written to         {tmp_path / 'net.tflite'}\n" in capsys.readouterr().out
+    values["num_steps"] = 1  # The darkest image only: other ranges.
+    _run(post_training_quantization, **values, **paths, output_tflite=tmp_path / "dark.tflite")
+    assert (tmp_path / "dark.tflite").read_bytes() != content
 
 
 @pytest.mark.parametrize(

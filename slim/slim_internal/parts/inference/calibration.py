@@ -12,7 +12,8 @@ from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.settings import GraphSettings
 from slim_internal.parts.input_pipeline import batches, damage
 
-_NUM_EXAMPLES = 256
+_NUM_COMPARED = 256
+NUM_IMAGES = 100  # That choose ranges, unless something else is asked for.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,19 +23,24 @@ class Examples:
     Attributes:
       images: Preprocessed, float32 [examples, *model.example_shape].
       labels: int64 [examples], in the order of the network's outputs.
+      calibration: Those that choose the ranges, like `images`: some of these, or more.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    calibration: np.ndarray
 
 
-def read(model: ModelDescription, settings: GraphSettings, split: str) -> Examples:
+def read(
+    model: ModelDescription, settings: GraphSettings, split: str, num_images: int = NUM_IMAGES
+) -> Examples:
     """Returns the first examples of a split.
 
     Args:
       model: What they are prepared for.
       settings: They name the dataset, and what is subtracted from each label.
       split: Name of the split.
+      num_images: How many of them choose the ranges; all, if there are fewer.
 
     Raises:
       UserError: If the split does not exist or cannot be read, or the network reads clips.
@@ -49,9 +55,10 @@ def read(model: ModelDescription, settings: GraphSettings, split: str) -> Exampl
         elements = batches.evaluation_batches(
             dataset,
             lambda image: preprocess(image, model.image_size, model.image_size),
-            batch_size=_NUM_EXAMPLES,
+            batch_size=max(num_images, _NUM_COMPARED),
         )
         batch = tf.data.make_one_shot_iterator(elements).get_next()
         with damage.damage_named(dataset):
             values = session.run(batch)
-    return Examples(values["image"], values["label"] - settings.labels_offset)
+    images, labels = values["image"], values["label"] - settings.labels_offset
+    return Examples(images[:_NUM_COMPARED], labels[:_NUM_COMPARED], images[:num_images])

@@ -101,5 +101,6 @@ def _probe(predictor: Predictor, examples: Examples | None, rounded: bool) -> Pr
         raise UserError(
             "The weights give outputs that are not finite numbers; they cannot be exported."
         )
-    labels = None if examples is None else examples.labels
-    return Probe(images, probabilities, labels, rounded)
+    if examples is None:
+        return Probe(images, probabilities, rounded=rounded)
+    return Probe(images, probabilities, examples.labels, rounded, examples.calibration)

@@ -118,7 +118,7 @@ def _examples(
     has_examples = config.dataset_dir or config.tfrecord_pattern
     if not has_examples or not any(table.FORMATS[name].needs_examples for name in formats):
         return None
-    return calibration.read(model, config, config.calibration_split)
+    return calibration.read(model, config, config.calibration_split, config.calibration_images)
 
 
 def _write(

@@ -31,6 +31,9 @@ class Export(GraphSettings, subject="Graph"):
     calibration_split: str = setting(
         "train", "Split whose images choose the ranges of 8 bits, for tflite_int8."
     )
+    calibration_images: int = setting(
+        100, "How many of its images choose them, from the first one on.", at_least=1
+    )
     batch_size: int | None = setting(
         None, "Fixed batch size of the graph; any number of images unless given.", at_least=1
     )

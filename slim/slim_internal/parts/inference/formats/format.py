@@ -22,12 +22,15 @@ class Probe:
       probabilities: float32 [images, num_classes].
       labels: int64 [images], their classes; None if they are of no dataset.
       rounded: Whether the checkpoint was rounded to 8 bits, where a step more or less is no error.
+      calibration: Images of the dataset that choose the ranges of 8 bits, like `images`; None if
+        there is no dataset.
     """
 
     images: np.ndarray
     probabilities: np.ndarray
     labels: np.ndarray | None = None
     rounded: bool = False
+    calibration: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,6 @@ from slim_internal.parts.quantization import simulation
 _DESCRIPTION = "model.json"
 _LABELS = "labels.txt"  # Where tools for TensorFlow Lite look for the names of classes.
 _MAGIC = b"TFL3"  # After the first four bytes.
-_MAX_CALIBRATION = 100  # Images that the ranges of 8 bits are taken from.
 
 
 class TFLite(Format):
@@ -168,7 +167,7 @@ class TFLiteInt8(TFLite):
             # It asks for a mean and a standard deviation, but takes the input's range in the graph.
             converter.quantized_input_stats = {network.model.input_name: (0.0, 1.0)}
             return
-        images = network.probe.images[:_MAX_CALIBRATION]
+        images = network.probe.calibration
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([image[np.newaxis]] for image in images)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
