@@ -15,6 +15,9 @@ from nets.network import Checkpoint, Network
 from slim_internal.ground import errors
 from slim_internal.ground.compat import slim, tf
 
+# Its original name, by which client code knows it.
+_reduced_kernel_size_for_small_input = inception_utils.reduced_kernel_size
+
 inception_v2_arg_scope = inception_utils.inception_arg_scope
 
 # Where the weights of the 1x1 convolutions start from.

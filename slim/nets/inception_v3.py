@@ -12,6 +12,9 @@ from nets.initializers import trunc_normal
 from nets.network import Checkpoint, Network
 from slim_internal.ground.compat import slim, tf
 
+# Its original name, by which client code knows it.
+_reduced_kernel_size_for_small_input = inception_utils.reduced_kernel_size
+
 inception_v3_arg_scope = inception_utils.inception_arg_scope
 
 

@@ -9,6 +9,9 @@ from nets.mobilenet.common import atrous, fixed_padding, wrapped_partial
 from nets.network import Checkpoint, Network
 from slim_internal.ground.compat import slim, tf
 
+# Its original name, by which client code knows it.
+_fixed_padding = fixed_padding
+
 Conv = collections.namedtuple("Conv", ["kernel", "stride", "depth"])
 DepthSepConv = collections.namedtuple("DepthSepConv", ["kernel", "stride", "depth"])
 

@@ -146,10 +146,23 @@ def test_layers_of_mobilenet_v1():
     assert [[type(row).__name__, *row] for row in ours] == golden["list_of_namedtuples"]
 
 
+_REDUCED = "_reduced_kernel_size_for_small_input"
+
+
 def test_names_below_the_public_ones_that_client_code_imports():
     resolve = golden_calls.resolve
     assert resolve("nets.vgg.vgg_d") is resolve("nets.vgg.vgg_16")
     assert resolve("nets.vgg.vgg_e") is resolve("nets.vgg.vgg_19")
+    for module, alias, published in (
+        ("mobilenet.conv_blocks", "_make_divisible", "mobilenet.conv_blocks.make_divisible"),
+        ("mobilenet.mobilenet", "_make_divisible", "mobilenet.conv_blocks.make_divisible"),
+        ("mobilenet.conv_blocks", "_fixed_padding", "mobilenet.common.fixed_padding"),
+        ("mobilenet.mobilenet", "_fixed_padding", "mobilenet.common.fixed_padding"),
+        ("mobilenet_v1", "_fixed_padding", "mobilenet.common.fixed_padding"),
+        ("inception_v2", _REDUCED, "inception_utils.reduced_kernel_size"),
+        ("inception_v3", _REDUCED, "inception_utils.reduced_kernel_size"),
+    ):
+        assert resolve(f"nets.{module}.{alias}") is resolve(f"nets.{published}")
     blocks = resolve("nets.pix2pix._default_generator_blocks")()
     assert [tuple(block) for block in blocks] == [
         *((filters, 0.5) for filters in (64, 128, 256)),

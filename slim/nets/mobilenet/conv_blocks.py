@@ -31,6 +31,10 @@ def make_divisible(value: float, divisor: int, min_value: int | None = None) -> 
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
+# Their original names, by which client code knows them.
+_make_divisible, _fixed_padding = make_divisible, fixed_padding
+
+
 def expand_input_by_factor(n, divisible_by=8):
     """Returns a function giving the channels of an expansion of `num_inputs` by the factor `n`."""
     return lambda num_inputs, **_: make_divisible(num_inputs * n, divisible_by)

@@ -22,6 +22,9 @@ _Op = collections.namedtuple("_Op", ["op", "params", "multiplier_func"])
 # The functions whose activation and normalization a table sets as one.
 CONVOLUTIONS = (slim.conv2d, slim.fully_connected, slim.separable_conv2d)
 
+# Their original names, by which client code knows them.
+_make_divisible, _fixed_padding = conv_blocks.make_divisible, fixed_padding
+
 _BLOCKS = (conv_blocks.expanded_conv, conv_blocks.split_separable_conv2d)
 
 
