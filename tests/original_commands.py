@@ -170,6 +170,13 @@ GROUPS: dict[str, list[Command]] = {
             'python -c "from nets import cifarnet; mynet = cifarnet.cifarnet"',
             note="in `slim/`, and everywhere where the project is installed",
         ),
+        Command(
+            "walk through the library in a notebook",
+            "jupyter notebook slim_walkthrough.ipynb",
+            note="the notebook is another one, on images that need no download; `jupyter execute`"
+            " runs it without a browser",
+            tested_by="slim_walkthrough_test",
+        ),
     ],
     "lenet": [
         Command(
