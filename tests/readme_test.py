@@ -41,7 +41,15 @@ _PROGRAMS = [
 ]
 
 # Flags of other programs than ours, which the text names too.
-_FOREIGN_FLAGS = {"config", "flagfile", "logdir", "network", "require-hashes", "test_filter"}
+_FOREIGN_FLAGS = {
+    "before",
+    "config",
+    "flagfile",
+    "logdir",
+    "network",
+    "require-hashes",
+    "test_filter",
+}
 
 
 def _run(*arguments: str | pathlib.Path) -> subprocess.CompletedProcess:
