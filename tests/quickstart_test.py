@@ -69,6 +69,15 @@ def test_every_step_leaves_what_it_promises(tour):
     assert output.count("seven") == 1
 
 
+def test_training_and_evaluation_say_how_long_they_took_to_start(tour):
+    _, output = tour
+    starts = re.findall(r"^Start: (.*)$", output, re.MULTILINE)
+    assert [re.sub(r"\d+\.\d s", "T", start) for start in starts] == [
+        "TensorFlow T, graph T, variables T, first step T",
+        "TensorFlow T, graph T, weights T, first batch T",
+    ]
+
+
 def test_the_readme_shows_what_it_prints(tour):
     folder, output = tour
     readme = pathlib.Path("README.md").read_text(encoding="utf-8")

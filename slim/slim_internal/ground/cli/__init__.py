@@ -44,6 +44,7 @@ from slim_internal.ground.cli import (
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.errors.escaping import escaped_lines
 from slim_internal.ground.files import paths, space
+from slim_internal.ground.progress import start_up
 
 # Before a script imports what it needs of them.
 own_packages.require_for_program(getattr(sys.modules["__main__"], "__file__", None))
@@ -142,7 +143,7 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
         absl_flags.start_logging(pathlib.Path(argv[0]).stem, terminal)
         if tensorflow and not FLAGS.only_check_args:
             limits.require_room_for_tensorflow()
-            with limits.loading_explained():
+            with limits.loading_explained(), start_up.measured("TensorFlow"):
                 _load_tensorflow(verbose=FLAGS.verbose)
         sys.exit(absl_flags.call(inspect.unwrap(main), arguments))
 

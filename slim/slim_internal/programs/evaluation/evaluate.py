@@ -14,7 +14,7 @@ from deployment import sessions
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import atomic
-from slim_internal.ground.progress import eta
+from slim_internal.ground.progress import eta, start_up
 from slim_internal.ground.settings import missing, replaced
 from slim_internal.parts.checkpoints import label_offset, latest, run_record
 from slim_internal.parts.inference import description
@@ -136,7 +136,8 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
         _require_top_k(config, model)
         found = _Found(config, names, getattr(dataset, "layout", None))
         with tf.Graph().as_default():
-            outputs, num_views, images = _outputs(config, dataset, opened)
+            with start_up.measured("graph"):
+                outputs, num_views, images = _outputs(config, dataset, opened)
             if len(opened) == num_views == 1 and isinstance(opened[0], networks.Checkpoint):
                 logits = statistics_check.with_statistics_of_the_batch(model, images)
                 found.statistics = statistics_check.StatisticsCheck(logits)
@@ -146,8 +147,9 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
             _LOG.info("Evaluating %s%s", paths, shown)
             session = tf.Session(config=sessions.config())
             with session, damage.damage_named(dataset), _odd_weights_named(opened):
-                for network in opened:
-                    network.restore(session)
+                with start_up.measured("weights"):
+                    for network in opened:
+                        network.restore(session)
                 _run(session, outputs, config, model, dataset, found)
     if found.statistics:
         found.warnings += found.statistics.warnings(opened[0].path)
@@ -379,9 +381,12 @@ def _batches(
     done = 0
     while limit is None or done < limit:
         try:
-            batch = session.run(outputs | (statistics.fetches() if statistics else {}))
+            with contextlib.nullcontext() if done else start_up.measured("first batch"):
+                batch = session.run(outputs | (statistics.fetches() if statistics else {}))
         except tf.errors.OutOfRangeError:
             return
+        if not done:
+            _LOG.info("Start: %s", start_up.told())
         if statistics:
             statistics.add(batch)
         if limit is not None and done + len(batch["labels"]) > limit:

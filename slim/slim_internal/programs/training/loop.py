@@ -1,13 +1,17 @@
 """The loop of a training run: makes steps and calls hooks."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 
 from slim_internal.ground.compat import tf
+from slim_internal.ground.progress import start_up
 from slim_internal.programs.training.graph import TrainingGraph
 from slim_internal.programs.training.hooks import Hook, Step
 from slim_internal.programs.training.reporting import announced, reminded
 from slim_internal.programs.training.schedules import Schedule
+
+_LOG = logging.getLogger(__name__)
 
 
 class Loop:
@@ -56,8 +60,10 @@ class Loop:
             for hook in self._hooks:
                 stack.callback(hook.close)
             if not self._is_last() and not self._must_stop():
-                with announced("Filling the shuffle buffer and making the first step"):
+                what = "Filling the shuffle buffer and making the first step"
+                with announced(what), start_up.measured("first step"):
                     self._make_step(self._look_at_first)
+                _LOG.info("Start: %s", start_up.told())
             with reminded(lambda: self.step):
                 while not self._is_last() and not self._must_stop():
                     self._make_step()

@@ -15,6 +15,7 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import locks
+from slim_internal.ground.progress import start_up
 from slim_internal.ground.settings import replaced
 from slim_internal.parts.checkpoints import graph_files, latest
 from slim_internal.parts.input_pipeline import damage, service
@@ -138,7 +139,7 @@ def _train_alone(dataset, network, config: TrainConfig, held_out, replica: Repli
         replica.placed(),
     ):
         # A mistake that is found there is told in one line.
-        with reporting.announced("Building the graph", at_once=False):
+        with reporting.announced("Building the graph", at_once=False), start_up.measured("graph"):
             graph = model.build(config, network, dataset, begin.step, chosen, replica)
             tower = held_out and validation.build(
                 *(config, network, held_out, graph.num_classes),
@@ -151,7 +152,8 @@ def _train_alone(dataset, network, config: TrainConfig, held_out, replica: Repli
         if saver:
             saver.write_graph(config.train_dir)
         with replica.session(chosen.configure(sessions.config(config.cpu_threads))) as session:
-            with reporting.announced("Setting the variables", at_once=False):
+            what = "Setting the variables"
+            with reporting.announced(what, at_once=False), start_up.measured("variables"):
                 replica.initialize(session, lambda: restoring and restoring.restore(session))
             if replica.is_chief:
                 settings_file.write(config, network, dataset, begin)

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from slim_internal.ground import progress
+from slim_internal.ground.progress import start_up
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,13 @@ def test_eta(done, total, seconds, text):
 )
 def test_human_bytes(count, text):
     assert progress.human_bytes(count) == text
+
+
+def test_parts_of_a_start_are_told_once(monkeypatch):
+    times = iter([0.0, 1.24, 5.0, 8.0])
+    monkeypatch.setattr(start_up.time, "monotonic", lambda: next(times))
+    for part in ("graph", "first step"):
+        with start_up.measured(part):
+            pass
+    assert start_up.told() == "graph 1.2 s, first step 3.0 s"
+    assert start_up.told() == ""
