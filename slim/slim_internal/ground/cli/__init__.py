@@ -122,6 +122,7 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
     """
     max_arguments = getattr(main, "max_arguments", max_arguments)
     tensorflow = getattr(main, "tensorflow", tensorflow)
+    terminals.open_closed()
     if tensorflow:
         supervision.run_in_child()
     terminal = logging.StreamHandler()  # Standard error: standard output is for results.

@@ -42,9 +42,9 @@ def run(tmp_path):
     script.write_text(_SCRIPT)
     inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
 
-    def run_script(*arguments, text=True, **environment):
+    def run_script(*arguments, text=True, shell=None, **environment):
         return subprocess.run(
-            [sys.executable, str(script), *arguments],
+            [*(["bash", shell] if shell else [sys.executable, str(script)]), *arguments],
             env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
             cwd=tmp_path,
             capture_output=True,
@@ -110,6 +110,16 @@ def test_ctrl_c_is_one_line(run):
 
 def test_reader_that_has_read_enough_is_no_error(run):
     assert run("raise BrokenPipeError").stderr.splitlines()[-1] == "warning: careful"
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"])
+def test_no_file_takes_the_place_of_a_closed_stream(run, tmp_path, closed):
+    (tmp_path / "multiply").write_text(f'"{sys.executable}" multiply.py "$@" {closed}')
+    statement = "print(1); os.write(1, b'x'); open('n', 'w').write(str(os.open('a', 64)))"
+    result = run(statement, shell="multiply")
+    assert (result.returncode, (tmp_path / "n").read_text() > "2") == (0, True)
+    assert "Traceback" not in result.stderr
+    assert run("print(1)", "--help", shell="multiply").returncode == 0
 
 
 def test_log_lines(run, tmp_path):
