@@ -59,6 +59,11 @@ def announce(precision: str = "float32") -> None:
         )
 
 
+def announce_cpu() -> None:
+    """Says the same of a program that leaves every GPU alone."""
+    _LOG.info("Devices: CPU. Precision: float32.")
+
+
 @functools.cache
 def gpus() -> tuple[str, ...]:
     """Returns the GPUs that TensorFlow can use, by number and name."""

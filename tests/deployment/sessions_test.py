@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,14 @@ def test_line_on_devices_and_precision(messages):
     assert messages("float16", gpus=two[:1], tf32=True) == [
         "Devices: GPU 0 (H100). Precision: float16."
     ]
+
+
+def test_a_program_that_leaves_gpus_alone_says_so_and_no_session_is_left_to_find_them(caplog):
+    caplog.set_level(logging.INFO)
+    sessions.announce_cpu()
+    assert caplog.messages == ["Devices: CPU. Precision: float32."]
+    sources = pathlib.Path(sessions.__file__).parents[1].rglob("*.py")
+    assert [file for file in sources if "tf.Session()" in file.read_text("utf-8")] == []
 
 
 def test_driver_without_cuda_is_told_with_the_remedy(messages):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from datasets import dataset_factory
+from deployment import sessions
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
@@ -50,7 +51,7 @@ def read(
     preprocess = preprocessing_factory.get_preprocessing(
         model.preprocessing_name, use_grayscale=model.channels == 1
     )
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
         dataset = dataset_factory.open_split(settings, split)
         elements = batches.evaluation_batches(
             dataset,

@@ -4,7 +4,7 @@ import logging
 import signal
 import time
 
-from deployment import servers
+from deployment import servers, sessions
 from slim_internal.ground.cli import leaving
 from slim_internal.ground.compat import data_service, tf
 from slim_internal.ground.errors import UserError
@@ -23,6 +23,7 @@ def serve(config: DataService) -> int:
       UserError: If the port is in use, or no service to join answers.
     """
     received: list[int] = []
+    sessions.announce_cpu()
     for number in _SIGNALS:
         signal.signal(number, lambda number, _: received.append(number))
     started = []

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from deployment import sessions
 from nets import nets_factory
 from nets.network import Network
 from preprocessing import preprocessing_factory
@@ -37,9 +38,10 @@ def preview(
       UserError: The network is unknown or reads clips.
     """
     network = require_images(model_name)
+    sessions.announce_cpu()
     preprocess = preprocessing_factory.get_preprocessing(network.preprocessing, is_training=True)
     size = image_size or network.default_image_size
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
         encoded, number = tf.placeholder(tf.string, []), tf.placeholder(tf.int64, [])
         channels = 1 if all(map(_is_gray, examples)) else 3
         decoded = tf.image.decode_image(encoded, channels=channels, expand_animations=False)

@@ -61,6 +61,7 @@ def test_training_reads_from_it_and_a_signal_ends_it(start, tmp_path, monkeypatc
     for process, number in ((second, signal.SIGINT), (first, signal.SIGTERM)):
         process.send_signal(number)
         assert process.wait(30) == 128 + number
+        assert process.stderr.readline() == "Devices: CPU. Precision: float32.\n"
         assert "Traceback" not in process.stderr.read()
 
 

@@ -31,11 +31,13 @@ def test_draws_differ_and_depend_on_the_seed_alone(network):
     assert pixels(other[0])[1].tobytes() != drawn[0].tobytes()
 
 
-def test_lenet_sees_images_as_they_are_but_padded():
+def test_lenet_sees_images_as_they_are_but_padded(caplog):
+    caplog.set_level("INFO")
     (row,) = augmentation.preview([example(1, width=28, height=28, kind="PNG")], ["a"], "lenet")
     stored, *drawn = pixels(row)
     for shown in drawn:
         np.testing.assert_allclose(shown.astype(int), stored, atol=1)
+    assert "Devices: CPU. Precision: float32." in caplog.messages
 
 
 def test_clips_are_refused():

@@ -22,12 +22,14 @@ def settings(tmp_path, **changes):
     return Preview(**values)
 
 
-def test_one_row_per_image_and_operation(tmp_path):
+def test_one_row_per_image_and_operation(tmp_path, caplog):
+    caplog.set_level("INFO")
     config = settings(tmp_path, augment="flip_left_right,random_erasing")
     said = contact_sheet.write(config, [IMAGE, IMAGE])
     assert said == f"Wrote 4 rows to {config.output_file}."
     with Image.open(config.output_file) as sheet:
         assert sheet.height > 4 * 192
+    assert caplog.messages == ["Devices: CPU. Precision: float32."]
 
 
 def test_the_same_seed_gives_the_same_sheet(tmp_path):
@@ -62,6 +64,16 @@ def test_the_same_seed_gives_the_same_sheet(tmp_path):
             {"augment": "hue", "output_file": "sheet.xyz"},
             [IMAGE],
             r"^Cannot write to --output_file=sheet\.xyz",
+        ),
+        (
+            {"augment": "hue", "output_file": "sheet.psd"},
+            [IMAGE],
+            r"^Cannot write to --output_file=sheet\.psd: its name has to end like",
+        ),
+        (
+            {"augment": "hue", "output_file": "/dev/full/../full.png"},
+            [IMAGE],
+            r"^Cannot write to --output_file=/dev/full/../full\.png: Not a directory\.",
         ),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from deployment import sessions
 from nets import nets_factory
 from nets.network import Network
 from slim_internal.ground.compat import paths, tf
@@ -95,7 +96,7 @@ def to_slim(model_name: str, weights_file: str, output_file: str) -> Conversion:
     tensors = _read(library, weights_file)
     mapping = library.mapping(network.name, main_shapes(network, network.num_classes))
     num_classes = _num_classes(mapping, network, tensors, weights_file)
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
         main, extra = _build(network, num_classes)
         arrays = _converted(mapping, main, tensors, weights_file)
         tf.set_random_seed(0)

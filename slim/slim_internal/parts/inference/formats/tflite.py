@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from deployment import sessions
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
@@ -111,7 +112,7 @@ class TFLite(Format):
         Raises:
           UserError: If the converter knows no operation for one of the graph's.
         """
-        with tf.Graph().as_default(), tf.Session() as session:
+        with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
             example = tf.placeholder(tf.float32, (1, *shape), input_name)
             # A name of its own: that of an end point may differ from it by its case alone.
             (output,) = tf.import_graph_def(
