@@ -9,6 +9,7 @@ from google.protobuf import message
 
 from datasets.storage import tfrecords
 from slim_internal.ground.compat import first_cause, slim, tf
+from slim_internal.ground.errors import raise_if_out_of_memory
 
 _RECORDS_AT_ONCE = 64
 
@@ -53,11 +54,14 @@ def bad_records(
         def look(record: bytes) -> tuple[str, str]:
             try:
                 features = tf.train.Example.FromString(record).features.feature
-            except message.DecodeError:
+            except message.DecodeError as error:
+                raise_if_out_of_memory(error)
                 return "", "it is not a tf.train.Example"
             name = b"".join(features["image/filename"].bytes_list.value).decode("utf-8", "replace")
             try:
                 size, number = session.run(wanted, {serialized: record})
+            except tf.errors.ResourceExhaustedError:
+                raise  # Memory is what lacks, not anything in the record.
             except tf.errors.OpError as error:
                 return name, first_cause(error)
             except UnicodeDecodeError:  # TensorFlow quotes the bytes of a strange example.

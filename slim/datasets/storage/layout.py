@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf import message
 
 from slim_internal.ground.compat import tf
-from slim_internal.ground.errors import nearest
+from slim_internal.ground.errors import nearest, raise_if_out_of_memory
 from slim_internal.ground.images import header
 
 # What TensorFlow decodes.
@@ -157,6 +157,7 @@ def features_of(record: bytes) -> Features:
     try:
         found = tf.train.Example.FromString(record).features.feature
     except message.DecodeError as error:
+        raise_if_out_of_memory(error)
         raise UnusableExampleError("is no tf.train.Example") from error
     if not found or "image/encoded" not in found:
         try:

@@ -15,7 +15,7 @@ _OUT_OF_MEMORY = (
     *("cannot allocate memory", "failed to map segment", "returned null without"),
     # What Python says where a library of C failed and could not even say so.
     "error return without exception",
-    *("can't start new thread", "bad_alloc", "bad alloc"),
+    *("can't start new thread", "bad_alloc", "bad alloc", "memoryerror"),
 )
 
 

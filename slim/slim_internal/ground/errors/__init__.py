@@ -17,6 +17,16 @@ class UserError(ValueError):
     """What the user gave cannot be used; the message names the value, the choices, the remedy."""
 
 
+def raise_if_out_of_memory(error: Exception) -> None:
+    """Keeps what was being read from the blame for an error that a lack of memory led to.
+
+    Raises:
+      MemoryError: If that is what the error says; protobuf says it in an error for damaged bytes.
+    """
+    if isinstance(error, MemoryError) or "alloc failed" in str(error):
+        raise MemoryError(str(error)) from error
+
+
 def nearest(received: Any, allowed: Iterable[Any]) -> Any:
     """Returns the allowed value most like the received one, or None if none is.
 

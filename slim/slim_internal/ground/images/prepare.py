@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageFile
 
+from slim_internal.ground import errors
 from slim_internal.ground.images import header, jpeg, orientation, pixels, png
 from slim_internal.ground.images.image import MAX_PIXELS, BadImageError, EncodedImage
 
@@ -229,6 +230,7 @@ def _explained() -> Iterator[None]:
     except Image.UnidentifiedImageError:
         raise BadImageError("it cannot be decoded: its header is damaged") from None
     except Exception as error:  # Pillow's plug-ins raise whatever a damaged file leads them to.
+        errors.raise_if_out_of_memory(error)
         raise BadImageError(f"it cannot be decoded: {error}") from error
 
 

@@ -14,6 +14,7 @@ from datasets.storage.layout import (
     text_of,
 )
 from slim_internal.ground.compat import tf
+from slim_internal.ground.errors import raise_if_out_of_memory
 from slim_internal.ground.images import header, prepare
 from slim_internal.ground.images.image import BadImageError
 from slim_internal.parts.reports.thumbnail import Box
@@ -59,6 +60,7 @@ def parse(record: bytes, layout: Layout | None = None) -> StoredExample:
     try:
         features = tf.train.Example.FromString(record).features.feature
     except Exception as error:  # protobuf's implementations raise different ones.
+        raise_if_out_of_memory(error)
         raise DamageError("is no tf.train.Example") from error
 
     def values(key: str, kind: str) -> list:

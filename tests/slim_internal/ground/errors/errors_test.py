@@ -38,6 +38,15 @@ def test_unknown_of_an_empty_list():
     assert str(errors.unknown("flag", "x", [])) == "Unknown flag 'x'. Allowed: none."
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ValueError("Error parsing message with type 'x': Arena alloc failed")]
+)
+def test_what_is_read_is_not_blamed_for_a_lack_of_memory(error):
+    with pytest.raises(MemoryError):
+        errors.raise_if_out_of_memory(error)
+    errors.raise_if_out_of_memory(ValueError("Wire format was corrupt"))
+
+
 def test_user_error_is_a_value_error():
     with pytest.raises(ValueError, match="bad"):
         raise errors.UserError("bad")

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from datasets import build_imagenet_data
 from datasets.converters.imagenet import worker
@@ -142,6 +142,15 @@ def test_repair_keeps_what_can_be_read(data, rows, width):
 
 
 @pytest.mark.parametrize("data", [b"", b"text", JPEG[:100]], ids=["empty", "text", "header cut"])
+def test_an_image_is_not_bad_for_want_of_memory(monkeypatch):
+    def load(image):
+        raise MemoryError
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    with pytest.raises(MemoryError):
+        original(JPEG, decode=True)
+
+
 def test_repair_cannot_make_a_picture_of_nothing(data):
     with pytest.raises(BadImageError):
         prepare.repair(data, worker.HEADER_ONLY)

@@ -8,7 +8,7 @@ from google.protobuf import message, text_format
 
 from deployment import sessions
 from slim_internal.ground.compat import tf
-from slim_internal.ground.errors import UserError, unknown
+from slim_internal.ground.errors import UserError, raise_if_out_of_memory, unknown
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
 from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
@@ -108,6 +108,7 @@ def read(path: pathlib.Path) -> tf.GraphDef:
         else:
             graph_def.ParseFromString(content)
     except (message.DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
+        raise_if_out_of_memory(error)
         raise UserError(
             f"{path} is not a graph that export_inference_graph wrote without"
             " --write_text_graphdef."
