@@ -167,6 +167,10 @@ def _one_line() -> Iterator[None]:
         yield
     except (flags.Error, UserError) as error:
         _fail(str(error))
+    except UnicodeEncodeError as error:
+        if error.reason != "surrogates not allowed":
+            raise
+        _fail(f"{error.object}: this name is not UTF-8, which TensorFlow needs. Rename it.")
     except BrokenPipeError:  # `... | head` has read enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_EXIT_USER_ERROR)

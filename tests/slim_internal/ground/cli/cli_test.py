@@ -68,6 +68,11 @@ def run(tmp_path):
             id="wrong_type",
         ),
         pytest.param(
+            ["os.fsdecode(b'/caf\\xe9').encode()"],
+            "error: /caf\\udce9: this name is not UTF-8, which TensorFlow needs. Rename it.\n",
+            id="name_not_utf_8",
+        ),
+        pytest.param(
             ["pass", "--factor=3", "stray"],
             "error: Unexpected argument 'stray'. A flag is written --name=value; --help lists"
             " them.\n",
