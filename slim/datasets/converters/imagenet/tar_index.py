@@ -18,6 +18,8 @@ _ZEROS = bytes(_BLOCK)  # The end of the archive.
 _REGULAR = (b"0", b"\0")
 _GNU_LONG_NAME = b"L"
 _PAX = b"x"
+# A folder, a header for all that follow, and one about a link, which is refused itself.
+_WITHOUT_FILE = (b"5", b"g", b"K")
 # No header that describes a member is longer; what asks for more wants to fill the memory.
 LONGEST_HEADER = 64 << 10
 _LONGEST_NUMBER = 20  # Digits.
@@ -105,6 +107,9 @@ def _members(descriptor: int, position: int, end: int) -> Iterator[Member]:
                 raise _DamageError(f"the name of the member at byte {data - _BLOCK} holds a NUL")
             if kind in _REGULAR:
                 yield Member(os.fsdecode(name), data, size)
+            elif kind not in _WITHOUT_FILE:
+                place = data - _BLOCK
+                raise _DamageError(f"the member at byte {place} is a link or device, not a file")
             special.clear()
             headers = 0
 
@@ -137,8 +142,11 @@ def _number(field: bytes, base: int = 8) -> int:
     """Returns the number that a field holds: digits, or binary where these do not suffice."""
     if field[:1] >= b"\x80":
         return int.from_bytes(field[1:], "big")
+    digits = field.strip(b"\0 ")
     try:
-        return int(field.rstrip(b"\0 ") or b"0", base)
+        if digits and not digits.isdigit():  # A sign would lead back; `int` takes that and more.
+            raise ValueError
+        return int(digits or b"0", base)
     except ValueError:
         raise _DamageError(f"a header holds {field!r} instead of a number") from None
 

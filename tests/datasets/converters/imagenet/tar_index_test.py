@@ -108,6 +108,23 @@ def test_an_archive_that_is_not_whole_is_refused(tmp_path, data):
         list(tar_index.index(path))
 
 
+@pytest.mark.parametrize("size", [b"-0000001000", b"+0000000001", b"0_1", b"0o17", b"9"])
+def test_a_size_that_leads_back_or_is_no_number_is_refused(tmp_path, size):
+    block = bytearray(GOOD)
+    block[512 + 124 : 512 + 136] = size.ljust(12, b"\0")
+    block[512 + 148 : 512 + 156] = b" " * 8
+    block[512 + 148 : 512 + 156] = b"%06o\0 " % sum(block[512:1024])
+    with pytest.raises(errors.UserError, match="instead of a number"):
+        list(tar_index.index(saved(tmp_path, bytes(block))))
+
+
+@pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.GNUTYPE_SPARSE])
+def test_a_file_that_is_not_in_the_archive_itself_is_not_left_out_in_silence(tmp_path, kind):
+    data = header(b"a.JPEG", b"0", b"x") + header(b"b.JPEG", kind, b"") + bytes(1024)
+    with pytest.raises(errors.UserError, match="at byte 1024 is a link or device, not a file"):
+        list(tar_index.index(saved(tmp_path, data)))
+
+
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
 def test_a_header_of_a_gibibyte_is_refused_unread(tmp_path, kind):
     header = tarfile.TarInfo("a")
