@@ -123,6 +123,15 @@ def test_decoding_finds_what_the_header_does_not_show():
         original(damaged, decode=True)
 
 
+def test_an_image_is_not_bad_for_want_of_memory(monkeypatch):
+    def load(image):
+        raise MemoryError
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    with pytest.raises(MemoryError):
+        original(JPEG, decode=True)
+
+
 REPAIRED = {
     "cut at 50 %": (JPEG[: len(JPEG) // 2 + 400], 4, 56),
     "cut at 99 %": (JPEG[: len(JPEG) * 99 // 100], 30, 56),
@@ -142,15 +151,6 @@ def test_repair_keeps_what_can_be_read(data, rows, width):
 
 
 @pytest.mark.parametrize("data", [b"", b"text", JPEG[:100]], ids=["empty", "text", "header cut"])
-def test_an_image_is_not_bad_for_want_of_memory(monkeypatch):
-    def load(image):
-        raise MemoryError
-
-    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
-    with pytest.raises(MemoryError):
-        original(JPEG, decode=True)
-
-
 def test_repair_cannot_make_a_picture_of_nothing(data):
     with pytest.raises(BadImageError):
         prepare.repair(data, worker.HEADER_ONLY)

@@ -121,9 +121,9 @@ class TFLite(Format):
                 [f"{output_name}:0"],
                 name="network",
             )
-            converter = tf.lite.TFLiteConverter.from_session(session, [example], [output])
-            self.prepare(converter, network)
             try:
+                converter = tf.lite.TFLiteConverter.from_session(session, [example], [output])
+                self.prepare(converter, network)
                 return converter.convert()
             except Exception as error:  # The converter has no class of errors of its own.
                 raise UserError(
