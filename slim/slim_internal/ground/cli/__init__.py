@@ -146,7 +146,9 @@ def run(main: Main, *, max_arguments: int = 0, tensorflow: bool = True) -> None:
             limits.require_room_for_tensorflow()
             with limits.loading_explained(), start_up.measured("TensorFlow"):
                 _load_tensorflow(verbose=FLAGS.verbose)
-        sys.exit(absl_flags.call(inspect.unwrap(main), arguments))
+        code = absl_flags.call(inspect.unwrap(main), arguments)
+        sys.stdout.flush()  # Results that cannot be written are an error, not left to the end.
+        sys.exit(code)
 
 
 def _arguments(argv: Sequence[str], max_arguments: int) -> Sequence[str]:
@@ -172,9 +174,11 @@ def _one_line() -> Iterator[None]:
             raise
         _fail(f"{error.object}: this name is not UTF-8, which TensorFlow needs. Rename it.")
     except BrokenPipeError:  # `... | head` has read enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         sys.exit(_EXIT_USER_ERROR)
     except OSError as error:
+        if error.filename is None:
+            _forget_output()  # It may be what could not be written.
         if space.is_full(error):
             _fail(str(space.cannot_write(error)))
         if limits.is_out_of_memory(error):
@@ -194,6 +198,11 @@ def _one_line() -> Iterator[None]:
             if os.strerror(number) in str(error):
                 _fail(str(space.cannot_write(OSError(number, os.strerror(number)))))
         _fail(_OUT_OF_MEMORY)
+
+
+def _forget_output() -> None:
+    """Sends what is still to be printed nowhere, so that the end of the program is quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _define_shared_flags() -> None:

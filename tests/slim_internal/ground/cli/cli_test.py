@@ -117,6 +117,16 @@ def test_reader_that_has_read_enough_is_no_error(run):
     assert run("raise BrokenPipeError").stderr.splitlines()[-1] == "warning: careful"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+@pytest.mark.parametrize("statement", ["print(1)", "print('x' * 100_000)"])
+def test_results_that_cannot_be_written_are_one_line(run, tmp_path, statement):
+    (tmp_path / "multiply").write_text(f'"{sys.executable}" multiply.py "$@" >/dev/full')
+    result = run(statement, shell="multiply")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("error: Cannot write: the disk is full")
+    assert "Exception" not in result.stderr
+
+
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"])
 def test_no_file_takes_the_place_of_a_closed_stream(run, tmp_path, closed):
     (tmp_path / "multiply").write_text(f'"{sys.executable}" multiply.py "$@" {closed}')
