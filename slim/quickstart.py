@@ -63,6 +63,20 @@ class Tour(Settings, subject="Tour"):
         "Weights of the network to start from; published ones unless given.",
         subject="Own images",
     )
+    channels: int | None = setting(
+        None,
+        "Channels of the images that the network reads: 1 (grayscale), 3 (color) or 4 (color and"
+        " opacity); 3 unless given.",
+        at_least=1,
+        at_most=4,
+        subject="Own images",
+    )
+    image_size: int | None = setting(
+        None,
+        "Height and width of the images in pixels; that of recipe or network unless given.",
+        at_least=1,
+        subject="Own images",
+    )
 
 
 def _steps(folder: pathlib.Path, max_number_of_steps: int) -> list[tuple[str, Command]]:
@@ -178,6 +192,8 @@ def _own_images(settings: Tour, folder: pathlib.Path) -> "own_images.Tour":
         model_name=settings.model_name,
         checkpoint=weights.checkpoint,
         max_number_of_steps=settings.max_number_of_steps,
+        channels=settings.channels,
+        image_size=settings.image_size,
     )
 
 
@@ -199,7 +215,7 @@ def _require_source(settings: Tour) -> None:
     Raises:
       UserError: If there is one.
     """
-    for name in ("recipe", "checkpoint_path"):
+    for name in ("recipe", "checkpoint_path", "channels", "image_size"):
         value = getattr(settings, name)
         if value is not None:
             raise UserError(f"--{name}={value} applies to your own images: give --source=FOLDER.")

@@ -12,7 +12,7 @@ It starts from the newest checkpoint in --train_dir if there is one, else from t
 from collections.abc import Sequence
 
 from slim_internal.ground import cli
-from slim_internal.ground.cli import config_flags
+from slim_internal.ground.cli import config_flags, leaving
 from slim_internal.programs.training.settings import TrainConfig
 
 FLAGS = cli.FLAGS
@@ -27,7 +27,10 @@ def main(arguments: Sequence[str]) -> int:
         train,  # Here, because TensorFlow takes seconds to load.
     )
 
-    return train.train(config).exit_code
+    code = train.train(config).exit_code
+    if code:  # Somebody waits for the end: the system gives back gigabytes faster than TensorFlow.
+        leaving.leave_hard()
+    return code
 
 
 config_flags.define(TrainConfig)

@@ -135,6 +135,7 @@ def own_images(tmp_path_factory):
 
 def test_the_tour_on_own_images_ends_with_accuracy_interval_and_page(own_images, tmp_path):
     flags = [f"--source={own_images}", "--recipe=own_images_scratch_small"]
+    flags += ["--channels=1", "--image_size=64"]
     process = _start(tmp_path, *flags, "--max_number_of_steps=2")
     output, _ = process.communicate()
     assert process.returncode == 0, output
@@ -148,6 +149,8 @@ def test_the_tour_on_own_images_ends_with_accuracy_interval_and_page(own_images,
         "classify_image",
     ]
     assert "recipes/own_images_scratch_small.flags" in output
+    described = json.loads((tmp_path / "quickstart" / "model.json").read_text())
+    assert (described["channels"], described["image_size"]) == (1, 64)
     *_, accuracy, page = output.splitlines()
     metrics = json.loads((tmp_path / "quickstart" / "eval" / "metrics.json").read_text())
     low, high = metrics["accuracy_interval"]
@@ -162,6 +165,7 @@ def test_the_tour_on_own_images_ends_with_accuracy_interval_and_page(own_images,
     [
         (["--source=missing"], "--source=missing is not a folder."),
         (["--recipe=own_images_network"], "applies to your own images: give --source=FOLDER."),
+        (["--channels=1"], "--channels=1 applies to your own images: give --source=FOLDER."),
         (["--source=.", "--recipe=own"], "--recipe must be one of own_images_classifier,"),
         (
             ["--source=.", "--recipe=own_images_scratch_small", "--checkpoint_path=x"],

@@ -1,6 +1,8 @@
 """Runs the training program as a user does: on real digits, with interruptions and mistakes."""
 
+import io
 import json
+import logging
 import multiprocessing
 import os
 import pathlib
@@ -15,10 +17,13 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import train_image_classifier
+from datasets import dataset_utils
 from datasets.conversion import convert
 from datasets.conversion.settings import Conversion
+from datasets.storage import tfrecords
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
@@ -247,6 +252,7 @@ def test_pages_about_training_and_evaluation_lead_to_each_other(trained, digits)
     config = {"checkpoint_path": os.path.join(trained, "best"), "eval_dir": folder}
     evaluate.evaluate(Evaluation(**config, max_num_batches=1))
     assert 'href="../report.html"' in pathlib.Path(folder, "report.html").read_text()
+    assert 'href="eval/report.html"' in pathlib.Path(trained, "report.html").read_text()
     flags = {"dataset_dir": digits, "batch_size": 8, "eval_every_epochs": 0}
     train.train(TrainConfig(**flags, train_dir=trained, max_number_of_steps=2))
     assert 'href="eval/report.html"' in pathlib.Path(trained, "report.html").read_text()
@@ -306,3 +312,71 @@ def test_fine_tuning_takes_network_and_size_from_the_weights(trained, digits, tm
         saved = json.load(file)
     assert (saved["model_name"], saved["image_size"]) == ("lenet", 32)
     assert saved["runs"][0]["from_checkpoint"] == trained
+
+
+def _example(pixels, label, *, width=28):
+    """Returns an example of 28 x 28 pixels: a PNG where such files have the channels, else raw."""
+    raw = pixels.shape[-1] != 4
+    content = pixels.tobytes()
+    if not raw:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels, "RGBA").save(buffer, "PNG")
+        content = buffer.getvalue()
+    image_format = b"raw" if raw else b"png"
+    return dataset_utils.image_to_tfexample(content, image_format, 28, width, label)
+
+
+@pytest.fixture(params=[4, 6])
+def of_many_channels(request, tmp_path):
+    """Trains on images of which only the last channel tells the class.
+
+    Returns the number of channels, the examples and the settings that name dataset and network.
+    """
+    random = np.random.default_rng(0)
+    examples = []
+    for number in range(32):
+        pixels = random.integers(0, 256, (28, 28, request.param), np.uint8)
+        pixels[..., -1] = 60 + 120 * (number % 2)
+        examples.append(_example(pixels, number % 2))
+    broken = [_example(pixels, 0, width=27)]
+    for split, contents in (("train", examples), ("broken", broken)):
+        tfrecords.write_shard(tmp_path / split, [each.SerializeToString() for each in contents])
+    names = {
+        "dataset_name": "tfrecords",
+        "tfrecord_pattern": f"{tmp_path}/%s",
+        "tfrecord_num_classes": 2,
+        "model_name": "lenet",
+        "eval_every_epochs": 0,
+    }
+    adam = {"optimizer": "adam", "opt_epsilon": 1e-8, "learning_rate": 0.001, "batch_size": 16}
+    run = {"train_dir": f"{tmp_path}/run", "max_number_of_steps": 30}
+    train.train(TrainConfig(**names, **adam, **run, channels=request.param))
+    return request.param, examples, names
+
+
+def test_more_channels_than_three_from_training_to_the_answer(of_many_channels, tmp_path, caplog):
+    channels, examples, names = of_many_channels
+    weights = {"checkpoint_path": f"{tmp_path}/run"}
+    held_out = {"dataset_split_name": "train", "eval_dir": f"{tmp_path}/eval"}
+    assert evaluate.evaluate(Evaluation(**weights, **held_out)).accuracy == 1
+    with pytest.raises(UserError, match=f"--channels=3 contradicts .* says channels={channels}"):
+        evaluate.evaluate(Evaluation(**weights, **held_out, channels=3))
+    formats = {"format": "frozen,saved_model", "output_file": f"{tmp_path}/model.pb"}
+    assert inference_graph.export(Export(**weights, **formats)).model.channels == channels
+    graph = Classification(graph=f"{tmp_path}/model.pb")
+    if channels == 4:
+        (content,) = examples[1].features.feature["image/encoded"].bytes_list.value
+        (tmp_path / "solid.png").write_bytes(content)
+        with classifier.open_classifier(graph) as opened:
+            ((_, guesses),) = opened.classify([f"{tmp_path}/solid.png"])
+        assert guesses[0].index == 1
+        caplog.set_level(logging.INFO)
+        gray = {"channels": 1, "train_dir": f"{tmp_path}/gray", "max_number_of_steps": 1}
+        train.train(TrainConfig(**names, **gray, **weights))
+        assert "Adapted LeNet/conv1/weights from 4 to 1 channels: summed up." in caplog.text
+        return
+    refused = r"lenet reads images of 6 channels; image files have 1, 3 or 4\.$"
+    with pytest.raises(UserError, match=refused), classifier.open_classifier(graph):
+        pass
+    with pytest.raises(UserError, match=r"record 0 holds 4704 bytes .*--channels=6 needs raw pix"):
+        evaluate.evaluate(Evaluation(**weights, **held_out | {"dataset_split_name": "broken"}))

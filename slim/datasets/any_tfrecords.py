@@ -13,7 +13,7 @@ import os
 
 from datasets.settings import TfrecordSettings
 from datasets.storage import labels, record_counts, tfds, tfrecords
-from datasets.storage.layout import Layout, UnusableExampleError, features_of
+from datasets.storage.layout import HEIGHT, WIDTH, Layout, UnusableExampleError, features_of
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.progress import reporting
@@ -115,8 +115,8 @@ def open_split(
         data_sources=[paths.literal_pattern(file) for file in source.files],
         reader=tf.TFRecordReader,
         decoder=slim.tfexample_decoder.TFExampleDecoder(
-            {source.layout.image: tf.FixedLenFeature((), tf.string), **features},
-            {"image": _Image(source.layout.image), "label": handler},
+            {**_image_features(source.layout), **features},
+            {"image": _image_handler(source.layout), "label": handler},
         ),
         num_samples=counts.records,
         items_to_descriptions=_DESCRIPTIONS,
@@ -167,6 +167,7 @@ def find(settings: TfrecordSettings, split_name: str, dataset_dir: str | None = 
     layout = Layout(
         **{key: name for key, name in given.items() if name},
         label_offset=settings.tfrecord_label_offset,
+        raw_channels=_raw_channels(settings),
     )
     classes = _from_settings(settings)
     if facts and facts.num_classes and classes is None:
@@ -298,6 +299,41 @@ def _classes(source: Source, counts: record_counts.Counts, settings: TfrecordSet
     if not names:
         names = {by_label[label]: name for label, name in counts.names.items()}
     return Classes(count, names)
+
+
+def _raw_channels(settings: TfrecordSettings) -> int | None:
+    """Returns how many channels raw pixels have, where a network reads what no image file has."""
+    channels = getattr(settings, "channels", None)
+    return None if channels in (None, 1, 3, 4) else channels
+
+
+def _image_features(layout: Layout) -> dict:
+    numbers = (HEIGHT, WIDTH) if layout.raw_channels else ()
+    return {
+        layout.image: tf.FixedLenFeature((), tf.string),
+        **{name: tf.FixedLenFeature((), tf.int64) for name in numbers},
+    }
+
+
+def _image_handler(layout: Layout) -> slim.tfexample_decoder.ItemHandler:
+    if layout.raw_channels:
+        return _RawImage(layout.image, layout.raw_channels)
+    return _Image(layout.image)
+
+
+class _RawImage(slim.tfexample_decoder.ItemHandler):
+    """Makes an image of its pixels."""
+
+    def __init__(self, key: str, channels: int):
+        super().__init__([key, HEIGHT, WIDTH])
+        self._channels = channels
+
+    def tensors_to_item(self, keys_to_tensors):
+        pixels, height, width = (keys_to_tensors[key] for key in self.keys)
+        shape = tf.stack([height, width, self._channels])
+        image = tf.reshape(tf.io.decode_raw(pixels, tf.uint8), shape)
+        image.set_shape([None, None, self._channels])
+        return image
 
 
 class _Image(slim.tfexample_decoder.ItemHandler):

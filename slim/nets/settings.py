@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting
 
 
@@ -15,13 +16,32 @@ class NetworkSettings(Settings, subject="Network"):
     preprocessing_name: str | None = setting(
         None, "Name of the preprocessing; that of the network unless given."
     )
-    use_grayscale: bool = setting(False, "Convert images to grayscale.")
+    use_grayscale: bool = setting(False, "Convert images to grayscale; the same as --channels=1.")
+    channels: int | None = setting(
+        None,
+        "Channels of the images that the network reads: 1 (grayscale), 3 (color), 4 (color and"
+        " opacity), or others of raw pixels in --dataset_name=tfrecords; those of the dataset, or"
+        " of the checkpoint, unless given. Training adapts the first convolution of a"
+        " --checkpoint_path that has another number.",
+        at_least=1,
+        at_most=1024,
+    )
     labels_offset: int = setting(
         0,
         "Subtracted from each label and from the number of classes; 1 for networks without a"
         " background class (VGG and ResNet v1 on ImageNet), where a checkpoint tells unless"
         " given.",
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.use_grayscale:
+            if self.channels not in (None, 1):
+                raise UserError(
+                    f"--use_grayscale and --channels={self.channels} contradict each other: give"
+                    " one."
+                )
+            object.__setattr__(self, "channels", 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

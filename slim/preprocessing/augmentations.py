@@ -1,8 +1,9 @@
 """Operations that vary training images at random: one table, from which users choose by name.
 
-An operation is a function of an image, a float32 tensor [height, width, 1 or 3] from 0 to 1, that
+An operation is a function of an image, a float32 tensor [height, width, channels] from 0 to 1, that
 returns one of the same shape; what leaves that range is clipped. `@operation` enters it into the
-table: its name and the first line of its docstring are all that users see.
+table: its name and the first line of its docstring are all that users see. Of 4 channels the last
+one is opacity, which it does not get to see, unless it moves pixels and is entered by `@moving`.
 """
 
 import contextlib
@@ -21,18 +22,31 @@ _TINY = 1e-30  # Below every difference of two levels, above 0.
 
 
 def operation(function: Callable) -> Callable:
-    """Enters a function into the table under its own name."""
+    """Enters a function into the table under its own name; opacity, the last of 4, stays."""
+
+    @functools.wraps(function)
+    def applied(image, *args, **kwargs):
+        if image.shape[-1] == 4:
+            color = function(image[..., :3], *args, **kwargs)
+            return tf.concat([color, image[..., 3:]], axis=-1)
+        return function(image, *args, **kwargs)
+
+    return moving(applied)
+
+
+def moving(function: Callable) -> Callable:
+    """Enters a function that moves pixels, and opacity with them."""
     OPERATIONS[function.__name__] = function
     return function
 
 
-@operation
+@moving
 def flip_left_right(image):
     """Mirrors left and right in half of the draws."""
     return tf.image.random_flip_left_right(image)
 
 
-@operation
+@moving
 def flip_up_down(image):
     """Mirrors top and bottom in half of the draws."""
     return tf.image.random_flip_up_down(image)
@@ -52,16 +66,16 @@ def contrast(image, lower=0.5, upper=1.5):
 
 @operation
 def saturation(image, lower=0.5, upper=1.5):
-    """Scales the saturation by 0.5 to 1.5; grayscale images stay as they are."""
-    if image.shape[-1] == 1:
+    """Scales the saturation by 0.5 to 1.5; only images in color change."""
+    if image.shape[-1] != 3:
         return image
     return _saturated(image, _between(lower, upper))
 
 
 @operation
 def hue(image, max_delta=0.2):
-    """Turns the hue by up to 1/5 of the circle; grayscale images stay as they are."""
-    return image if image.shape[-1] == 1 else tf.image.random_hue(image, max_delta=max_delta)
+    """Turns the hue by up to 1/5 of the circle; only images in color change."""
+    return image if image.shape[-1] != 3 else tf.image.random_hue(image, max_delta=max_delta)
 
 
 @operation
@@ -74,7 +88,7 @@ def color_jitter(image):
 @operation
 def color_balance(image):
     """Blends with the grayscale image, or away from it: factor 0.1 to 1.9."""
-    if image.shape[-1] == 1:
+    if image.shape[-1] != 3:
         return image
     return _blend(_luma(image), image, _between(0.1, 1.9))
 
@@ -82,7 +96,7 @@ def color_balance(image):
 @operation
 def drop_color(image):
     """Removes the color in 1 of 5 draws."""
-    return image if image.shape[-1] == 1 else _sometimes(0.2, lambda: _luma(image), image)
+    return image if image.shape[-1] != 3 else _sometimes(0.2, lambda: _luma(image), image)
 
 
 @operation
@@ -148,7 +162,7 @@ def noise(image):
     return image + tf.random_normal(tf.shape(image)) * _between(0.0, 0.1)
 
 
-@operation
+@moving
 def rotate(image):
     """Rotates by up to 30 degrees about the center."""
     angle = _between(-1.0, 1.0) * (3.14159265 / 6)
@@ -156,20 +170,20 @@ def rotate(image):
     return _transform(image, [[cos, -sin], [sin, cos]])
 
 
-@operation
+@moving
 def zoom(image):
     """Shrinks or enlarges by up to a fifth about the center."""
     scale = _between(0.8, 1.2)
     return _transform(image, [[scale, 0.0], [0.0, scale]])
 
 
-@operation
+@moving
 def shear(image):
     """Shears by up to 0.3, each way."""
     return _transform(image, [[1.0, _between(-0.3, 0.3)], [_between(-0.3, 0.3), 1.0]])
 
 
-@operation
+@moving
 def translate(image):
     """Shifts by up to 1/8 of the height and of the width."""
     shift = [_between(-0.125, 0.125), _between(-0.125, 0.125)]
@@ -213,7 +227,7 @@ _RAND_AUGMENT = (
 _RAND_AUGMENT_DRAWS = 2
 
 
-@operation
+@moving
 def rand_augment(image):
     """Applies 2 operations of a set of 12, one of them none (after arXiv:1909.13719)."""
     choices = (lambda image: image, *_RAND_AUGMENT)

@@ -37,7 +37,7 @@ def distort_color(image, color_ordering=0, fast_mode=True, scope=None):
     """Changes brightness, saturation and, unless in a hurry, hue and contrast at random.
 
     Args:
-      image: Tensor [height, width, 3], 0 to 1.
+      image: Tensor [height, width, channels], 0 to 1; opacity, the last of 4, stays as it is.
       color_ordering: The order of the changes, 0 to 3.
       fast_mode: Whether to leave out the slow changes; then 1 to 3 mean the same order.
       scope: Name of the operations.
@@ -146,7 +146,8 @@ def preprocess_for_train(
                 lambda x, method: tf.image.resize_images(x, [height, width], method),
                 num_cases=4,
             )
-        image.set_shape([height, width, 3])
+        shape = [height, width, tf.dimension_value(image.shape[-1]) or 3]
+        image.set_shape(shape)
         summarize("cropped_resized_image", image)
         image = augmentations.flip_left_right(image)
         image = apply_with_random_selector(
@@ -154,7 +155,7 @@ def preprocess_for_train(
             lambda x, ordering: distort_color(x, ordering, fast_mode),
             num_cases=1 if fast_mode else len(_ORDERS),
         )
-        image.set_shape([height, width, 3])
+        image.set_shape(shape)
         if use_grayscale:
             image = channels.to_grayscale(image)
         image = augmentations.apply(image)

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping
 
 from preprocessing import (
+    channels,
     cifarnet_preprocessing,
     inception_preprocessing,
     jpeg,
@@ -92,11 +93,42 @@ def get_preprocessing(
             f"The entry {name!r} of preprocessing_factory.preprocessing_fn_map has no function"
             " preprocess_image; enter a module that has one, or the function itself."
         )
-    kwargs = {"is_training": is_training, "use_grayscale": use_grayscale}
-    if not use_grayscale and not _takes(preprocess_image, "use_grayscale"):
-        del kwargs["use_grayscale"]  # A module that was written before there was such an argument.
+    kwargs = {"is_training": is_training}
+    if _takes(preprocess_image, "use_grayscale"):
+        kwargs["use_grayscale"] = use_grayscale
+    elif use_grayscale:  # A module that was written before there was such an argument.
+        preprocess_image = _of_grayscale(preprocess_image)
     preprocess = functools.partial(preprocess_image, **kwargs)
     return jpeg.takes_jpeg(preprocess) if jpeg.is_taken_by(preprocess_image) else preprocess
+
+
+def for_channels(name: str, number: int | None, is_training: bool = False) -> Callable:
+    """Returns the function that prepares images for a network that reads so many channels.
+
+    Args:
+      name: Name of a preprocessing, or of a network.
+      number: 1 for grayscale, 3 for color: images are converted. Of other numbers the images have
+        to be already. None for what the preprocessing makes of an image.
+      is_training: Whether to vary the images at random.
+
+    Returns:
+      As `get_preprocessing`.
+
+    Raises:
+      errors.UserError: As `get_preprocessing`.
+    """
+    if number == 1:
+        return get_preprocessing(name, is_training, use_grayscale=True)
+    preprocess = get_preprocessing(name, is_training)
+    if number != 3:
+        return preprocess
+
+    @functools.wraps(preprocess)
+    def preprocess_color(image, *args, **kwargs):
+        image = image if isinstance(image, jpeg.Jpeg) else channels.to_rgb(image)
+        return preprocess(image, *args, **kwargs)
+
+    return preprocess_color
 
 
 def sized(preprocess: Callable, height: int, width: int) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -125,6 +157,14 @@ def add_names(names: Mapping[str, str]) -> None:
     """
     for further, name in names.items():
         preprocessing_fn_map.setdefault(further, _named(name))
+
+
+def _of_grayscale(preprocess_image: Callable) -> Callable:
+    @functools.wraps(preprocess_image)
+    def preprocess_grayscale(image, *args, **kwargs):
+        return preprocess_image(channels.to_grayscale(jpeg.decoded(image)), *args, **kwargs)
+
+    return preprocess_grayscale
 
 
 def _takes(function: Callable, argument: str) -> bool:

@@ -5,6 +5,7 @@ pixels, in training to a random number of pixels, so that objects appear at seve
 """
 
 from preprocessing import augmentations, channels, jpeg
+from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
 
 _R_MEAN = 123.68
@@ -49,7 +50,7 @@ def preprocess_for_train(
     if isinstance(image, jpeg.Jpeg):
         image = _random_part(image, side, draw, output_height, output_width)
     else:
-        image = channels.to_rgb(image)
+        image = _in_color(image)
         room = _resized_size(image, side) - [output_height, output_width]
         image = _resized_part(image, side, draw % (room + 1), output_height, output_width)
     image = augmentations.apply(augmentations.flip_left_right(image), maximum=255.0)
@@ -71,7 +72,7 @@ def preprocess_for_eval(image, output_height, output_width, resize_side, use_gra
       A float32 tensor [output_height, output_width, channels] around zero.
     """
     resize_side = max(resize_side, output_height, output_width)
-    image = channels.to_rgb(jpeg.decoded(image))
+    image = _in_color(jpeg.decoded(image))
     room = _resized_size(image, resize_side) - [output_height, output_width]
     image = _resized_part(image, resize_side, room // 2, output_height, output_width)
     return _subtract_mean(image, use_grayscale)
@@ -165,6 +166,17 @@ def _random_part(image, smallest_side, draw, height, width):
     size = tf.clip_by_value(size, 1, image.size)
     part = image.part(draw % (image.size - size + 1), size)
     return tf.squeeze(tf.image.resize_bilinear(tf.expand_dims(part, 0), [height, width]), 0)
+
+
+def _in_color(image):
+    image = channels.to_rgb(image)
+    if image.shape[-1] != 3:  # Which is false of a number that is not known.
+        raise errors.UserError(
+            "The preprocessing vgg subtracts the mean color of ImageNet, which images of"
+            f" {image.shape[-1]} channels do not have: choose --preprocessing_name=inception,"
+            " cifarnet or lenet, or --channels=3."
+        )
+    return image
 
 
 def _subtract_mean(image, use_grayscale):

@@ -10,6 +10,7 @@ from slim_internal.parts.input_pipeline import stateless_random
 
 DRAWS = 24
 COLOR_ONLY = {"color_balance", "drop_color", "hue", "saturation"}
+MOVING = {"flip_left_right", "flip_up_down", "rand_augment", "rotate", "shear", "translate", "zoom"}
 OPERATIONS = sorted(augmentations.OPERATIONS)
 
 
@@ -33,7 +34,7 @@ def draw(image, names, draws=DRAWS, seed=3):
         return np.stack([session.run(varied, {number: position}) for position in range(draws)])
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 4, 6])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_range_and_variety(name, channels):
     image = gradient(channels=channels)
@@ -43,7 +44,9 @@ def test_range_and_variety(name, channels):
     assert varied.min() >= 0
     assert varied.max() <= 1
     changed = [np.abs(each - image).max() > 1e-3 for each in varied]
-    if channels == 1 and name in COLOR_ONLY:
+    if channels == 4 and name not in MOVING:  # The last one is opacity.
+        np.testing.assert_array_equal(varied[..., 3], np.stack([image[..., 3]] * DRAWS))
+    if channels in (1, 6) and name in COLOR_ONLY:
         assert not any(changed)
     else:
         assert any(changed)

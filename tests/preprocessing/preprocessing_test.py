@@ -140,6 +140,33 @@ def test_grey_pictures_stay_grey(name, is_training):
     assert output.std() > 0
 
 
+@pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet"])
+@pytest.mark.parametrize("is_training", [False, True], ids=["evaluation", "training"])
+def test_opacity_is_kept(name, is_training):
+    image = np.random.RandomState(0).randint(0, 256, (40, 40, 4), np.uint8)
+    image[..., 3] = 255
+    (output,), static_shape = run(image, name, 20, 20, is_training=is_training)
+    assert static_shape == [20, 20, 4]
+    opacity = output[2:-2, 2:-2, 3]
+    assert opacity.std() == pytest.approx(0, abs=1e-6)
+    assert opacity.mean() > output[2:-2, 2:-2, :3].mean(axis=(0, 1)).max()
+
+
+@pytest.mark.parametrize("is_training", [False, True], ids=["evaluation", "training"])
+def test_vgg_has_a_mean_of_three_channels(is_training):
+    with pytest.raises(errors.UserError, match=r"images of 4 channels do not have: choose --prep"):
+        run(np.zeros((40, 40, 4), np.uint8), "vgg", 20, 20, is_training=is_training)
+
+
+@pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])
+@pytest.mark.parametrize("source", ["gray_28x28.png", "rgb_64x48.png"])
+@pytest.mark.parametrize("number", [1, 3])
+def test_the_number_of_channels_is_that_which_is_asked_for(name, source, number):
+    prepare = preprocessing_factory.for_channels(name, number)
+    with tf.Graph().as_default():
+        assert prepare(tf.constant(picture(source)), 20, 20).shape.as_list() == [20, 20, number]
+
+
 @pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])
 def test_training_and_evaluation_agree_on_the_channels_of_grey_pictures(name):
     grey = picture("gray_28x28.png")

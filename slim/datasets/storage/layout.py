@@ -5,6 +5,7 @@ label; what is no example of one class is refused with its cause, never taken fo
 """
 
 import dataclasses
+import math
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from slim_internal.ground.images import header
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 _OBJECT_LABEL = "image/object/class/label"
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
+HEIGHT, WIDTH = "image/height", "image/width"
 _MAX_NAMES = 12  # Of features in a message.
 _NUMBER = re.compile(r"\s*-?\d+\s*")
 
@@ -42,6 +44,8 @@ class Layout:
       label_offset: What is subtracted from the label; 1 where labels are counted from 1.
       class_names: Name of each class, for labels that are names.
       num_classes: Number of classes, if it is known.
+      raw_channels: Channels of images that are stored as pixels, uint8 [height, width, channels],
+        beside their `HEIGHT` and `WIDTH`; None where they are encoded.
     """
 
     image: str = "image/encoded"
@@ -51,9 +55,10 @@ class Layout:
     label_offset: int = 0
     class_names: tuple[str, ...] = ()
     num_classes: int | None = None
+    raw_channels: int | None = None
 
     def encoded_image(self, features: Features) -> bytes:
-        """Returns the bytes of the image.
+        """Returns the bytes of the image; raw pixels where these are wanted.
 
         Raises:
           UnusableExampleError: If there is none that can be decoded.
@@ -66,6 +71,9 @@ class Layout:
         _require_one(self.image, values, "images", "image")
         if not values[0]:
             raise UnusableExampleError(f"holds an empty image in {self.image!r}")
+        if self.raw_channels:
+            self._require_raw(features, values[0])
+            return values[0]
         kind = header.kind(values[0])
         if kind not in FORMATS:
             found = kind or (
@@ -75,6 +83,15 @@ class Layout:
                 f"holds {found} in {self.image!r}, no encoded image ({', '.join(FORMATS)})"
             )
         return values[0]
+
+    def _require_raw(self, features: Features, pixels: bytes) -> None:
+        sides = [side for name in (HEIGHT, WIDTH) for side in features[name].int64_list.value]
+        shape = [*sides, self.raw_channels]
+        if len(shape) != 3 or min(shape) < 1 or math.prod(shape) != len(pixels):
+            raise UnusableExampleError(
+                f"holds {len(pixels)} bytes in {self.image!r}; --channels={self.raw_channels} needs"
+                f" raw pixels, {HEIGHT} x {WIDTH} x {self.raw_channels} bytes"
+            )
 
     def stored_label(self, features: Features) -> tuple[str, int | str]:
         """Returns the type of the label ("int64", "float", "bytes") and its value as stored.

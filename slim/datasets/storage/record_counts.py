@@ -156,7 +156,8 @@ def _count(file: str, layout: Layout) -> Counts:
 def _stamp(file: str, layout: Layout) -> list:
     state = os.stat(file)
     keys = [layout.image, layout.format, layout.label, layout.text]
-    return [_VERSION, state.st_size, state.st_mtime_ns, *keys]
+    raw = [layout.raw_channels] if layout.raw_channels else []
+    return [_VERSION, state.st_size, state.st_mtime_ns, *keys, *raw]
 
 
 def _read(folder: str) -> dict[str, Any]:

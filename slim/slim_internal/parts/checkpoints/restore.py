@@ -22,6 +22,7 @@ class RestorePlan:
       excluded: Variables left as they are because of `exclude_scopes`.
       missing: Variables left as they are because the checkpoint has none of that name and shape.
       saver: Reads them; None if there is nothing to read.
+      adapted: Of these the kernels that the checkpoint has for another number of channels.
     """
 
     checkpoint_path: str
@@ -29,6 +30,7 @@ class RestorePlan:
     excluded: Sequence[str]
     missing: Sequence[str]
     saver: tf.train.Saver | None
+    adapted: Mapping[str, tf.Variable] = dataclasses.field(default_factory=dict)
 
     def restore(self, session: tf.Session, *, require_finite: bool = True) -> None:
         """Assigns the checkpoint's values to the variables.
@@ -41,10 +43,12 @@ class RestorePlan:
           UserError: If the checkpoint turns out to be damaged, or holds numbers that are infinite
             or none: all that is computed with them is worthless.
         """
-        if self.saver is None:
-            return
         try:
-            self.saver.restore(session, paths.literal_checkpoint(self.checkpoint_path))
+            if self.saver:
+                self.saver.restore(session, paths.literal_checkpoint(self.checkpoint_path))
+            for name, variable in self.adapted.items():
+                kernel = latest.reader(self.checkpoint_path).get_tensor(name)
+                variable.load(kernel_of(kernel, variable.shape.as_list()[-2]), session)
         except (
             tf.errors.DataLossError,
             tf.errors.NotFoundError,
@@ -60,7 +64,7 @@ class RestorePlan:
     def not_finite(self) -> str:
         """Returns which of the restored variables holds numbers that are not finite, or ""."""
         saved = latest.reader(self.checkpoint_path)
-        for name, variable in self.variables.items():
+        for name, variable in {**self.variables, **self.adapted}.items():
             if not variable.dtype.is_floating:
                 continue
             values = np.asarray(saved.get_tensor(name))
@@ -72,6 +76,24 @@ class RestorePlan:
                     " finite. Use an earlier checkpoint."
                 )
         return ""
+
+
+def kernel_of(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Returns the kernel of a first convolution for images of another number of channels.
+
+    For grayscale it is the sum, so that the network says what it says of the same image in color.
+    For more channels the old ones are repeated in turn and scaled, so that the sum stays as large;
+    both as in timm (R. Wightman, pytorch-image-models, `adapt_input_conv`). Of more channels than
+    are wanted the first ones are taken, and scaled likewise.
+
+    Args:
+      kernel: Array [height, width, channels, outputs].
+      channels: The number of channels that is wanted.
+    """
+    old = kernel.shape[-2]
+    if channels == 1:
+        return kernel.sum(axis=-2, keepdims=True)
+    return kernel[..., np.arange(channels) % old, :] * np.asarray(old / channels, kernel.dtype)
 
 
 def moving_averages(
@@ -105,6 +127,7 @@ def plan(
     *,
     classifier_scopes: Sequence[str] = (),
     all_needed: bool = False,
+    first_conv: str = "",
 ) -> RestorePlan:
     """Plans how to restore variables, or says everything that stands in the way.
 
@@ -120,6 +143,8 @@ def plan(
         them); the error message proposes to exclude them.
       all_needed: Whether nothing may be left out, as in every program but training; the error
         message then proposes no flag that leaves something out.
+      first_conv: Name of the kernel that is adapted if the checkpoint has it for another number of
+        channels; see `kernel_of`.
 
     Raises:
       UserError: If there is no such checkpoint, or if it does not fit; lists every variable that
@@ -137,6 +162,10 @@ def plan(
         for name, variable in wanted.items()
         if name in saved and saved[name] != variable.shape.as_list()
     }
+    adapted = {}
+    if first_conv in reshaped and _differ_in_channels(first_conv, *reshaped[first_conv]):
+        del reshaped[first_conv]
+        adapted[first_conv] = wanted.pop(first_conv)
     if (missing or reshaped) and not ignore_missing:
         known = {*variables, *(variable.op.name for variable in variables.values())}
         extra = [
@@ -150,10 +179,16 @@ def plan(
         raise UserError(_mismatch(checkpoint_path, missing, reshaped, extra, remedies))
     left_out = [*missing, *reshaped]
     restored = {name: variable for name, variable in wanted.items() if name not in left_out}
-    if wanted and not restored:
+    if wanted and not restored and not adapted:
         raise UserError(_nothing_fits(checkpoint_path, list(wanted), list(saved)))
     saver = tf.train.Saver(restored, name="restore") if restored else None
-    return RestorePlan(checkpoint_path, restored, excluded, left_out, saver)
+    return RestorePlan(checkpoint_path, restored, excluded, left_out, saver, adapted)
+
+
+def _differ_in_channels(name: str, was: Sequence[int], is_: Sequence[int]) -> bool:
+    """Returns whether a kernel fits but for its channels; those of depthwise ones do not add up."""
+    plain = name.rpartition("/")[2] == "weights"
+    return plain and [*was[:-2], *was[-1:]] == [*is_[:-2], *is_[-1:]]
 
 
 def _nothing_fits(checkpoint_path: str, wanted: Sequence[str], saved: Sequence[str]) -> str:

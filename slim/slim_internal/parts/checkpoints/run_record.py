@@ -42,6 +42,8 @@ EVERYTHING = (
 # The way out of a contradiction, beside leaving out the flag.
 OTHER_WEIGHTS = "name the weights that it belongs to with --checkpoint_path"
 
+# Either says how many channels there are; where one is given, the other is not taken over.
+_CHANNELS = ("use_grayscale", "channels")
 # The names that the image size has as a flag.
 _IMAGE_SIZES = ("eval_image_size", "train_image_size", "image_size")
 # Where these differ from the record, the classes of the dataset are compared (`require_classes`),
@@ -238,13 +240,15 @@ def complete(
     if record is None:
         return config
     taken = {}
+    told = any(name in config.given and getattr(config, name) for name in _CHANNELS)
     for name in names:
         flags = [flag for flag in _flags_of(name) if hasattr(config, flag)]
         given = [
             flag for flag in flags if flag in config.given and getattr(config, flag) not in _NOT
         ]
         if name in record.values and flags:
-            if not given and getattr(config, flags[0]) != record.values[name]:
+            free = not given and not (told and name in _CHANNELS)
+            if free and getattr(config, flags[0]) != record.values[name]:
                 taken[flags[0]] = record.values[name]
             for flag in given if remedy else ():
                 _compare(record, name, flag, getattr(config, flag), remedy)

@@ -40,6 +40,12 @@ class SavingSettings(Settings, subject="Checkpoints"):
     """The checkpoints that a training run writes."""
 
     save_interval_secs: int = setting(600, "Seconds between two checkpoints.", at_least=0)
+    save_every_epochs: float | None = setting(
+        None,
+        "Epochs between two checkpoints, beside --save_interval_secs.",
+        above=0,
+        at_most=1_000_000_000,
+    )
     max_to_keep: int = setting(5, "Number of checkpoints to keep.", at_least=1)
     save_meta_graph: bool = setting(
         True,

@@ -11,7 +11,7 @@ from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.settings import GraphSettings
-from slim_internal.parts.input_pipeline import batches, damage
+from slim_internal.parts.input_pipeline import batches, damage, decoding
 
 _NUM_COMPARED = 256
 NUM_IMAGES = 100  # That choose ranges, unless something else is asked for.
@@ -48,14 +48,13 @@ def read(
     """
     if model.num_frames is not None:
         raise UserError(f"{model.model_name} reads clips; {settings.dataset_name} holds images.")
-    preprocess = preprocessing_factory.get_preprocessing(
-        model.preprocessing_name, use_grayscale=model.channels == 1
-    )
+    preprocess = preprocessing_factory.for_channels(model.preprocessing_name, model.channels)
     with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
         dataset = dataset_factory.open_split(settings, split)
+        decoding.read_channels(dataset, model.channels)
         elements = batches.evaluation_batches(
             dataset,
-            lambda image: preprocess(image, model.image_size, model.image_size),
+            preprocessing_factory.sized(preprocess, model.image_size, model.image_size),
             batch_size=max(num_images, _NUM_COMPARED),
         )
         batch = tf.data.make_one_shot_iterator(elements).get_next()

@@ -30,7 +30,7 @@ def from_settings(config: GraphSettings, num_frames: int | None = None) -> Model
         labels_offset=config.labels_offset,
         image_size=config.image_size,
         preprocessing_name=config.preprocessing_name,
-        use_grayscale=config.use_grayscale,
+        channels=config.channels,
         num_frames=num_frames,
         classes=classes,
         record=record,
@@ -46,7 +46,7 @@ def describe(
     labels_offset: int = 0,
     image_size: int | None = None,
     preprocessing_name: str | None = None,
-    use_grayscale: bool = False,
+    channels: int | None = None,
     num_frames: int | None = None,
     dataset: slim.dataset.Dataset | None = None,
     classes: tuple[int, tuple[str, ...]] | None = None,
@@ -62,7 +62,7 @@ def describe(
       labels_offset: Number of classes that the network leaves out at the beginning.
       image_size: Height and width in pixels; the network's own unless given.
       preprocessing_name: Name of the preprocessing; that of the network unless given.
-      use_grayscale: Whether the network reads grayscale images.
+      channels: Channels of the images; those of the weights, or the network's own, unless given.
       num_frames: Frames of a clip, for networks that read clips.
       dataset: A split of the dataset, where it is open already.
       classes: Number of its classes and their names, where they are known already.
@@ -85,7 +85,7 @@ def describe(
         model_name=model_name,
         preprocessing_name=preprocessing_name or network.preprocessing,
         image_size=image_size or network.default_image_size,
-        channels=1 if use_grayscale else _channels(network, checkpoint_path),
+        channels=_channels(network, checkpoint_path, channels),
         num_classes=nets_factory.classes_after_offset(num_classes, labels_offset),
         class_names=nets_factory.names_after_offset(names, labels_offset),
         num_frames=_num_frames(network, num_frames),
@@ -109,12 +109,19 @@ def _published_classes(dataset_name: str) -> tuple[int, tuple[str, ...]]:
     return record.num_classes, record.class_names
 
 
-def _channels(network: Network, checkpoint_path: str | None) -> int:
-    """Returns how many channels the weights were trained on, else those of the network's record."""
-    if not checkpoint_path:
-        return network.channels
-    kernel = restore.saved_shapes(latest.find(checkpoint_path)).get(network.first_conv)
-    return kernel[-2] if kernel else network.channels
+def _channels(network: Network, checkpoint_path: str | None, given: int | None) -> int:
+    """Returns how many channels the weights were trained on, or what else is known."""
+    if checkpoint_path:
+        checkpoint = latest.find(checkpoint_path)
+        kernel = restore.saved_shapes(checkpoint).get(network.first_conv)
+        if kernel and given not in (None, kernel[-2]):
+            raise UserError(
+                f"--channels={given} contradicts {checkpoint}, whose {network.first_conv} reads"
+                f" images of {kernel[-2]} channels: leave out the flag, or name other weights with"
+                " --checkpoint_path."
+            )
+        given = kernel[-2] if kernel else given
+    return given or network.channels
 
 
 def _num_frames(network: Network, num_frames: int | None) -> int | None:

@@ -24,9 +24,9 @@ def prepared(model: ModelDescription) -> np.ndarray:
     ]
     if model.channels == 1:
         crops = [crop.mean(axis=2, keepdims=True).astype(np.uint8) for crop in crops]
-    preprocess = preprocessing_factory.get_preprocessing(
-        model.preprocessing_name, use_grayscale=model.channels == 1
-    )
+    elif model.channels != 3:  # Red again for opacity: whatever varies does.
+        crops = [crop[..., np.arange(model.channels) % 3] for crop in crops]
+    preprocess = preprocessing_factory.for_channels(model.preprocessing_name, model.channels)
     with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
         crop = tf.placeholder(tf.uint8, [None, None, model.channels])
         image = preprocess(crop, model.image_size, model.image_size)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from preprocessing import jpeg
+from preprocessing import channels, jpeg
 from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.errors import UserError
 
 
 def prepared(
@@ -34,6 +35,47 @@ def prepared(
         lambda: preprocess(_decoded(decoder, encoded, image_format)),
     )
     return [image, *others]
+
+
+def read_channels(dataset: slim.dataset.Dataset, number: int | None) -> None:
+    """Makes a dataset decode its images to so many channels.
+
+    Args:
+      dataset: Its decoder is replaced, where that gives other images.
+      number: 4 for color and opacity. 1 and 3, which the preprocessing makes of each other, and
+        None leave it as it is; so do others, which only raw pixels have.
+
+    Raises:
+      UserError: If its images do not have so many.
+    """
+    raw = getattr(getattr(dataset, "layout", None), "raw_channels", None)
+    if number in (None, 1, 3, raw):
+        return
+    if number != 4:
+        raise UserError(
+            f"--channels={number}: image files have 1, 3 or 4 channels. Raw pixels in TFRecords of"
+            " any origin (--dataset_name=tfrecords) may have others."
+        )
+    features = getattr(dataset.decoder, "_keys_to_features", {})
+    handlers = getattr(dataset.decoder, "_items_to_handlers", {})
+    key = handlers["image"].keys[0] if "image" in handlers else None
+    if getattr(features.get(key), "dtype", None) != tf.string:
+        raise UserError(f"--channels={number} does not apply to a dataset without image files.")
+    dataset.decoder = slim.tfexample_decoder.TFExampleDecoder(
+        features, {**handlers, "image": _Image(key, number)}
+    )
+
+
+class _Image(slim.tfexample_decoder.ItemHandler):
+    """Decodes an image to a number of channels, by its contents."""
+
+    def __init__(self, key: str, number: int):
+        super().__init__([key])
+        self._number = number
+
+    def tensors_to_item(self, keys_to_tensors):
+        (key,) = self.keys
+        return channels.decode(keys_to_tensors[key], self._number)
 
 
 def _color_files(decoder) -> slim.tfexample_decoder.TFExampleDecoder | None:

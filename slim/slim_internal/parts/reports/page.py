@@ -21,6 +21,9 @@ class Markup(str):
     """HTML that is taken as it stands."""
 
 
+NOTHING = Markup("")
+
+
 def escape(text: str) -> Markup:
     """Returns text as HTML; what is HTML already stays as it is."""
     return text if isinstance(text, Markup) else Markup(html.escape(text))
@@ -97,7 +100,7 @@ def listing(lines: Sequence[str], more: str = "") -> Markup:
       more: Where all entries are, said after those that are shown.
     """
     if not lines:
-        return Markup("")
+        return NOTHING
     items = join(Markup(f"<li>{escape(line)}</li>\n") for line in lines[:_MAX_LISTED])
     cut = len(lines) - _MAX_LISTED
     rest = paragraph(f"{cut:,} more are not shown{more and '; ' + more}.") if cut > 0 else ""
@@ -115,7 +118,7 @@ def folded(body: Markup, length: int, title: str) -> Markup:
 
 def _verdicts(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
     if not verdicts:
-        return Markup("")
+        return NOTHING
     items = "".join(
         f'<li class="{state}"><strong>{escape(subject)}:</strong> {escape(text)}</li>\n'
         for state, subject, text in verdicts

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from deployment import sessions
-from preprocessing import preprocessing_factory
+from preprocessing import channels, preprocessing_factory
 from slim_internal.ground.compat import first_cause, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.images import prepare, reading
@@ -23,7 +23,6 @@ from slim_internal.parts.inference.formats.format import Predictor
 from slim_internal.programs.classification import settings as classification_config
 from slim_internal.programs.classification.insight import Insight
 
-_CHANNELS = (1, 3)
 _LOG = logging.getLogger(__name__)
 
 
@@ -58,12 +57,9 @@ class Classifier:
         self._predictor = predictor
         self._model = predictor.model
         self._encoded = tf.placeholder(tf.string, name="encoded_image")
-        image = tf.io.decode_image(
-            self._encoded, channels=self._model.channels, expand_animations=False
-        )
-        image.set_shape([None, None, self._model.channels])
-        preprocess = preprocessing_factory.get_preprocessing(
-            self._model.preprocessing_name, use_grayscale=self._model.channels == 1
+        image = channels.decode(self._encoded, self._model.channels)
+        preprocess = preprocessing_factory.for_channels(
+            self._model.preprocessing_name, self._model.channels
         )
         self._preprocessed = preprocess(image, self._model.image_size, self._model.image_size)
 
@@ -213,10 +209,10 @@ def open_classifier(config: classification_config.Classification) -> Iterator[Cl
         model = predictor.model
         if model.num_frames:
             raise UserError(f"{model.model_name} reads clips; images cannot be given to it.")
-        if model.channels not in _CHANNELS:
+        if model.channels not in channels.OF_FILES:
             raise UserError(
-                f"{model.model_name} reads images of {model.channels} channels; image files have"
-                f" {_CHANNELS[0]} or {_CHANNELS[1]}."
+                f"{model.model_name} reads images of {model.channels} channels; image files have 1,"
+                " 3 or 4."
             )
         looks_inside = config.grad_cam or config.end_point
         insight = Insight(model) if looks_inside else None

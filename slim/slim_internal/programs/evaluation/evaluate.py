@@ -19,13 +19,14 @@ from slim_internal.ground.settings import missing, replaced
 from slim_internal.parts.checkpoints import label_offset, latest, run_record
 from slim_internal.parts.inference import description
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import damage
+from slim_internal.parts.input_pipeline import damage, decoding
 from slim_internal.parts.metrics.csv_tables import CsvTables
 from slim_internal.parts.metrics.json_files import JsonFile
 from slim_internal.parts.metrics.measurement import Measurement
 from slim_internal.parts.metrics.metric import Value
 from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.parts.metrics.writers import Several
+from slim_internal.parts.reports import run_page
 from slim_internal.parts.reports.telling_examples import TellingExamples
 from slim_internal.programs.evaluation import (
     evaluation_page,
@@ -51,8 +52,7 @@ _DETAILS = {
     "width": (tf.int64, 0),
 }
 
-PAGE = "report.html"
-_PAGE_BESIDE_TRAINING = "evaluation.html"  # In the folder of a run, whose report.html is its own.
+PAGE = run_page.FILENAME
 # Mistakes and hits on the page.
 _NUM_SHOWN = 24
 
@@ -132,6 +132,7 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
     with networks.opened(config, dataset, record) as opened:
         config = networks.with_label_offset(config, dataset, opened)
         model = opened[0].model
+        decoding.read_channels(dataset, model.channels)
         names = [model.class_name(index) for index in range(model.num_classes)]
         _require_top_k(config, model)
         found = _Found(config, names, getattr(dataset, "layout", None))
@@ -197,6 +198,7 @@ def _write_page(
     became = {}
     if found.comparison:
         became = {kind: found.comparison.thumbnails(kind) for kind in ("wrong", "right")}
+    run = _run_with_page(history[-1].checkpoint_path)
     text = evaluation_page.render(
         f"{model.model_name} on {config.dataset_name}, {config.dataset_split_name}",
         history[-1].values,
@@ -206,26 +208,29 @@ def _write_page(
         became=became,
         overlap=other_splits.find(config, names, _NUM_SHOWN) if config.near_duplicates else None,
         history=[(each.step, each.accuracy, each.loss) for each in history],
-        training=_page_about_training(history[-1].checkpoint_path, config.eval_dir),
+        training=os.path.relpath(os.path.join(run, PAGE), config.eval_dir) if run else "",
         warnings=found.warnings,
     )
     atomic.write(page_path(config.eval_dir), text)
+    try:
+        run_page.refresh(run)
+    except OSError as error:  # It may be somebody else's.
+        _LOG.info("%s does not show this evaluation: %s", os.path.join(run, PAGE), error)
 
 
 def page_path(eval_dir: str) -> pathlib.Path:
     """Returns the page about an evaluation, which does not replace that of a run."""
     in_run = os.path.exists(os.path.join(eval_dir, run_record.FILENAME))
-    return pathlib.Path(eval_dir, _PAGE_BESIDE_TRAINING if in_run else PAGE)
+    return pathlib.Path(eval_dir, run_page.EVALUATION if in_run else PAGE)
 
 
-def _page_about_training(checkpoint_path: str, eval_dir: str) -> str:
-    """Returns the address of the page about the run of a checkpoint, or of one in its best/."""
+def _run_with_page(checkpoint_path: str) -> str:
+    """Returns the folder of the run of a checkpoint, or of one in its best/, if it has a page."""
     folder = os.path.dirname(checkpoint_path.split(",")[0])
     for run in (folder, os.path.dirname(folder)):
-        path = os.path.join(run, PAGE)
         names = (run_record.FILENAME, PAGE)
         if all(os.path.isfile(os.path.join(run, name)) for name in names):
-            return os.path.relpath(path, eval_dir)
+            return run
     return ""
 
 

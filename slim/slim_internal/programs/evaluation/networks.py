@@ -212,7 +212,7 @@ def _open(
         labels_offset=config.labels_offset,
         image_size=config.eval_image_size,
         preprocessing_name=config.preprocessing_name,
-        use_grayscale=config.use_grayscale,
+        channels=config.channels,
         dataset=dataset,
         dataset_dir=config.dataset_dir,
         record=record,

@@ -50,10 +50,9 @@ def of(config: Evaluation, model: ModelDescription) -> Views:
     scales = _scales(config.eval_scales)
     _require_combination(config, scales)
     module = preprocessing_factory.preprocessing_fn_map.get(model.preprocessing_name)
-    gray = model.channels == 1 and module in (inception_preprocessing, vgg_preprocessing)
-    prepare = preprocessing_factory.get_preprocessing(
-        model.preprocessing_name, use_grayscale=config.use_grayscale or gray
-    )
+    # Of a network without a record it is not known that it reads color.
+    channels = config.channels or (None if model.channels == 3 else model.channels)
+    prepare = preprocessing_factory.for_channels(model.preprocessing_name, channels)
     own = config.num_crops == 1 and not scales
     if own:
         count, crops = 1, _own_crop(prepare, module, model, config.crop_fraction)

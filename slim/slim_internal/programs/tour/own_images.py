@@ -69,6 +69,8 @@ class Tour:
       model_name: Network to fine-tune.
       checkpoint: Its weights; None to start from random ones.
       max_number_of_steps: Where to stop training; None for the end that the recipe has.
+      channels: Channels of the images that the network reads; None for color.
+      image_size: Their height and width in pixels; None for those of the recipe or the network.
     """
 
     source: str
@@ -78,6 +80,8 @@ class Tour:
     model_name: str
     checkpoint: str | None
     max_number_of_steps: int | None = None
+    channels: int | None = None
+    image_size: int | None = None
 
     count = 6
 
@@ -163,6 +167,10 @@ class Tour:
                 flags["trainable_scopes"] = scopes
         if self.max_number_of_steps:
             flags["max_number_of_steps"] = self.max_number_of_steps
+        if self.channels:
+            flags["channels"] = self.channels
+        if self.image_size:
+            flags["train_image_size"] = self.image_size
         return flags
 
     def summary(self, seconds: float) -> str:

@@ -362,7 +362,6 @@ def _key(config, dataset, num_draws, tensors, is_random) -> dict[str, Any]:
         "model_name",
         "preprocessing_name",
         "train_image_size",
-        "use_grayscale",
         "augment",
         "random_preprocessing",
     )

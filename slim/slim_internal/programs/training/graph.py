@@ -179,10 +179,10 @@ def _deployment(config):
 def _preparation(config, network):
     """Returns the function that makes an input of the network of an image."""
     size = config.train_image_size or network.default_image_size
-    prepare = preprocessing_factory.get_preprocessing(
+    prepare = preprocessing_factory.for_channels(
         config.preprocessing_name or network.preprocessing,
+        config.channels,
         is_training=config.random_preprocessing,
-        use_grayscale=config.use_grayscale,
     )
     prepare = augmentations.augmented(prepare, augmentations.parse(config.augment))
     return preprocessing_factory.sized(prepare, size, size)

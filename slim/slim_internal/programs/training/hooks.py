@@ -151,6 +151,7 @@ class Saving(Hook):
       train_dir: Where to.
       finite: Tensor that tells whether all variables of the model are finite numbers.
       every_secs: Seconds between two checkpoints.
+      every_steps: Steps between two checkpoints; None to go by the seconds alone.
       checkpoint: The checkpoint that the run continues from, or None.
       first_step: Steps made before this run.
 
@@ -166,6 +167,7 @@ class Saving(Hook):
         finite: tf.Tensor,
         *,
         every_secs: float,
+        every_steps: int | None = None,
         checkpoint: str | None,
         first_step: int,
     ):
@@ -174,7 +176,7 @@ class Saving(Hook):
         self._saver = saver
         self._path = os.path.join(train_dir, "model.ckpt")
         self._finite = finite
-        self._timer = Timer(every_secs=every_secs)
+        self._timer = Timer(every_steps=every_steps, every_secs=every_secs)
         self._saved_step = first_step
         self._learning_rate = math.nan
 

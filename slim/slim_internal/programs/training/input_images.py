@@ -11,7 +11,7 @@ from slim_internal.programs.training.hooks import Hook, Timer
 
 _TAG = "input_images"
 _PER_ROW = 4
-_CHANNELS = (1, 3)  # Others cannot be shown.
+_CHANNELS = (1, 3, 4)  # Others cannot be shown, nor can opacity.
 
 
 class InputImages(Hook):
@@ -49,7 +49,7 @@ class InputImages(Hook):
             return
         self._timer.restart()
         if images.ndim == 4 and images.shape[-1] in _CHANNELS and np.isfinite(images).all():
-            sheet = self.sheet(images, step.values["input_labels"], step.number)
+            sheet = self.sheet(images[..., :3], step.values["input_labels"], step.number)
             self._board.add_image(step.number, _TAG, sheet)
 
     def sheet(self, images: np.ndarray, labels: np.ndarray, step: int):

@@ -105,6 +105,12 @@ class Extent:
         """Returns how many times the dataset was seen after a step."""
         return step * self.images_per_step / self.num_samples
 
+    def steps(self, epochs: float | None) -> int | None:
+        """Returns how many steps epochs are, at least 1; None where none are given."""
+        if not epochs:
+            return None
+        return max(1, round(epochs * self.num_samples / self.images_per_step))
+
 
 def open_metrics(train_dir: str, first_step: int) -> tuple[Several, TensorBoard]:
     """Returns the writers of a run's numbers, and of these the one for TensorBoard.

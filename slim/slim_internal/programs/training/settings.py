@@ -6,6 +6,7 @@ from datasets.settings import DatasetSettings
 from deployment.settings import ClusterSettings, DeviceSettings, PrecisionSettings
 from nets.settings import NetworkSettings
 from preprocessing.settings import AugmentationSettings
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting, take_over
 from slim_internal.parts.checkpoints.settings import SavingSettings, StartSettings
 from slim_internal.parts.input_pipeline.settings import (
@@ -117,6 +118,10 @@ class ValidationSettings(Settings, subject="Validation during training"):
     )
 
 
+# Number of steps -> what takes its place. (Others are both in use: the first to come counts.)
+_IN_EPOCHS = {"log_every_n_steps": "log_every_epochs", "quantize_delay": "quantize_delay_epochs"}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(
     ClusterSettings,
@@ -178,6 +183,12 @@ class TrainConfig(
         at_most=2**32 - 1,
     )
     log_every_n_steps: int = setting(10, "Steps between two progress lines.", at_least=1)
+    log_every_epochs: float | None = setting(
+        None,
+        "Epochs between two progress lines, instead of --log_every_n_steps.",
+        above=0,
+        at_most=1_000_000_000,
+    )
     save_summaries_secs: int = setting(
         600,
         "Seconds between two summaries for TensorBoard: images that the network gets, and"
@@ -193,10 +204,32 @@ class TrainConfig(
         " it; -1 never.",
         at_least=-1,
     )
+    quantize_delay_epochs: float | None = setting(
+        None,
+        "Epochs after which 8-bit arithmetic is simulated, instead of --quantize_delay.",
+        at_least=0,
+        at_most=1_000_000_000,
+    )
 
     def __post_init__(self):
         super().__post_init__()
+        _require_one_unit(self)
         take_over(self, "train_image_size", "image_size")
+
+
+def _require_one_unit(config: TrainConfig) -> None:
+    """Requires that what takes the place of a number of steps is not given beside it.
+
+    Raises:
+      UserError: If both are given.
+    """
+    for name, in_epochs in _IN_EPOCHS.items():
+        steps, epochs = getattr(config, name), getattr(config, in_epochs)
+        if epochs is not None and steps != getattr(TrainConfig, name):
+            raise UserError(
+                f"--{name}={steps} and --{in_epochs}={epochs} say the same in steps and in epochs:"
+                " give one."
+            )
 
 
 def scopes(text: str | None) -> tuple[str, ...]:

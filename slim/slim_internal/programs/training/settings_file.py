@@ -59,7 +59,7 @@ def write(
         "model_name": network.name,
         "image_size": config.train_image_size or network.default_image_size,
         "preprocessing_name": config.preprocessing_name or network.preprocessing,
-        "use_grayscale": config.use_grayscale,
+        "use_grayscale": config.channels == 1,
         "labels_offset": config.labels_offset,
         "dataset_name": config.dataset_name,
         "dataset_dir": config.dataset_dir and os.path.abspath(config.dataset_dir),

@@ -89,12 +89,14 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
         _LOG.info("Starting from random weights.")
         return None
     exclude_scopes = train_config.scopes(config.checkpoint_exclude_scopes)
+    saved = restore.saved_shapes(latest.find(config.checkpoint_path))
     planned = restore.plan(
         [*slim.get_model_variables(), *ranges.saved_in(config.checkpoint_path)],
         config.checkpoint_path,
         exclude_scopes,
         config.ignore_missing_vars,
         classifier_scopes=(*network.classifier_scopes, *network.aux_scopes),
+        first_conv=network.first_conv,
     )
     for scope in exclude_scopes:
         if not any(restore.in_scopes(name, [scope]) for name in planned.excluded):
@@ -104,6 +106,10 @@ def plan(start: Start, config: TrainConfig, network: Network) -> restore.Restore
         planned.checkpoint_path,
         ", ".join([*planned.excluded, *planned.missing]) or "none",
     )
+    for name, variable in planned.adapted.items():
+        was, is_ = (shape[-2] for shape in (saved[name], variable.shape.as_list()))
+        how = "summed up" if is_ == 1 else f"repeated in turn, times {was}/{is_}"
+        _LOG.info("Adapted %s from %d to %d channels: %s.", name, was, is_, how)
     return planned
 
 

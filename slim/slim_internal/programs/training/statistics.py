@@ -48,7 +48,9 @@ def rising_rate(step: tf.Tensor) -> tf.Tensor:
     return (_WARM_UP_STEPS - 1) / (_WARM_UP_STEPS + tf.cast(step, tf.float32))
 
 
+# Types of the updates that batch normalization makes, and of those that `follow` makes of them.
 _UPDATES = ("AssignSub", "AssignSubVariableOp")
+_FOLLOWING = ("Assign", "AssignVariableOp")
 
 
 class Estimation(Hook):
@@ -135,7 +137,7 @@ def _moving_averages() -> dict[tf.Variable, tf.Variable]:
 def _statistics_of(updates: Sequence[tf.Operation]) -> set[str]:
     """Returns the names of the variables that `follow` has found updates of."""
     operations = [getattr(update, "op", update) for update in updates]
-    return {each.inputs[0].op.name for each in operations if each.type in _UPDATES}
+    return {each.inputs[0].op.name for each in operations if each.type in _FOLLOWING}
 
 
 def _load(
@@ -159,4 +161,5 @@ def _follow(update, variables, rate, own_rate):
     value = difference.op.inputs[1]
     wanted = tf.maximum(network_rate if own_rate is None else own_rate, rate)
     with tf.device(variable.device):
-        return tf.assign_sub(variable, (variable - value) * wanted).op
+        # At a rate of 1 nothing is left of the variable, not even its rounding.
+        return tf.assign(variable, variable * (1.0 - wanted) + value * wanted).op

@@ -18,7 +18,7 @@ from slim_internal.ground.files import locks
 from slim_internal.ground.progress import start_up
 from slim_internal.ground.settings import replaced
 from slim_internal.parts.checkpoints import graph_files, latest
-from slim_internal.parts.input_pipeline import damage, service
+from slim_internal.parts.input_pipeline import damage, decoding, service
 from slim_internal.parts.metrics.tensorboard import TensorBoard
 from slim_internal.parts.metrics.writers import Several
 from slim_internal.programs.training import graph as model
@@ -98,6 +98,8 @@ def train_on(
       held_out: What to evaluate on during training; None to evaluate nothing.
     """
     roles.require_gpus(config)
+    for each in (dataset, held_out) if held_out else (dataset,):
+        decoding.read_channels(each, config.channels)
     replica = roles.replica(config)
     if config.find_learning_rate:
         found = range_test.find(dataset, network, config)
@@ -128,6 +130,9 @@ def _train_alone(dataset, network, config: TrainConfig, held_out, replica: Repli
     _require_data_service(config)
     chosen = precision.choose(config)
     extent = _extent(config, dataset.num_samples, begin.step, replica.batches_per_step)
+    if config.quantize_delay_epochs is not None:
+        delay = extent.steps(config.quantize_delay_epochs) or 0
+        config = replaced(config, quantize_delay=delay, quantize_delay_epochs=None)
     schedule = schedules.build(
         config, dataset.num_samples / replica.batches_per_step, extent.last_step
     )
@@ -145,6 +150,8 @@ def _train_alone(dataset, network, config: TrainConfig, held_out, replica: Repli
                 *(config, network, held_out, graph.num_classes),
                 keep_features=graph.features is not None,
             )
+        # Here, and not before: a mistake in the settings is told in one line.
+        sessions.announce(chosen.words)
         restoring = None
         if replica.is_chief and not replica.begins_ready:
             restoring = start.plan(begin, config, network)
@@ -198,8 +205,6 @@ def _saver(config: TrainConfig) -> graph_files.Saver:
 def _run(
     config, session, graph, saver, begin, stop, schedule, extent, tower, chosen, replica: Replica
 ) -> Result:
-    # Here, and not before: a mistake in the settings is told in one line.
-    sessions.announce(chosen.words)
     _LOG.info("Batch: %s. The learning rate is not scaled by it.", replica.summary(config))
     if replica.is_chief:
         saving = hooks.Saving(
@@ -208,6 +213,7 @@ def _run(
             config.train_dir,
             graph.finite,
             every_secs=config.save_interval_secs,
+            every_steps=extent.steps(config.save_every_epochs),
             checkpoint=begin.checkpoint,
             first_step=replica.saved_step(begin),
         )
@@ -265,7 +271,8 @@ def _hooks(
     if writes:
         metrics, board = reporting.open_metrics(config.train_dir, extent.first_step)
     tensors = {"accuracy": graph.accuracy, "input_seconds": graph.input_seconds}
-    report = reporting.Reporting(metrics, tensors, extent, every_steps=config.log_every_n_steps)
+    every_steps = extent.steps(config.log_every_epochs) or config.log_every_n_steps
+    report = reporting.Reporting(metrics, tensors, extent, every_steps=every_steps)
     evaluating = tower and validation.Validation(
         *(session, tower, config, metrics, extent, report.leave_out),
         is_interrupted=lambda: stop.signal_number is not None,
@@ -290,15 +297,16 @@ def _hooks(
     if not writes:
         return run_hooks
     title = f"{config.model_name} on {config.dataset_name}"
-    about = training_page.Page(
-        config.train_dir, config, title, evaluating.worst if evaluating else lambda: ()
-    )
-    run_hooks += [
+    shown = {}
+    if evaluating:
+        shown = {"worst": evaluating.worst, "evaluated": lambda: evaluating.last_step}
+    return [
+        *run_hooks,
         *_for_tensorboard(config, graph, board),
-        about,
         saving,
+        *([evaluating] if evaluating else []),
+        training_page.Page(config.train_dir, config, title, **shown),
     ]
-    return [*run_hooks, evaluating] if evaluating else run_hooks
 
 
 def _for_tensorboard(

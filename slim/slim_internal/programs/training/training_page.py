@@ -10,15 +10,14 @@ from typing import Any
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.settings import Settings
-from slim_internal.parts.reports import page, plot, table, thumbnail
+from slim_internal.parts.reports import page, plot, run_page, table, thumbnail
 from slim_internal.parts.reports.page import Markup
 from slim_internal.parts.reports.thumbnail import Thumbnail
 from slim_internal.programs.training import hooks, reporting
 
 _LOG = logging.getLogger(__name__)
 
-FILENAME = "report.html"
-_EVALUATION = "evaluation.html"  # About an evaluation whose eval_dir is train_dir.
+FILENAME = run_page.FILENAME
 # A curve of more points looks the same and makes the page large.
 _MAX_POINTS = 500
 _PERIOD_SECS = 60.0
@@ -44,6 +43,8 @@ class Page(hooks.Hook):
       settings: What the run was started with.
       title: What is trained on what.
       worst: Returns the worst images of the last evaluation.
+      evaluated: Returns the step of the last evaluation during training, after which the page is
+        written at once.
     """
 
     def __init__(
@@ -52,17 +53,21 @@ class Page(hooks.Hook):
         settings: Settings,
         title: str,
         worst: Callable[[], Sequence[Thumbnail]] = lambda: (),
+        evaluated: Callable[[], int] = lambda: -1,
     ):
         self._folder = train_dir
         self._worst = worst
         self._settings = settings
         self._title = title
+        self._evaluated = evaluated
+        self._shown = evaluated()
         self._timer = hooks.Timer(every_secs=_PERIOD_SECS)
 
     def after_step(self, step):
-        """Writes the page if it is time."""
-        if self._timer.due(step.number):
+        """Writes the page if it is time, or there is an evaluation that it does not show yet."""
+        if self._timer.due(step.number) or self._evaluated() != self._shown:
             self.close()
+            self._shown = self._evaluated()
             self._timer.restart()
 
     def close(self):
@@ -73,7 +78,7 @@ class Page(hooks.Hook):
                 read(self._folder),
                 self._settings,
                 worst=self._worst(),
-                evaluations=_evaluations(self._folder),
+                evaluations=run_page.evaluations(self._folder),
             )
             atomic.write(os.path.join(self._folder, FILENAME), text)
         except (OSError, UserError) as error:
@@ -100,7 +105,7 @@ def render(
     settings: Settings,
     *,
     worst: Sequence[Thumbnail] = (),
-    evaluations: Sequence[str] = (),
+    evaluations: Markup = page.NOTHING,
 ) -> str:
     """Returns the page.
 
@@ -110,14 +115,14 @@ def render(
         "validation/" says where a number comes from.
       settings: What the run was started with.
       worst: The worst images of the last evaluation.
-      evaluations: Pages about evaluations of the run, relative to this one.
+      evaluations: What `run_page.evaluations` returned.
     """
     step = lines[-1]["step"] if lines else 0
     sections = [
         page.section("Last numbers", _last(lines)),
         page.section("Curves", page.beside(*_curves(lines))),
         *_worst_images(worst),
-        *_links(evaluations),
+        evaluations,
         page.section("Settings", *_settings(settings)),
     ]
     return page.render(title, sections, lead=f"After step {step:,}")
@@ -133,23 +138,6 @@ def _worst_images(worst: Sequence[Thumbnail]) -> Iterator[Markup]:
             ),
             thumbnail.gallery([worst]),
         )
-
-
-def _links(evaluations: Sequence[str]) -> Iterator[Markup]:
-    if evaluations:
-        items = page.join(page.paragraph(page.link(path, path)) for path in evaluations)
-        yield page.section("Evaluations", items)
-
-
-def _evaluations(train_dir: str) -> list[str]:
-    """Returns the pages that evaluations have left in folders of the run."""
-    beside = [_EVALUATION] if os.path.isfile(os.path.join(train_dir, _EVALUATION)) else []
-    return beside + sorted(
-        os.path.join(entry.name, FILENAME)
-        for entry in os.scandir(train_dir)
-        if entry.is_dir()
-        and all(os.path.isfile(os.path.join(entry, name)) for name in (FILENAME, "metrics.json"))
-    )
 
 
 def _last(lines: Sequence[Mapping[str, Any]]) -> Markup:

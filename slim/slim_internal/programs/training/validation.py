@@ -125,8 +125,8 @@ def build(
       keep_features: Whether what frozen layers compute may be kept between evaluations.
     """
     size = config.train_image_size or network.default_image_size
-    prepare = preprocessing_factory.get_preprocessing(
-        config.preprocessing_name or network.preprocessing, use_grayscale=config.use_grayscale
+    prepare = preprocessing_factory.for_channels(
+        config.preprocessing_name or network.preprocessing, config.channels
     )
     with tf.device("/device:CPU:0"):
         batches = input_pipeline.evaluation_batches(
@@ -201,6 +201,9 @@ class Validation(Hook):
       leave_out: Told how many seconds an evaluation took.
       is_interrupted: Asked before each batch; an evaluation that is broken off does not count.
       class_names: Names of the network's classes; empty if not known.
+
+    Attributes:
+      last_step: Step of the last evaluation that came to its end; -1 before the first.
     """
 
     def __init__(
@@ -228,7 +231,7 @@ class Validation(Hook):
         self._extent = extent
         self._timers = [
             Timer(every_steps=config.eval_every_steps, every_secs=config.eval_every_secs),
-            Timer(every_steps=_steps(_epochs(config), extent)),
+            Timer(every_steps=extent.steps(_epochs(config))),
         ]
         self._saver = graph_files.Saver(
             save_meta_graph=config.save_meta_graph, max_to_keep=1, save_relative_paths=True
@@ -239,6 +242,7 @@ class Validation(Hook):
         self._is_due = self._has_waited = False
         self._best = _read_best(self._folder, config.best_metric, extent.first_step)
         self._evaluated = -1
+        self.last_step = -1
 
     @property
     def must_stop(self) -> bool:
@@ -341,7 +345,7 @@ class Validation(Hook):
             )
         if measured.not_finite:
             raise UserError(f"Validation at step {step}: the network's outputs are not finite.")
-        self._telling = telling
+        self._telling, self.last_step = telling, step
         values = {value.name: value.value for value in measured.values()}
         return {name: float(values[name]) for name in _METRICS}
 
@@ -383,12 +387,6 @@ def _epochs(config: TrainConfig) -> float | None:
     if config.eval_every_epochs is None and not (config.eval_every_steps or config.eval_every_secs):
         return 1.0
     return config.eval_every_epochs
-
-
-def _steps(epochs: float | None, extent: reporting.Extent) -> int | None:
-    if not epochs:
-        return None
-    return max(1, round(epochs * extent.num_samples / extent.images_per_step))
 
 
 def _steps_saved(folder: str) -> list[int]:

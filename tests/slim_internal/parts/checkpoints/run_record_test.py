@@ -73,6 +73,16 @@ def test_a_contradiction_names_both_and_where_they_come_from(given, message):
     assert getattr(run_record.complete(_Program(**given), _RECORD), name) == given[name]
 
 
+def test_channels_that_are_given_take_the_place_of_those_of_the_record():
+    record = RunRecord("x", {**_VALUES, "use_grayscale": True, "channels": 1})
+    for given, expected in (({}, 1), ({"channels": 4}, 4), ({"use_grayscale": True}, 1)):
+        assert run_record.complete(_Program(**given), record).channels == expected
+    with pytest.raises(UserError, match=r"^--channels=4 contradicts x, which says channels=1: "):
+        run_record.complete(_Program(channels=4), record, remedy="do that")
+    record = RunRecord("x", {**_VALUES, "channels": 4})
+    assert run_record.complete(_Program(use_grayscale=True), record).channels == 1
+
+
 def test_another_image_size_is_a_warning(caplog):
     assert _bound(_Program(eval_image_size=30)).eval_image_size == 30
     assert "--eval_image_size=30 contradicts run/settings.json, which says image_size=28" in (

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.settings import described
 from slim_internal.programs.evaluation.settings import Evaluation
 from slim_internal.programs.training.settings import TrainConfig, scopes
 
@@ -44,11 +45,52 @@ from slim_internal.programs.training.settings import TrainConfig, scopes
         ({"master": "grpc://a"}, "--master must be grpc://HOST:PORT; got 'grpc://a'"),
         ({"sync_replicas": True}, "--sync_replicas needs parameter servers: --cluster=ps="),
         ({"quantize_delay": -2}, "--quantize_delay must be at least -1; got -2"),
+        ({"channels": 0}, "--channels must be at least 1 and at most 1024; got 0"),
+        (
+            {"channels": 3, "use_grayscale": True},
+            "--use_grayscale and --channels=3 contradict each other: give one.",
+        ),
+        (
+            {"log_every_n_steps": 5, "log_every_epochs": 1.0},
+            "--log_every_n_steps=5 and --log_every_epochs=1.0 say the same in steps and in epochs",
+        ),
+        (
+            {"quantize_delay": 0, "quantize_delay_epochs": 0.0},
+            "--quantize_delay=0 and --quantize_delay_epochs=0.0 say the same",
+        ),
     ],
 )
 def test_impossible_settings(settings, message):
     with pytest.raises(UserError, match=message):
         TrainConfig(**{"dataset_dir": "data", **settings})
+
+
+def _wrong_values(field):
+    """Yields values that a setting must not take, as far as its rule says so."""
+    rule = field.rule
+    if field.type is not str:
+        yield "many"
+    if field.type in (int, float):
+        yield math.nan if field.type is float else 2**40
+        for bound, step in ((rule.at_least, -1), (rule.at_most, 1), (rule.above, 0)):
+            if bound is not None:
+                yield field.type(bound + step)
+    if rule.choices:
+        yield "something"
+
+
+@pytest.mark.parametrize("field", described(TrainConfig), ids=lambda field: field.name)
+def test_a_wrong_value_of_any_flag_is_one_line_with_what_is_allowed(field):
+    """Of text without choices only whoever reads it knows; see `updates_test`."""
+    for wrong in _wrong_values(field):
+        with pytest.raises(UserError) as error:
+            TrainConfig(**{"dataset_dir": "data", field.name: wrong})
+        message = str(error.value)
+        assert message.startswith(f"--{field.name}")
+        assert str(wrong) in message
+        assert "\n" not in message
+        if field.rule.choices:
+            assert all(choice in message for choice in field.rule.choices)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import types
 
 import pytest
 
@@ -90,6 +91,20 @@ def test_page_links_to_evaluations(tmp_path):
     page = (tmp_path / training_page.FILENAME).read_text(encoding="utf-8")
     assert 'href="eval/report.html"' in page
     assert 'href="evaluation.html"' in page
+
+
+def test_page_is_written_at_once_after_an_evaluation(tmp_path):
+    evaluated = -1
+    written = training_page.Page(str(tmp_path), Run(), "title", evaluated=lambda: evaluated)
+    step = types.SimpleNamespace(number=1)
+    path = tmp_path / training_page.FILENAME
+    written.after_step(step)
+    assert not path.exists()
+    evaluated = 1
+    written.after_step(step)
+    path.unlink()
+    written.after_step(step)
+    assert not path.exists()
 
 
 def test_a_run_does_not_fail_for_its_page(tmp_path, caplog):

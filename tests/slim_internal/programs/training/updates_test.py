@@ -88,8 +88,7 @@ def test_an_accumulating_run_resumes_where_it_was(run):
     settings = {"plain": False, "accumulate_steps": 2, "moving_average_decay": 0.9}
     _, expected = run("straight", 4, **settings)
     run("parts", 3, **settings)
-    # Not to the last bit: a variance of 2e-6 was seen to differ by 8e-12.
-    _assert_close(run("parts", 4, **settings)[1], expected, rtol=1e-4, atol=1e-7)
+    _assert_close(run("parts", 4, **settings)[1], expected, rtol=0)
 
 
 def test_a_run_with_two_learning_rates_resumes_where_it_was(run):

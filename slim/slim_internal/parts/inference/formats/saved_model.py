@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Iterator
 
 from deployment import sessions
-from preprocessing import preprocessing_factory
+from preprocessing import channels, preprocessing_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, space
@@ -94,10 +94,10 @@ def _signatures(network: Frozen) -> dict[str, tf.MetaGraphDef.SignatureDefEntry]
     model = network.model
     shape = (network.batch_size, *model.example_shape)
     encoded = None
-    if model.num_frames is None:
+    if model.num_frames is None and model.channels in channels.OF_FILES:
         encoded = tf.placeholder(tf.string, [network.batch_size], name="image_bytes")
         images = tf.placeholder_with_default(_prepared(model, encoded), shape, model.input_name)
-    else:  # No file format for clips is read anywhere.
+    else:  # No file format for clips is read anywhere, and none has other channels.
         images = tf.placeholder(tf.float32, shape, model.input_name)
     (probabilities,) = tf.import_graph_def(
         network.graph_def,
@@ -122,26 +122,10 @@ def _signatures(network: Frozen) -> dict[str, tf.MetaGraphDef.SignatureDefEntry]
 
 def _prepared(model: description.ModelDescription, encoded: tf.Tensor) -> tf.Tensor:
     """Returns the network's input for the contents of image files, string [batch]."""
-    preprocess = preprocessing_factory.get_preprocessing(
-        model.preprocessing_name, use_grayscale=model.channels == 1
-    )
+    preprocess = preprocessing_factory.for_channels(model.preprocessing_name, model.channels)
 
     def prepare(content: tf.Tensor) -> tf.Tensor:
-        image = _decoded(content, model.channels)
-        image.set_shape([None, None, model.channels])
+        image = channels.decode(content, model.channels)
         return preprocess(image, model.image_size, model.image_size)
 
     return tf.map_fn(prepare, encoded, fn_output_signature=tf.float32)
-
-
-def _decoded(content: tf.Tensor, channels: int) -> tf.Tensor:
-    """Returns the pixels of an image file, uint8 [height, width, channels]."""
-
-    def decode(channels: int) -> tf.Tensor:
-        return tf.io.decode_image(content, channels=channels, expand_animations=False)
-
-    if channels != 1:
-        return decode(channels)
-    # TensorFlow makes these two kinds of file no gray.
-    only_color = tf.strings.regex_full_match(tf.strings.substr(content, 0, 2), "GI|BM")
-    return tf.cond(only_color, lambda: tf.image.rgb_to_grayscale(decode(3)), lambda: decode(1))
