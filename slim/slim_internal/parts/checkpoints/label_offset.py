@@ -39,13 +39,7 @@ def choose(
     is_chosen = "labels_offset" in config.given or checkpoint_path is None
     if is_chosen or (dataset_name, num_classes) != (_DATASET, _WITH_BACKGROUND):
         return config.labels_offset
-    shapes = restore.saved_shapes(latest.find(checkpoint_path))
-    widths = {
-        shape[-1]
-        for name, shape in shapes.items()
-        if shape and restore.in_scopes(name, network.classifier_scopes)
-    }
-    if widths != {_WITH_BACKGROUND - 1}:
+    if num_classes_of(network, checkpoint_path) != _WITH_BACKGROUND - 1:
         return config.labels_offset
     if config.labels_offset != 1:
         _LOG.info("The checkpoint has no background class: --labels_offset=1.")
@@ -55,6 +49,20 @@ def choose(
 def possible(dataset_name: str) -> tuple[int, ...]:
     """Returns how many classes of a dataset networks leave out whose classes have no names."""
     return (0, 1) if dataset_name == _DATASET else (0,)
+
+
+def num_classes_of(network: Network, checkpoint_path: str) -> int | None:
+    """Returns how many classes a checkpoint of a network tells apart; None if it does not say.
+
+    Raises:
+      UserError: If it cannot be read.
+    """
+    widths = {
+        shape[-1]
+        for name, shape in restore.saved_shapes(latest.find(checkpoint_path)).items()
+        if shape and restore.in_scopes(name, network.classifier_scopes)
+    }
+    return widths.pop() if len(widths) == 1 else None
 
 
 def settle(config: _SETTINGS, checkpoint_path: str | None) -> _SETTINGS:

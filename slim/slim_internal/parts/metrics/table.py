@@ -319,12 +319,24 @@ class AccuracyByImageSize(_Groups):
 
 @listed
 class AccuracyBySource(_Groups):
-    """Accuracy of images by their source, where the dataset tells it."""
+    """Accuracy of images by their source, where the dataset tells it.
+
+    Examples without `image/source` are told apart by the folder of their file, less the folder of
+    their class: of "train/cats/camera_2/1.jpg", a cat, "train/camera_2" is left.
+    """
 
     def update(self, outputs: Outputs) -> None:
         """Adds the examples of a batch."""
-        if "source" in outputs.details:
-            self._add([os.fsdecode(source) for source in outputs.details["source"]], outputs)
+        if not {"source", "filename"} & outputs.details.keys():
+            return
+        nothing = [b""] * len(outputs.labels)
+        known = [outputs.details.get(name, nothing) for name in ("source", "filename")]
+        self._add(list(map(self._source, outputs.labels.tolist(), *known)), outputs)
+
+    def _source(self, label: int, source: bytes, filename: bytes) -> str:
+        folders = os.fsdecode(filename).split("/")[:-1]
+        where = [folder for folder in folders if folder != self.class_names[label]]
+        return os.fsdecode(source) or "/".join(where)
 
     def result(self) -> list[Value]:
         """Returns the rows in the order of the sources' names."""

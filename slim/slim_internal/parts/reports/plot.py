@@ -9,7 +9,7 @@ from slim_internal.parts.reports.page import Markup, escape, paragraph
 Point = tuple[float, float]
 
 _WIDTH, _HEIGHT = 560, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 44  # Margins, for the labels of the axes.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 32, 12, 44  # Margins, for the labels of the axes.
 _MAX_TICKS = 6
 _NUM_COLORS = 6  # The style sheet has line0 to line5.
 

@@ -125,11 +125,11 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
       UserError: If a name is unknown, the data cannot be read, the checkpoint does not fit, or
         the split does not hold as many examples as its manifest says.
     """
-    record = networks.record(config)
-    config = _completed(config, record)
+    flags, record = config, networks.record(config)
+    config = _completed(flags, record)
     dataset = dataset_factory.open_split(config, config.dataset_split_name)
     require_writable_folder("eval_dir", config.eval_dir)
-    with networks.opened(config, dataset, record) as opened:
+    with networks.opened(config, dataset, record, flags) as opened:
         config = networks.with_label_offset(config, dataset, opened)
         model = opened[0].model
         decoding.read_channels(dataset, model.channels)
@@ -140,8 +140,7 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
             with start_up.measured("graph"):
                 outputs, num_views, images = _outputs(config, dataset, opened)
             if len(opened) == num_views == 1 and isinstance(opened[0], networks.Checkpoint):
-                logits = statistics_check.with_statistics_of_the_batch(model, images)
-                found.statistics = statistics_check.StatisticsCheck(logits)
+                found.statistics = statistics_check.StatisticsCheck(model, images)
             sessions.announce()
             paths = ",".join(network.path for network in opened)
             shown = f", {num_views} views of each image" if num_views > 1 else ""
@@ -152,8 +151,8 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
                     for network in opened:
                         network.restore(session)
                 _run(session, outputs, config, model, dataset, found)
-    if found.statistics:
-        found.warnings += found.statistics.warnings(opened[0].path)
+                if found.statistics:
+                    found.warnings += found.statistics.warnings(session, opened[0].path)
     for warning in found.warnings:
         _LOG.warning("%s", warning)
     metrics = _metrics(opened, num_views, found)

@@ -15,6 +15,7 @@ from slim_internal.programs.evaluation.other_splits import Overlap
 _MAX_MATRIX = 25
 _MAX_PAIRS = 30
 _MAX_WORST = 15
+_MAX_SOURCES = 200
 # Distance between confidence and accuracy from which on it is a finding.
 _BAD_CALIBRATION = 0.1
 # A p-value below this is hardly chance.
@@ -318,8 +319,11 @@ def _groups(found: Mapping[str, Any]) -> Iterator[Markup]:
         [f"{row['from_pixels']} to {row['below_pixels'] - 1} pixels", row]
         for row in found.get("accuracy_by_image_size", ())
     ]
-    sources = [[row["source"] or "unknown", row] for row in found.get("accuracy_by_source", ())]
-    for title, rows in (("Image size (root of the area)", sizes), ("Source", sources)):
+    by_source = sorted(found.get("accuracy_by_source", ()), key=lambda row: -row["examples"])
+    sources = [[row["source"] or "unknown", row] for row in by_source[:_MAX_SOURCES]]
+    cut = len(by_source) - len(sources)
+    of_source = f"Source ({cut:,} smaller ones are in metrics.json)" if cut else "Source"
+    for title, rows in (("Image size (root of the area)", sizes), (of_source, sources)):
         if rows:
             lines = [
                 [

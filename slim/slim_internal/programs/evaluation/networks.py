@@ -20,12 +20,23 @@ from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.formats import table as formats
 from slim_internal.parts.inference.formats.format import Predictor
+from slim_internal.parts.reports.phrases import count
 from slim_internal.programs.evaluation.settings import Evaluation
 
 _LOG = logging.getLogger(__name__)
 
 # Below it a probability of float32 is zero; its logarithm stays finite.
 _SMALLEST = np.finfo(np.float32).tiny
+
+# Settings that each of several networks has for itself; the others are about the evaluation.
+_OF_A_NETWORK = (
+    "eval_image_size",
+    "labels_offset",
+    "model_name",
+    "moving_average_decay",
+    "preprocessing_name",
+    "use_grayscale",
+)
 
 
 class Network(abc.ABC):
@@ -128,25 +139,33 @@ class _Exported(Network):
 
 @contextlib.contextmanager
 def opened(
-    config: Evaluation, dataset: slim.dataset.Dataset, record: run_record.RunRecord | None = None
+    config: Evaluation,
+    dataset: slim.dataset.Dataset,
+    record: run_record.RunRecord | None = None,
+    flags: Evaluation | None = None,
 ) -> Iterator[list[Network]]:
     """Opens all networks that the settings name; they read the same images.
 
     Args:
-      config: The settings.
+      config: The settings, completed by what the first network was trained with.
       dataset: The split that they are evaluated on.
       record: What the first of them was trained with, if that is known.
+      flags: The settings before that, which the records of the others complete.
 
     Raises:
       UserError: If one is missing or cannot be used, or they do not fit the dataset or each other.
     """
     with contextlib.ExitStack() as stack:
-        networks = [_open(path, config, dataset, record, stack) for path in paths(config)]
+        first, *others = paths(config)
+        networks = [_open(first, config, dataset, record, stack)]
+        for path in others:
+            own, own_record = _of_another(path, config, flags or config)
+            networks.append(_open(path, own, dataset, own_record, stack))
         if len(networks) > 1:
+            _require_alike(networks)
             networks = [
                 each.frozen() if isinstance(each, Checkpoint) else each for each in networks
             ]
-            _require_alike(networks)
         yield networks
 
 
@@ -187,6 +206,16 @@ def record(config: Evaluation) -> run_record.RunRecord | None:
     return None if config.graph or is_exported(first) else run_record.find(first)
 
 
+def _of_another(
+    path: str, config: Evaluation, flags: Evaluation
+) -> tuple[Evaluation, run_record.RunRecord | None]:
+    """Returns the settings of a network beside the first, and what it was trained with."""
+    record = None if is_exported(path) else run_record.find(path)
+    own = run_record.complete(flags, record, remedy=run_record.OTHER_WEIGHTS)
+    of_network = {name: getattr(own if record else config, name) for name in _OF_A_NETWORK}
+    return replaced(config, **of_network), record
+
+
 def _open(
     path: str,
     config: Evaluation,
@@ -217,6 +246,12 @@ def _open(
         dataset_dir=config.dataset_dir,
         record=record,
     )
+    found = label_offset.num_classes_of(nets_factory.get_network(config.model_name), path)
+    if found not in (None, model.num_classes):
+        more = model.num_classes - found
+        # As for ImageNet without or with a background class.
+        fitting = config.labels_offset + more if abs(more) == 1 else None
+        raise _other_classes(path, found, model.num_classes, config, fitting)
     return Checkpoint(model, path, config)
 
 
@@ -260,17 +295,25 @@ def _require_classes(
     expected = dataset.num_classes - config.labels_offset
     if model.num_classes != expected:
         fitting = _fitting_offset(model, config, dataset)
-        remedy = "Give the dataset and the --labels_offset that the network was trained with."
-        if fitting is not None:
-            remedy = f"Leave out the flag or use --labels_offset={fitting}."
-        raise UserError(
-            f"{path} has {model.num_classes} classes; {config.dataset_name} with"
-            f" --labels_offset={config.labels_offset} has {expected}. {remedy}"
-        )
+        raise _other_classes(path, model.num_classes, expected, config, fitting)
     _, names = describe.classes_of(dataset)
     known = {"class_names": model.class_names, "num_classes": model.num_classes}
     expected_names = nets_factory.names_after_offset(names, config.labels_offset)
     run_record.RunRecord(path, known).require_classes(expected, expected_names, config.dataset_name)
+
+
+def _other_classes(
+    path: str, found: int, expected: int, config: Evaluation, fitting: int | None
+) -> UserError:
+    """Returns the error of a network with another number of classes; `fitting`: an offset."""
+    remedy = "Give the dataset and the --labels_offset that the network was trained with."
+    if fitting is not None:
+        leave_out = "Leave out the flag or use" if "labels_offset" in config.given else "Use"
+        remedy = f"{leave_out} --labels_offset={fitting}."
+    return UserError(
+        f"{path} has {count(found, 'class', 'classes')}; {config.dataset_name} with"
+        f" --labels_offset={config.labels_offset} has {expected:,}. {remedy}"
+    )
 
 
 def _require_size(model: ModelDescription, path: str, config: Evaluation) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import logging
 from collections.abc import Iterator, Sequence
 
 from datasets import dataset_factory
@@ -13,6 +14,8 @@ from slim_internal.parts.reports import near_duplicates, stored_example, thumbna
 from slim_internal.parts.reports.near_duplicates import Fingerprint
 from slim_internal.parts.reports.thumbnail import Thumbnail
 from slim_internal.programs.evaluation.settings import Evaluation
+
+_LOG = logging.getLogger(__name__)
 
 _SPLITS = ("train", "validation", "val", "test")
 
@@ -40,12 +43,18 @@ def find(config: Evaluation, class_names: Sequence[str], num_shown: int) -> Over
     """
     own = config.dataset_split_name
     here = dataset_factory.open_split(config, own)
-    prints = _prints(here)
+    others = {
+        split: dataset_factory.open_split(config, split)
+        for split in _SPLITS
+        if split != own and dataset_factory.has_split(config, split)
+    }
+    for there in others.values():  # Before any image is read, which takes far longer.
+        if here.num_samples * there.num_samples > near_duplicates.MAX_COMPARISONS:
+            return Overlap(None)
+    prints = _prints(here) if others else []
     count, shown = 0, []
-    for other in _SPLITS:
-        if other == own or not dataset_factory.has_split(config, other):
-            continue
-        there = dataset_factory.open_split(config, other)
+    for other, there in others.items():
+        _LOG.info("Comparing with the %d images of the split %s", there.num_samples, other)
         pairs = near_duplicates.pairs(prints, _prints(there))
         if pairs is None:
             return Overlap(None)

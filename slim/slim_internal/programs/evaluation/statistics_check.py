@@ -1,87 +1,139 @@
 """Notices that the statistics of batch normalization do not fit the weights.
 
 A run that was killed early, or by another program, may leave moving statistics that still hold a
-part of their initial values: then the weights are better than an evaluation shows. The first images
-go through the network a second time, normalized by the statistics of their own batch. If that makes
-many more of them right, the moving statistics cannot be.
+part of their initial values: then the weights are better than an evaluation shows. All layers move
+alike, so the first ones tell whether their moving statistics are far from those of a batch, which
+costs next to nothing. Only if they are, the first images go through the network a second time,
+normalized by the statistics of their own batch. If that makes many more of them right, the moving
+statistics cannot be.
 """
 
 import math
 
 import numpy as np
 
-from slim_internal.ground.compat import batch_norm, slim, tf
+from slim_internal.ground.compat import batch_norm, tf
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference.description import ModelDescription
 
-# Enough to see what is worth a warning, and few enough to cost little.
+# Enough to see what is worth a warning, and few enough to be kept.
 _NUM_IMAGES = 200
 # Smaller batches have no statistics to speak of.
 _SMALLEST_BATCH = 16
+# Layers and images of a batch whose statistics are looked at.
+_NUM_LAYERS = 4
+_SAMPLE = 16
+# Distance of moving statistics from those of a batch that calls for the second pass.
+_SUSPICIOUS = 0.5
 # Standard deviations, in McNemar's test of answers that are right in one way only; by chance one
 # evaluation in 3,000 is beyond. And what is large enough to care.
 _DEVIATIONS = 3.5
 _FRACTION = 0.05
+
+_FETCHES = ("checked_images", "statistics_distance")
 
 
 class StatisticsCheck:
     """Compares answers with moving statistics and with those of the batch.
 
     Args:
-      logits: Those of `with_statistics_of_the_batch`; None to compare nothing.
+      model: The network, which the default graph has already, as it was built by a checkpoint.
+      images: Its images, float32 [batch, *model.example_shape].
     """
 
-    def __init__(self, logits: tf.Tensor | None):
-        self._logits = logits
-        self._better = self._worse = self._seen = 0
-        self._right = [0, 0]  # With the moving statistics, with those of the batch.
+    def __init__(self, model: ModelDescription, images: tf.Tensor):
+        self._model, self._images = model, images
+        self._distance = _distance(tf.get_default_graph())
+        self._distances: list[float] = []
+        self._kept: list[dict[str, np.ndarray]] = []
 
     def fetches(self) -> dict[str, tf.Tensor]:
-        """Returns what the next batch is to be asked for as well; nothing most of the time."""
-        wanted = self._logits is not None and self._seen < _NUM_IMAGES
-        return {"batch_logits": self._logits} if wanted else {}
+        """Returns what each batch is to be asked for as well.
+
+        That is the same for all of them: TensorFlow prepares a graph for each set of fetches.
+        """
+        if self._distance is None:
+            return {}
+        return dict(zip(_FETCHES, (self._images, self._distance), strict=True))
 
     def add(self, batch: dict[str, np.ndarray]) -> None:
-        """Takes what it has asked for out of a batch, and counts it."""
-        logits = batch.pop("batch_logits", None)
-        if logits is None or len(logits) < _SMALLEST_BATCH:
+        """Takes what it has asked for out of a batch, and keeps it if it is one of the first."""
+        images, distance = (batch.pop(name, None) for name in _FETCHES)
+        kept = sum(len(each["labels"]) for each in self._kept)
+        if images is None or len(images) < _SMALLEST_BATCH or kept >= _NUM_IMAGES:
             return
-        moving, own = (
-            each.argmax(axis=-1) == batch["labels"] for each in (batch["logits"], logits)
-        )
-        self._seen += len(own)
-        self._better += int((own & ~moving).sum())
-        self._worse += int((moving & ~own).sum())
-        self._right = [self._right[0] + int(moving.sum()), self._right[1] + int(own.sum())]
+        self._distances.append(float(distance))
+        self._kept.append({"images": images, "labels": batch["labels"], "logits": batch["logits"]})
 
-    def warnings(self, checkpoint_path: str) -> list[str]:
-        """Returns what is wrong and what helps, if anything is."""
-        gain = self._better - self._worse
-        if gain <= max(_FRACTION * self._seen, _DEVIATIONS * math.sqrt(self._better + self._worse)):
+    def warnings(self, session: tf.Session, checkpoint_path: str) -> list[str]:
+        """Returns what is wrong and what helps, if anything is.
+
+        Args:
+          session: Has the network and its weights; the network is added once more if need be.
+          checkpoint_path: What is evaluated.
+        """
+        # Not "<": a distance that is not a number calls for the second pass, too.
+        if not self._kept or np.mean(self._distances) < _SUSPICIOUS:
             return []
-        moving, own = (right / self._seen for right in self._right)
-        return [
-            "The moving statistics of batch normalization do not fit the weights: of the first"
-            f" {self._seen} images {moving:.1%} are right with them, {own:.1%} with the statistics"
-            " of the batch. Estimate them anew: train_image_classifier --reestimate_batch_norm=100"
-            f" --checkpoint_path={checkpoint_path} --train_dir=NEW_FOLDER, with the dataset of the"
-            " training. A run that reaches its end does so by itself (--final_statistics_batches)."
-        ]
+        logits = _with_statistics_of_the_batch(self._model, self._images)
+        own = [session.run(logits, {self._images: each["images"]}) for each in self._kept]
+        labels, moving = (
+            np.concatenate([each[name] for each in self._kept]) for name in ("labels", "logits")
+        )
+        return compare(labels, moving, np.concatenate(own), checkpoint_path)
 
 
-def with_statistics_of_the_batch(model: ModelDescription, images: tf.Tensor) -> tf.Tensor | None:
-    """Adds the network once more, with the same variables, normalized by the batch.
+def compare(
+    labels: np.ndarray, moving: np.ndarray, own: np.ndarray, checkpoint_path: str
+) -> list[str]:
+    """Returns what is wrong with the moving statistics and what helps, if anything is.
 
     Args:
-      model: The network, which the default graph has already.
-      images: Its images, float32 [batch, *model.example_shape].
+      labels: [images].
+      moving: Logits with the moving statistics, [images, classes].
+      own: Logits with the statistics of the batch, [images, classes].
+      checkpoint_path: What is evaluated.
+    """
+    with_moving, with_own = (logits.argmax(axis=-1) == labels for logits in (moving, own))
+    gain = int(with_own.sum()) - int(with_moving.sum())
+    changed = int((with_own != with_moving).sum())
+    if gain <= max(_FRACTION * len(labels), _DEVIATIONS * math.sqrt(changed)):
+        return []
+    return [
+        "The moving statistics of batch normalization do not fit the weights: of the first"
+        f" {len(labels)} images {with_moving.mean():.1%} are right with them,"
+        f" {with_own.mean():.1%} with the statistics of the batch. Estimate them anew:"
+        " train_image_classifier --reestimate_batch_norm=100"
+        f" --checkpoint_path={checkpoint_path} --train_dir=NEW_FOLDER, with the dataset of the"
+        " training. A run that reaches its end does so by itself (--final_statistics_batches)."
+    ]
+
+
+def _distance(graph: tf.Graph) -> tf.Tensor | None:
+    """Adds how far the moving statistics of the first layers are from those of a batch.
 
     Returns:
-      Its logits, float32 [batch, classes]; None if it has no batch normalization.
+      float32 scalar, the mean over layers and channels of the distance of the means in standard
+      deviations and that of the variances as a logarithm; None if there is no such layer.
     """
-    names = (variable.op.name for variable in slim.get_model_variables())
-    if not any(name.endswith("/moving_variance") for name in names):
-        return None
+    layers = [each for each in graph.get_operations() if each.type == "FusedBatchNormV3"]
+    found = []
+    for layer in layers[:_NUM_LAYERS]:
+        inputs, _, _, moving_mean, moving_variance = layer.inputs
+        mean, variance = tf.nn.moments(inputs[:_SAMPLE], [0, 1, 2])
+        epsilon = layer.get_attr("epsilon")
+        scale = tf.rsqrt(moving_variance + epsilon)
+        ratio = tf.log((variance + epsilon) * tf.square(scale))
+        found.append(tf.reduce_mean(tf.abs(mean - moving_mean) * scale + tf.abs(ratio)))
+    return tf.add_n(found) / len(found) if found else None
+
+
+def _with_statistics_of_the_batch(model: ModelDescription, images: tf.Tensor) -> tf.Tensor:
+    """Adds the network once more, with the same variables, normalized by the batch.
+
+    Returns:
+      Its logits, float32 [batch, classes].
+    """
     scope = tf.get_variable_scope()
     with tf.name_scope("batch_statistics"), batch_norm.training_everywhere():
         with tf.variable_scope(scope, reuse=True, auxiliary_name_scope=False):

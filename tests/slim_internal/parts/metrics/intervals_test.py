@@ -22,6 +22,12 @@ def test_wilson_s_interval_is_the_published_one(count, total, expected):
     assert (1 - upper, 1 - lower) == pytest.approx(expected, abs=5e-5)
 
 
+@pytest.mark.parametrize(("count", "total"), [(0, 1), (1, 1), (3, 7), (0, 50), (960, 1000)])
+def test_wilson_s_interval_is_scipy_s(count, total):
+    expected = stats.binomtest(count, total).proportion_ci(0.95, method="wilson")
+    assert intervals.wilson(count, total) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
 def test_the_ends_are_exact():
     assert intervals.wilson(0, 7)[0] == 0
     assert intervals.wilson(7, 7)[1] == 1

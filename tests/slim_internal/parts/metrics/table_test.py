@@ -1,5 +1,7 @@
 """Every metric compared with scikit-learn's, on random and on degenerate predictions."""
 
+import os
+
 import numpy as np
 import pytest
 from sklearn import calibration
@@ -32,6 +34,7 @@ CASES = {
     "random": _case(0, 500, 7),
     "many_classes": _case(1, 300, 1000, scale=3),
     "two_classes": _case(2, 200, 2),
+    "one_class": _case(2, 40, 1),
     "one_example": _case(3, 1, 10),
     "sure_and_wrong": _case(4, 100, 5, scale=40),
     "one_class_has_all_labels": _case(5, 80, 6, labels=[3] * 80),
@@ -77,7 +80,8 @@ def test_accuracy_recall_and_loss(case):
     probabilities = _softmax(logits.astype(np.float64))
     expected = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
     assert found["loss"] == pytest.approx(expected, rel=1e-9)
-    if probabilities.min() > 1e-15:  # Below it scikit-learn's is another number.
+    # scikit-learn takes no single class, and below it its number is another one.
+    if len(classes) > 1 and probabilities.min() > 1e-15:
         expected = reference.log_loss(labels, probabilities, labels=classes)
         assert found["loss"] == pytest.approx(expected, rel=1e-9)
 
@@ -211,6 +215,29 @@ def test_what_tells_no_examples_apart_makes_no_groups(details):
     for metric in (table.AccuracyByImageSize("abc"), table.AccuracyBySource("abc")):
         metric.update(Outputs(np.eye(3)[:2], [0, 1], details))
         assert metric.result()[0].value == []
+
+
+@pytest.mark.parametrize(
+    ("files", "sources", "expected"),
+    [
+        (["a/x/1.jpg", "b/y/2.jpg", "a/y/3.jpg"], None, {"x": 1.0, "y": 0.5}),
+        (["x/1.jpg", "y/2.jpg", "x/3.jpg"], None, {"x": 0.5, "y": 1.0}),
+        (["test/a/1.jpg", "test/b/2.jpg", "test/a/3.jpg"], None, {}),  # Nothing but their classes.
+        (["1.jpg", "2.jpg", "3.jpg"], None, {}),
+        (["a/1.jpg", "b/y/2.jpg", "a/3.jpg"], None, {"": 0.5, "y": 1.0}),
+        (["a/x/1.jpg", "b/y/2.jpg", "a/x/3.jpg"], ["web", "", "web"], {"web": 0.5, "y": 1.0}),
+        (["é/1.jpg", "b/y/2.jpg", "\udcff/1.jpg"], None, {"y": 1.0, "é": 1.0, "\udcff": 0.0}),
+    ],
+)
+def test_the_folder_of_a_file_is_its_source_where_no_other_is_told(files, sources, expected):
+    """Of three images, of a, b and a, the last one is taken for b."""
+    metric = table.AccuracyBySource("ab")
+    details = {"filename": np.array([os.fsencode(file) for file in files])}
+    if sources:
+        details["source"] = np.array([source.encode() for source in sources])
+    metric.update(Outputs(np.eye(2)[[0, 1, 1]], [0, 1, 0], details))
+    (found,) = metric.result()
+    assert {row["source"]: row["accuracy"] for row in found.value} == expected
 
 
 @pytest.mark.parametrize("k", [2, 3, 7])

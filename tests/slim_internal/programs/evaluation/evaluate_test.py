@@ -188,9 +188,27 @@ def test_an_unwritable_eval_dir_is_an_error_before_any_example_is_read(
             evaluate.evaluate(Evaluation(**{**setup, "eval_dir": str(folder)}))
 
 
-def test_another_labels_offset_than_the_checkpoint_s_is_an_error_naming_both_sizes(setup):
-    with pytest.raises(UserError, match=r"\[1024, 10\] in the checkpoint, \[1024, 9\] here"):
-        evaluate.evaluate(Evaluation(**setup, labels_offset=1))
+@pytest.mark.parametrize(
+    ("num_classes", "labels_offset", "message"),
+    [
+        (10, 1, r"has 10 classes; digits with --labels_offset=1 has 9. .*se --labels_offset=0\.$"),
+        (
+            11,
+            0,
+            r"has 11 classes; digits with --labels_offset=0 has 10. .*se --labels_offset=-1\.$",
+        ),
+        (1, 0, r"has 1 class; digits with --labels_offset=0 has 10. Give the dataset and the --l"),
+        (1001, 0, r"has 1,001 classes; digits with --labels_offset=0 has 10. Give the dataset "),
+    ],
+)
+def test_another_number_of_classes_is_an_error_naming_both_sizes_and_the_flag(
+    setup, tmp_path, num_classes, labels_offset, message
+):
+    checkpoint = small_models.save_lenet(tmp_path, num_classes=num_classes)
+    changed = {**setup, "checkpoint_path": checkpoint, "labels_offset": labels_offset}
+    with pytest.raises(UserError, match=message) as error:
+        evaluate.evaluate(Evaluation(**changed))
+    assert "\n" not in str(error.value)
 
 
 def test_labels_outside_the_network_s_classes_are_counted(setup, tmp_path):
@@ -326,19 +344,6 @@ def test_a_failed_evaluation_leaves_the_older_predictions(setup, tmp_path):
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
-def _check_of(both, moving, own, count=100):
-    """Returns the check after a batch: right in both ways, with the moving ones, its own."""
-    right_with_moving = np.arange(count) < both + moving
-    right_with_own = (np.arange(count) < both) | (np.arange(count) >= count - own)
-    check = statistics_check.StatisticsCheck(tf.constant(0.0))
-    check.add({
-        "labels": np.ones(count, np.int64),
-        "logits": np.eye(2)[right_with_moving.astype(int)],
-        "batch_logits": np.eye(2)[right_with_own.astype(int)],
-    })  # fmt: skip
-    return check
-
-
 @pytest.mark.parametrize(
     ("both", "moving", "own", "warns"),
     [
@@ -351,21 +356,45 @@ def _check_of(both, moving, own, count=100):
     ],
 )
 def test_statistics_that_make_many_images_wrong(both, moving, own, warns):
-    warnings = _check_of(both, moving, own).warnings("run/model.ckpt-3")
+    """So many of 100 images are right in both ways, with the moving ones, with their own."""
+    right_with_moving = np.arange(100) < both + moving
+    right_with_own = (np.arange(100) < both) | (np.arange(100) >= 100 - own)
+    logits = [np.eye(2)[right.astype(int)] for right in (right_with_moving, right_with_own)]
+    warnings = statistics_check.compare(np.ones(100, np.int64), *logits, "run/model.ckpt-3")
     assert len(warnings) == warns
     for warning in warnings:
         assert f"of the first 100 images {both + moving}.0% are right with them" in warning
         assert "--reestimate_batch_norm=100 --checkpoint_path=run/model.ckpt-3" in warning
 
 
-def test_small_batches_are_not_compared():
-    check = _check_of(5, 0, 10, count=15)
-    assert check.warnings("run") == []
-    assert check.fetches()
+@pytest.mark.parametrize(
+    ("sizes", "distance", "compared"),
+    [
+        ([15], 9.0, 0),  # Such batches have no statistics to speak of.
+        ([100], 9.0, 100),
+        ([150, 150, 150], np.nan, 300),  # The first ones are enough.
+        ([100, 15], 0.1, 0),  # Nothing is suspicious.
+    ],
+)
+def test_a_second_pass_is_for_the_first_images_of_suspicious_networks(sizes, distance, compared):
+    class Session:
+        seen = 0
 
+        def run(self, _, feed):
+            (images,) = feed.values()
+            self.seen += len(images)
+            return np.zeros([len(images), 2])
 
-def test_enough_images_are_compared():
-    assert not _check_of(100, 0, 100, count=200).fetches()
+    with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics_check, "_with_statistics_of_the_batch", lambda *_: None)
+        check = statistics_check.StatisticsCheck(None, tf.placeholder(tf.float32))
+        assert check.fetches() == {}  # There is no batch normalization.
+        for size in sizes:
+            batch = {"labels": np.zeros(size, int), "logits": np.zeros([size, 2])}
+            check.add({**batch, "checked_images": np.zeros(size), "statistics_distance": distance})
+        session = Session()
+        check.warnings(session, "run")
+    assert session.seen == compared
 
 
 @pytest.mark.parametrize("moving_mean", [0.0, 50.0])

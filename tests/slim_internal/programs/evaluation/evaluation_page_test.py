@@ -78,7 +78,9 @@ def test_verdicts(labels, answers, state, words):
     assert item.startswith(f'<li class="{state}">')
 
 
-@pytest.mark.parametrize(("classes", "maps", "folds"), [(2, 1, 0), (25, 1, 0), (1000, 0, 1)])
+@pytest.mark.parametrize(
+    ("classes", "maps", "folds"), [(1, 1, 0), (2, 1, 0), (25, 1, 0), (1000, 0, 1)]
+)
 def test_many_classes_are_folded_and_have_no_matrix(classes, maps, folds):
     parsed = ParsedPage(evaluation_page.render(NASTY, many(classes), shown(), shown()))
     assert len([table for table in parsed.all("table") if table.get("class") == "heat"]) == maps

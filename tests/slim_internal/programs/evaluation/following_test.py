@@ -1,6 +1,8 @@
 """What is evaluated: checkpoints of a folder, a training that runs, several networks, files."""
 
+import contextlib
 import csv
+import json
 import os
 import pathlib
 import signal
@@ -20,6 +22,7 @@ from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference import describe, freeze
 from slim_internal.parts.inference.formats import table
+from slim_internal.parts.reports import near_duplicates
 from slim_internal.programs.evaluation import evaluate, following, other_splits
 from slim_internal.programs.evaluation.settings import Evaluation
 from slim_internal.programs.export import inference_graph
@@ -169,6 +172,23 @@ def test_several_networks_are_evaluated_by_the_mean_of_their_probabilities(
     assert together.num_examples == 360
 
 
+def test_each_of_several_networks_is_taken_as_its_own_record_says(run, folder, tmp_path):
+    small_models.save_lenet(tmp_path / "averages", step=11)
+    record = {"model_name": "lenet", "dataset_name": "digits", "labels_offset": 0}
+    members = f"{folder}/model.ckpt-9,{tmp_path}/averages"
+    for more, message in (
+        ({}, None),
+        ({"image_size": 32}, "reads images of 28x28x1 by lenet .* reads images of 32x32x1"),
+        ({"preprocessing_name": "vgg"}, "by lenet and has 10 .* by vgg and has 10 classes"),
+        ({"labels_offset": 1}, "averages.* has 10 classes; digits with --labels_offset=1 has 9"),
+        ({"class_names": list("9876543210")}, "class 0 is '9' there and 'zero' here"),
+        ({"moving_average_decay": 0.9}, "ExponentialMovingAverage"),
+    ):
+        (tmp_path / "averages/settings.json").write_text(json.dumps(record | more))
+        with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
+            run(checkpoint_path=members)
+
+
 @pytest.mark.parametrize("batch_size", [7, 400])
 def test_views_are_averaged_whatever_the_size_of_batches(run, tmp_path, batch_size):
     path = tmp_path / "eval/predictions.csv"
@@ -262,7 +282,7 @@ def test_evaluations_of_other_images_are_not_compared(run, tmp_path):
         run(compare=str(tmp_path / "a"), dataset_split_name="train", max_num_batches=1)
 
 
-def test_near_duplicates_in_another_split_are_shown(tmp_path):
+def test_near_duplicates_in_another_split_are_shown(tmp_path, monkeypatch):
     images = tmp_path / "images"
     for place, seed, side in (
         ("train/x/a.png", 0, 40),
@@ -283,6 +303,9 @@ def test_near_duplicates_in_another_split_are_shown(tmp_path):
     assert [each.name for each in pair] == ["x", "x"]
     assert [each.detail.partition(" · ")[0] for each in pair] == ["validation", "train"]
     assert [pathlib.Path(each.place).name for each in pair] == ["c.png", "a.png"]
+    monkeypatch.setattr(near_duplicates, "MAX_COMPARISONS", 3)
+    monkeypatch.delattr(other_splits, "_prints")  # No image is read where there are too many.
+    assert other_splits.find(config, ["x", "y"], 5).count is None
 
 
 def _start(script, tmp_path, name, **flags):
