@@ -36,8 +36,9 @@ def main(paths):
     if not paths:
         raise UserError("Name the image files after the flags: classify_image --graph=... cat.jpg")
     writing.require_consistent(config)
-    images = files.find(paths)
     errors, text = [], ""
+    images = files.find(paths, errors.append)
+    given = len(images) + len(errors)
     with classifier.open_classifier(config) as opened:
         if config.end_point:
             writing.write_features(config, opened, images, errors)
@@ -47,9 +48,7 @@ def main(paths):
         _LOG.error("%s", error)
     print(text, end="")
     if errors:
-        raise UserError(
-            f"{len(errors)} of {len(images)} images cannot be used; all others are done."
-        )
+        raise UserError(f"{len(errors)} of {given} images cannot be used; all others are done.")
 
 
 config_flags.define(Classification)

@@ -4,7 +4,7 @@ import glob
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from datasets.converters.labelled_files import IMAGE_SUFFIXES
 from slim_internal.ground.errors import UserError
@@ -15,27 +15,39 @@ _LOG = logging.getLogger(__name__)
 STANDARD_INPUT = "-"
 
 
-def find(arguments: Sequence[str]) -> dict[str, bytes | None]:
+def find(
+    arguments: Sequence[str], on_error: Callable[[UserError], None] | None = None
+) -> dict[str, bytes | None]:
     """Returns the images that the user's arguments mean, in their order, each once.
 
     Args:
       arguments: Files; folders, whose images are found at any depth; patterns such as `a/**/*.jpg`
         that the shell has not expanded; `-` for standard input, which holds an image, or the names
         of files, one a line.
+      on_error: Called for an argument that means no image, which is left out then.
 
     Returns:
       Path -> the contents, where they are read already, or None. Paths that do not exist are among
       them: to read them tells what is wrong.
 
     Raises:
-      UserError: If a folder or standard input holds no image.
+      UserError: If an argument means no image and there is no `on_error`, or none means one.
     """
     found: dict[str, bytes | None] = {}
+    problem: UserError | None = None
     for argument in arguments:
-        if argument == STANDARD_INPUT:
-            found.update(_from_standard_input())
-        else:
-            found.update(dict.fromkeys(_expanded(argument)))
+        try:
+            if argument == STANDARD_INPUT:
+                found.update(_from_standard_input())
+            else:
+                found.update(dict.fromkeys(_expanded(argument)))
+        except UserError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+            problem = error
+    if problem and not found:
+        raise problem
     return found
 
 

@@ -77,3 +77,14 @@ def test_what_means_no_image_is_an_error(folder, monkeypatch, argument, message)
     _standard_input(monkeypatch, b"\n")
     with pytest.raises(UserError, match=message):
         files.find([argument])
+
+
+def test_an_argument_that_means_no_image_is_left_out_beside_others(folder):
+    errors = []
+    found = files.find(["images/*.gif", "images/b.png", "images/empty"], errors.append)
+    assert list(found) == ["images/b.png"]
+    no_match, empty = map(str, errors)
+    assert no_match == "No file matches 'images/*.gif'."
+    assert empty.startswith("images/empty holds no image: ")
+    with pytest.raises(UserError, match="images/empty holds no image"):
+        files.find(["images/*.gif", "images/empty"], errors.append)
