@@ -230,7 +230,7 @@ def test_what_changed_is_told(run, folder, tmp_path):
 def test_the_label_offset_that_a_message_proposes_is_taken(run, digits, tmp_path):
     """By evaluation and export, and by evaluation of what was exported."""
     checkpoint = small_models.save_lenet(tmp_path / "train", num_classes=11)
-    with pytest.raises(UserError, match="change --labels_offset by -1, to -1 if it was not given"):
+    with pytest.raises(UserError, match=r"has 11 classes; .* has 10\. Use --labels_offset=-1\.$"):
         run(checkpoint_path=checkpoint)
     (expected,) = run(checkpoint_path=checkpoint, labels_offset=-1)
     assert expected.num_examples == 360
