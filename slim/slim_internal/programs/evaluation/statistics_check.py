@@ -23,8 +23,8 @@ _SMALLEST_BATCH = 16
 # Layers and images of a batch whose statistics are looked at.
 _NUM_LAYERS = 4
 _SAMPLE = 16
-# Distance of moving statistics from those of a batch that calls for the second pass; 0.3 was measured
-# where they fit (photographs, mobilenet_v1).
+# Distance of moving statistics from those of a batch that calls for the second pass; 0.3 was
+# measured where they fit (photographs, mobilenet_v1).
 _SUSPICIOUS = 0.4
 # Standard deviations, in McNemar's test of answers that are right in one way only; by chance one
 # evaluation in 3,000 is beyond. And what is large enough to care.
