@@ -41,7 +41,7 @@ class AtomicFile:
     def __init__(self, path: Path):
         self.path = os.fspath(path)
         self.size = 0
-        _require_replaceable(self.path)
+        require_replaceable(self.path)
         _remove_abandoned(self.path)
         self._partial = partial_path(self.path)
         self._file = open(open_alone(self._partial), "wb")  # noqa: SIM115  # Until the end.
@@ -145,6 +145,7 @@ def write_output(path: Path, content: bytes | str) -> None:
 
 def publish(contents: Path, path: Path) -> None:
     """Gives a file that is complete, in whatever way it was written, its final name."""
+    require_replaceable(path)
     descriptor = os.open(contents, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -194,8 +195,12 @@ def _partials(folder: Path) -> list[pathlib.Path]:
     return list(pathlib.Path(folder).glob(f".*{SUFFIX}"))
 
 
-def _require_replaceable(path: str) -> None:
-    """Requires that nothing stands at a path, or a file or link; a device must not be replaced."""
+def require_replaceable(path: Path) -> None:
+    """Requires that nothing stands at a path, or a file or link; a device must not be replaced.
+
+    Raises:
+      UserError: If something else stands there.
+    """
     with contextlib.suppress(FileNotFoundError):
         mode = os.lstat(path).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):

@@ -225,6 +225,8 @@ def _require_usable(config: export_config.Export, each: Format, path: pathlib.Pa
             f"{path} is a file, and --format={each.name} writes a folder: choose another"
             " --output_file."
         )
+    if not each.is_folder:
+        atomic.require_replaceable(path)
     if config.quantize and not each.takes_quantized:
         able = [name for name, other in table.FORMATS.items() if other.takes_quantized]
         raise UserError(f"--quantize works with --format={','.join(able)}; got {each.name}.")

@@ -239,6 +239,9 @@ def test_what_is_no_file_is_not_replaced(tmp_path, make):
     with pytest.raises(UserError, match=r"Cannot write to .*/a: it is not a regular file"):
         atomic.write(tmp_path / "a", b"1")
     assert os.listdir(tmp_path) == ["a"]
+    (tmp_path / "b").write_bytes(b"1")
+    with pytest.raises(UserError, match=r"Cannot write to .*/a: it is not a regular file"):
+        atomic.publish(tmp_path / "b", tmp_path / "a")
 
 
 def test_output_goes_through_links_and_pipes(tmp_path):

@@ -423,6 +423,15 @@ def test_a_folder_as_target_is_refused_and_kept(tmp_path, checkpoint, name):
     assert [path.read_bytes() for path in tmp_path.rglob("*.*")] == [b"kept"]
 
 
+def test_a_pipe_or_device_as_target_is_not_replaced(tmp_path):
+    target = tmp_path / "mine.pb"
+    os.mkfifo(target)
+    with pytest.raises(UserError, match=r"Cannot write to .*mine\.pb: it is not a regular file"):
+        inference_graph.export(_config(tmp_path, output_file=str(target)))
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.is_fifo()
+
+
 @pytest.mark.parametrize("formats", ["saved_model", "frozen,saved_model"])
 def test_a_file_where_a_folder_goes_is_refused_and_kept(tmp_path, checkpoint, formats):
     target = tmp_path / "mine_saved_model"
