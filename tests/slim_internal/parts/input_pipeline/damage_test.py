@@ -20,10 +20,11 @@ def dataset(tmp_path):
     return tiny_dataset.write(str(tmp_path), 25)
 
 
-def _read(dataset, preprocess=lambda image: image):
+def _read(dataset, preprocess=lambda image: image, before=lambda: None):
     with tf.Graph().as_default(), tf.Session() as session:
         batches = input_pipeline.training_batches(dataset, preprocess, batch_size=10, seed=1)
         next_batch = tf.data.make_one_shot_iterator(batches).get_next()
+        before()
         for _ in range(3):
             session.run(next_batch)
 
@@ -64,6 +65,19 @@ def test_a_gif_where_the_original_reads_none_is_named(tmp_path):
     with pytest.raises(UserError, match=f"Record 1 .* of {path} is damaged: its image is a GIF"):
         with damage.damage_named(dataset):
             _read(dataset, lambda image: tf.image.resize(image, [8, 8]))
+
+
+def test_a_file_that_is_gone_is_named(dataset):
+    path = pathlib.Path(dataset.data_sources.replace("*", "1"))
+    with pytest.raises(UserError, match=f"{path} was removed or renamed while it was being read"):
+        with damage.damage_named(dataset):
+            _read(dataset, before=path.unlink)
+
+
+def test_a_missing_file_of_another_kind_keeps_its_error(dataset):
+    with pytest.raises(tf.errors.NotFoundError):
+        with damage.damage_named(dataset):
+            raise tf.errors.NotFoundError(None, None, "a checkpoint")
 
 
 def test_other_errors_keep_their_name(dataset):
