@@ -1,5 +1,6 @@
 """Every preprocessing gives the published numbers, for colour and for grey."""
 
+import io
 import os
 import resource
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from nets import nets_factory
-from preprocessing import preprocessing_factory, vgg_preprocessing
+from preprocessing import channels, preprocessing_factory, vgg_preprocessing
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
 from tests import golden_files
@@ -165,6 +166,29 @@ def test_the_number_of_channels_is_that_which_is_asked_for(name, source, number)
     prepare = preprocessing_factory.for_channels(name, number)
     with tf.Graph().as_default():
         assert prepare(tf.constant(picture(source)), 20, 20).shape.as_list() == [20, 20, number]
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
+def test_image_files_are_decoded_to_channels(file_format, mode, number):
+    pixels = np.full((5, 7, 4), (200, 100, 50, 30), np.uint8)
+    image = Image.fromarray(pixels, "RGBA").convert(mode)
+    if file_format != "PNG":  # Of a WebP with opacity TensorFlow reads no color alone.
+        image = image.convert("L" if mode in ("L", "LA") else "RGB")
+    buffer = io.BytesIO()
+    image.save(buffer, file_format)
+    with tf.Graph().as_default(), tf.Session() as session:
+        decoded = channels.decode(tf.constant(buffer.getvalue()), number)
+        assert decoded.shape.as_list() == [None, None, number]
+        values = session.run(decoded)
+    assert values.dtype == np.uint8
+    assert values.shape == (5, 7, number)
+    if number == 4:
+        with Image.open(buffer) as stored:
+            opacity = stored.convert("RGBA").getchannel("A")
+        np.testing.assert_array_equal(values[..., 3], opacity)
+        assert (values[0, 0, 3] == 255) == (file_format != "PNG" or mode in ("L", "RGB"))
 
 
 @pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nets import nets_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import restore
@@ -50,6 +51,54 @@ def _network(num_classes=1001, **others):
         tf.get_variable(name, shape, initializer=tf.constant_initializer(-1.0))
         for name, shape in shapes.items()
     ]
+
+
+@pytest.mark.parametrize(("trained", "channels"), [(3, 1), (1, 3), (1, 4)])
+def test_an_adapted_network_says_of_a_gray_image_what_it_said_before(tmp_path, trained, channels):
+    """Of the image repeated in all channels, that is."""
+    network = nets_factory.get_network("mobilenet_v1_025")
+    build = nets_factory.get_network_fn(network.name, num_classes=5)
+    gray = np.random.RandomState(0).uniform(-1, 1, (2, 64, 64, 1)).astype(np.float32)
+
+    def logits(number, weights):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(1)
+            scores = build(tf.constant(np.repeat(gray, number, axis=3)))[0]
+            if weights:
+                planned = restore.plan(
+                    tf.global_variables(), weights, first_conv=network.first_conv
+                )
+                session.run(tf.global_variables_initializer())
+                planned.restore(session)
+                assert list(planned.adapted) == [network.first_conv]
+                return session.run(scores), None
+            session.run(tf.global_variables_initializer())
+            path = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+            return session.run(scores), path
+
+    expected, path = logits(trained, None)
+    size = np.abs(expected).max()  # Of random weights that may be little.
+    np.testing.assert_allclose(logits(channels, path)[0], expected, rtol=0, atol=1e-5 * size)
+
+
+def test_kernels_for_more_channels_are_those_of_timm():
+    kernel = np.arange(2 * 3 * 5, dtype=np.float32).reshape(1, 2, 3, 5)
+    four = restore.kernel_of(kernel, 4)
+    np.testing.assert_allclose(four, kernel[:, :, [0, 1, 2, 0]] * 0.75, rtol=1e-6)
+    assert four.dtype == np.float32
+
+
+def test_other_kernels_are_not_adapted(tmp_path):
+    """What a depthwise one gives is not added up at once."""
+    for name, shape in (("depthwise_weights", [3, 3, 2, 4]), ("weights", [5, 5, 2, 4])):
+        saved = tf.get_variable(f"{name}/{name}", [3, 3, 1, 4])
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            path = tf.train.Saver([saved]).save(session, str(tmp_path / f"{name}.ckpt"))
+        with tf.Graph().as_default():
+            variable = tf.get_variable(f"{name}/{name}", shape)
+            with pytest.raises(UserError, match=r"Shape mismatch \(1\)"):
+                restore.plan([variable], path, first_conv=variable.op.name)
 
 
 def _restored(plan, variables):

@@ -1,5 +1,6 @@
 """Trains a tiny network with what changes the loss and the gradients of a step."""
 
+import json
 import logging
 import re
 
@@ -11,7 +12,7 @@ from nets import nets_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import latest
-from slim_internal.programs.training import range_test, train
+from slim_internal.programs.training import graph, range_test, train
 from slim_internal.programs.training.settings import TrainConfig
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
 
@@ -115,6 +116,28 @@ def test_epochs_count_all_accumulated_batches(run):
     assert result.step == 2 * 48 // 12
 
 
+def test_intervals_may_be_given_in_epochs(run, tmp_path):
+    settings = {"save_every_epochs": 0.5, "log_every_epochs": 1, "max_to_keep": 9}
+    run("run", 12, **settings)  # Six steps are an epoch.
+    saved = map(latest.step_of, latest.list_checkpoints(str(tmp_path / "run")))
+    assert sorted(saved) == [3, 6, 9, 12]
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [6, 12]
+
+
+def test_the_delay_of_8_bits_may_be_given_in_epochs(run, monkeypatch):
+    delays = []
+
+    def simulate(images, logits, delay, step):
+        delays.append(delay)
+        return logits
+
+    monkeypatch.setattr(graph.simulation, "train", simulate)
+    run("run", 1, quantize_delay_epochs=2)
+    run("at_once", 1, quantize_delay_epochs=0)
+    assert delays == [12, 0]
+
+
 def test_biases_decay_unless_told_otherwise(run):
     settings = {"learning_rate": 0.0, "weight_decay": 0.0}
     loss, without = (
@@ -149,6 +172,20 @@ def test_balanced_sampling_resumes_to_the_last_bit(run, cache):
         ({"class_weights": "balance"}, "must be balanced, a weight for each class separated by"),
         ({"class_weights": "1,2"}, "a weight for each of the 4 classes (0, 1, 2, 3); got 2"),
         ({"class_weights": "1,2,-1,1"}, "must be numbers of at least 0; got -1.0"),
+        ({"augment": "flip_left"}, "Unknown augmentation 'flip_left'. Did you mean 'flip_left_r"),
+        ({"cache_features": "on"}, "--cache_features must be auto, off or"),
+        ({"cluster": "somewhere"}, "--cluster"),
+        ({"data_service": "here"}, "--data_service"),
+        ({"learning_rate_decay_type": "piecewise"}, "--learning_rate_changes=EPOCH:RATE,..., 30:0"),
+        (
+            {"learning_rate_decay_type": "piecewise", "learning_rate_changes": "9:0.1,3:0.2"},
+            "--learning_rate_changes must have rising epochs",
+        ),
+        ({"learning_rate_decay_type": "cosine", "max_number_of_steps": None}, "needs the end of"),
+        ({"preprocessing_name": "vg"}, "Unknown preprocessing 'vg'. Did you mean 'vgg'?"),
+        ({"channels": 2}, "--channels=2: image files have 1, 3 or 4 channels. Raw pixels in TFR"),
+        ({"preprocessing_name": "vgg", "channels": 4}, "choose --preprocessing_name=inception"),
+        ({"trainable_scopes": "Tiny/logit"}, "--trainable_scopes"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line(run, settings, message):
