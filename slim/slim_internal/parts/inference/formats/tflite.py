@@ -168,7 +168,8 @@ class TFLiteInt8(TFLite):
             # It asks for a mean and a standard deviation, but takes the input's range in the graph.
             converter.quantized_input_stats = {network.model.input_name: (0.0, 1.0)}
             return
-        images = network.probe.calibration
+        probe = network.probe
+        images = probe.images if probe.calibration is None else probe.calibration
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([image[np.newaxis]] for image in images)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
