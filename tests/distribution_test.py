@@ -143,7 +143,11 @@ def test_a_distribution_installed_over_ours_is_named_in_one_line(environment, tm
     _run(*pip, "install", *options, tmp_path, cwd=tmp_path)
     try:
         result = subprocess.run(
-            [environment / "list_networks", "lenet"], capture_output=True, text=True, check=False
+            [environment / "list_networks", "lenet"],
+            env={"PATH": os.defpath, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         (line,) = result.stderr.splitlines()
         assert line == (
