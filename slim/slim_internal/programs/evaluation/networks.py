@@ -30,12 +30,8 @@ _SMALLEST = np.finfo(np.float32).tiny
 
 # Settings that each of several networks has for itself; the others are about the evaluation.
 _OF_A_NETWORK = (
-    "eval_image_size",
-    "labels_offset",
-    "model_name",
-    "moving_average_decay",
-    "preprocessing_name",
-    "use_grayscale",
+    *(name for name in run_record.NETWORK if name != "image_size"),
+    *("eval_image_size", "labels_offset", "moving_average_decay"),
 )
 
 
