@@ -140,7 +140,9 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
             with start_up.measured("graph"):
                 outputs, num_views, images = _outputs(config, dataset, opened)
             if len(opened) == num_views == 1 and isinstance(opened[0], networks.Checkpoint):
-                found.statistics = statistics_check.StatisticsCheck(model, images)
+                found.statistics = statistics_check.StatisticsCheck(
+                    model, images, outputs["logits"]
+                )
             sessions.announce()
             paths = ",".join(network.path for network in opened)
             shown = f", {num_views} views of each image" if num_views > 1 else ""

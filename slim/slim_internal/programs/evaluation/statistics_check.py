@@ -41,11 +41,12 @@ class StatisticsCheck:
     Args:
       model: The network, which the default graph has already, as it was built by a checkpoint.
       images: Its images, float32 [batch, *model.example_shape].
+      logits: What it answers, float32 [batch, classes].
     """
 
-    def __init__(self, model: ModelDescription, images: tf.Tensor):
+    def __init__(self, model: ModelDescription, images: tf.Tensor, logits: tf.Tensor):
         self._model, self._images = model, images
-        self._distance = _distance(tf.get_default_graph())
+        self._distance = _distance(logits)
         self._distances: list[float] = []
         self._kept: list[dict[str, np.ndarray]] = []
 
@@ -111,14 +112,19 @@ def compare(
     ]
 
 
-def _distance(graph: tf.Graph) -> tf.Tensor | None:
+def _distance(logits: tf.Tensor) -> tf.Tensor | None:
     """Adds how far the moving statistics of some layers are from those of a batch.
+
+    Args:
+      logits: Only layers that lead to them count: those of an auxiliary head are not restored.
 
     Returns:
       float32 scalar, the mean over layers and channels of the distance of the means in standard
       deviations and that of the variances as a logarithm; None if there is no such layer.
     """
-    layers = [each for each in graph.get_operations() if each.type == "FusedBatchNormV3"]
+    graph = logits.graph
+    used = tf.graph_util.extract_sub_graph(graph.as_graph_def(), [logits.op.name]).node
+    layers = [graph.get_operation_by_name(e.name) for e in used if e.op == "FusedBatchNormV3"]
     if not layers:
         return None
     found = []
