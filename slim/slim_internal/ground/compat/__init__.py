@@ -2,7 +2,7 @@
 
 tf_slim 1.1.0 refers to names that TensorFlow has since moved. This module puts each of them back
 before tf_slim is imported, switches TensorFlow to graph mode, and gives programs of 2017 their
-`tensorflow.contrib.slim`. Where a name still exists nothing is touched.
+`tensorflow.contrib`. Where a name still exists nothing is touched.
 
 Everything that uses TensorFlow takes it from here, so that the order is always right:
 
@@ -13,7 +13,6 @@ import contextlib
 import functools
 import importlib
 import sys
-import types
 from collections.abc import Callable
 
 import tensorflow as tensorflow_v2
@@ -104,19 +103,6 @@ def _once_per_mode(swap_class: Callable[..., type]) -> Callable[..., type]:
     return swap
 
 
-def _restore_contrib() -> None:
-    """Makes `import tensorflow.contrib.slim as slim` and `tf.contrib.slim` mean tf_slim."""
-    if "tensorflow.contrib" in sys.modules:
-        return
-    contrib = types.ModuleType("tensorflow.contrib", "Stands in for the package TF 1 had here.")
-    contrib.__path__ = []  # A package, so that the submodule can be imported by name.
-    contrib.slim = slim
-    sys.modules["tensorflow.contrib"] = contrib
-    sys.modules["tensorflow.contrib.slim"] = slim
-    tensorflow_v2.contrib = contrib
-    tf.contrib = contrib
-
-
 def first_cause(error: tf.errors.OpError) -> str:
     """Returns the line of TensorFlow's message that says what happened, without the graph."""
     lines = [line.strip() for line in error.message.splitlines()]
@@ -132,6 +118,8 @@ _enter_graph_mode()
 
 import tf_slim as slim  # noqa: E402  # Only importable now that its names are back.
 
-_restore_contrib()
+from slim_internal.ground.compat import contrib  # noqa: E402
+
+contrib.restore()
 
 __all__ = ["first_cause", "slim", "tf"]

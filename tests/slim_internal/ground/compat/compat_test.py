@@ -138,6 +138,46 @@ def test_programs_of_2017_run_after_any_import_of_ours():
     assert result.returncode == 0, result.stderr
 
 
+def test_other_packages_of_contrib_have_what_is_left_of_them():
+    """The lines are those of networks and feature extractors of 2017 to 2020."""
+    result = _run(
+        "import slim_internal.ground.compat, tf_slim\nfrom tf_slim.ops import variables as own\n"
+        "from tensorflow.contrib import framework as contrib_framework\n"
+        "from tensorflow.contrib import layers as contrib_layers\n"
+        "from tensorflow.contrib import training as contrib_training\n"
+        "from tensorflow.contrib.framework.python.ops import add_arg_scope, arg_scope, variables\n"
+        "from tensorflow.contrib.framework.python.ops.variables import model_variable\n"
+        "from tensorflow.contrib.layers.python.layers import initializers, layers, utils\n"
+        "from tensorflow.contrib.layers.python.layers.layers import max_pool2d\n"
+        "from tensorflow.contrib.layers import l2_regularizer, variance_scaling_initializer\n"
+        "import tensorflow.contrib.metrics as metrics, tensorflow.contrib.losses as losses\n"
+        "import tensorflow as tf\n"
+        "same = [(arg_scope, tf_slim.arg_scope), (contrib_framework.arg_scope, arg_scope),\n"
+        "  (add_arg_scope, tf_slim.add_arg_scope), (variables, own),\n"
+        "  (layers.conv2d, tf_slim.conv2d), (tf.contrib.layers.conv2d, tf_slim.conv2d),\n"
+        "  (max_pool2d, tf_slim.max_pool2d), (l2_regularizer, tf_slim.l2_regularizer),\n"
+        "  (contrib_layers.xavier_initializer, tf_slim.xavier_initializer),\n"
+        "  (contrib_training.create_train_op, tf_slim.training.create_train_op),\n"
+        "  (metrics.streaming_mean, tf_slim.metrics.streaming_mean),\n"
+        "  (contrib_framework.get_or_create_global_step, tf_slim.get_or_create_global_step),\n"
+        "  (losses.get_total_loss, tf_slim.losses.get_total_loss)]\n"
+        "assert all(one is other for one, other in same), same\n"
+        "contrib_framework.nest.flatten, contrib_framework.list_variables\n"
+        "contrib_training.checkpoints_iterator, utils.collect_named_outputs\n"
+        "hparams = contrib_training.HParams(num_cells=18)\n"
+        "hparams.set_hparam('num_cells', 12), hparams.add_hparam('factor', 2.0)\n"
+        "assert hparams.values() == {'num_cells': 12, 'factor': 2.0} and hparams.factor == 2\n"
+        "for change in hparams.add_hparam, hparams.set_hparam:\n"
+        "  try: change({'add_hparam': 'factor'}.get(change.__name__, 'factr'), 1)\n"
+        "  except ValueError as error: assert 'factor=2.0' in str(error)\n"
+        "  else: raise AssertionError(change)\n"
+        "try: tf.contrib.rnn\n"
+        "except AttributeError as error: assert 'framework, layers, losses' in str(error)\n"
+        "assert not hasattr(tf.contrib, 'quantize')\n"
+    )
+    assert result.returncode == 0, result.stderr
+
+
 def test_prints_nothing_beyond_what_tensorflow_prints():
     """Python's warnings count too, so they are switched on."""
     plain = _run("import tensorflow")
