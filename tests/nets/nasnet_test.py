@@ -89,12 +89,17 @@ def test_unknown_setting():
         nasnet.cifar_config().set_hparam("num_cell", 3)
 
 
-def test_configuration_is_not_changed():
+@pytest.mark.parametrize("of_tensorflow_1", [False, True])
+def test_configuration_is_not_changed(of_tensorflow_1):
     config = nasnet.cifar_config()
+    if of_tensorflow_1:
+        config = tf.contrib.training.HParams(**config.values())
     config.set_hparam("num_cells", 3)
     before = config.values()
-    nasnet.build_nasnet_cifar(images(32), 10, is_training=False, config=config)
+    _, end_points = nasnet.build_nasnet_cifar(images(32), 10, is_training=False, config=config)
     assert config.values() == before
+    assert "Cell_2" in end_points
+    assert "Cell_3" not in end_points
 
 
 class RecordingCell:

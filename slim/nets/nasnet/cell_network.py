@@ -5,6 +5,7 @@ its own for that, PNASNet builds its only cell with stride 2.
 """
 
 import contextlib
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator
 
@@ -143,7 +144,8 @@ def build_network(
     checks.images(images, IMAGENET_MIN_IMAGE_SIZE if is_imagenet else CIFAR_MIN_IMAGE_SIZE)
     checks.known_size(images)
     if not is_training:
-        config = dataclasses.replace(config, drop_path_keep_prob=1.0)
+        config = copy.copy(config)  # Callers may bring a configuration of a class of their own.
+        config.drop_path_keep_prob = 1.0
     if config.data_format == nasnet_utils.DATA_FORMAT_NCHW:
         images = tf.transpose(images, [0, 3, 1, 2])
     num_cells = (
