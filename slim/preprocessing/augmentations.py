@@ -9,7 +9,7 @@ one is opacity, which it does not get to see, unless it moves pixels and is ente
 import contextlib
 import contextvars
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
@@ -239,16 +239,20 @@ def rand_augment(image):
 _selection: contextvars.ContextVar[list | None] = contextvars.ContextVar("selection", default=None)
 
 
-def parse(names: str | None) -> tuple[str, ...]:
+def parse(names: str | None, others: Collection[str] = ()) -> tuple[str, ...]:
     """Returns the operations of a comma-separated list; none of an empty one.
+
+    Args:
+      names: The list.
+      others: Names of operations that are not in the table and that the caller knows.
 
     Raises:
       errors.UserError: for an unknown name, or one that is listed twice.
     """
     found = [name.strip() for name in (names or "").split(",") if name.strip()]
     for name in found:
-        if name not in OPERATIONS:
-            raise errors.unknown("augmentation", name, sorted(OPERATIONS))
+        if name not in OPERATIONS and name not in others:
+            raise errors.unknown("augmentation", name, sorted({*OPERATIONS, *others}))
         if found.count(name) > 1:
             raise errors.UserError(f"The augmentation {name!r} is listed twice; list it once.")
     return tuple(found)

@@ -12,7 +12,8 @@ class AugmentationSettings(Settings, subject="Augmentation"):
     augment: str | None = setting(
         None,
         "Comma-separated operations to apply to training images after those of the preprocessing,"
-        " such as flip_up_down, random_erasing, rand_augment; preview_augmentations shows all.",
+        " such as flip_up_down, random_erasing, rand_augment; preview_augmentations shows all."
+        " --mixup_alpha and --cutmix_alpha mix them with each other.",
     )
     random_preprocessing: bool = setting(
         True,

@@ -1,7 +1,8 @@
 """One sheet that shows what augmentations make of images."""
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,7 +14,7 @@ from slim_internal.ground.compat import tf
 from slim_internal.ground.files import atomic, space
 from slim_internal.ground.images import pixels, prepare, reading
 from slim_internal.ground.images.image import BadImageError
-from slim_internal.parts.input_pipeline import stateless_random
+from slim_internal.parts.input_pipeline import mixing, stateless_random
 from slim_internal.parts.reports import contact_sheet, thumbnail
 from slim_internal.programs.preview.settings import Preview
 
@@ -21,7 +22,8 @@ from slim_internal.programs.preview.settings import Preview
 def write(config: Preview, paths: Sequence[str]) -> str:
     """Writes the sheet and returns a sentence that says so.
 
-    Each image has a row per operation: the image itself, then `draws` variations.
+    Each image has a row per operation: the image itself, then `draws` variations. What mixes two
+    images mixes it with the next one.
 
     Args:
       config: The settings.
@@ -30,12 +32,11 @@ def write(config: Preview, paths: Sequence[str]) -> str:
     Raises:
       errors.UserError: if an operation is unknown, or a file cannot be read or written.
     """
-    names = augmentations.parse(config.augment) or tuple(augmentations.OPERATIONS)
-    if not paths:
-        raise errors.UserError("There is no image to show: name image files after the flags.")
+    names = _names(config.augment, len(paths))
     kind = _format(config.output_file)
     sessions.announce_cpu()
-    rows = [row for path in paths for row in _rows(config, path, names)]
+    pairs = zip(paths, [*paths[1:], *paths[:1]], strict=True)
+    rows = [row for pair in pairs for row in _rows(config, *pair, names)]
     title = "Augmentations"
     sheet = contact_sheet.draw(title, f"{config.draws} draws of each, seed {config.seed}", rows)
     target = f"--output_file={config.output_file}"
@@ -46,6 +47,23 @@ def write(config: Preview, paths: Sequence[str]) -> str:
     with space.write_errors_explained(target):
         atomic.write_output(config.output_file, content)
     return f"Wrote {len(rows)} rows to {config.output_file}."
+
+
+def _names(augment: str | None, num_images: int) -> Sequence[str]:
+    """Returns the operations to show; those that mix images need two of them.
+
+    Raises:
+      errors.UserError: if one is unknown, or if there are not enough images.
+    """
+    names = augmentations.parse(augment, mixing.MIXINGS)
+    if not num_images:
+        raise errors.UserError("There is no image to show: name image files after the flags.")
+    mixings = [name for name in names if name in mixing.MIXINGS]
+    if mixings and num_images == 1:
+        raise errors.UserError(
+            f"--augment={mixings[0]} mixes two images: name another image file after the flags."
+        )
+    return names or [*augmentations.OPERATIONS, *(mixing.MIXINGS if num_images > 1 else ())]
 
 
 def _format(path: str) -> str:
@@ -59,25 +77,58 @@ def _format(path: str) -> str:
     return kind
 
 
-def _rows(config: Preview, path: str, names: Sequence[str]) -> Iterator[list[thumbnail.Thumbnail]]:
+def _rows(
+    config: Preview, path: str, partner: str, names: Sequence[str]
+) -> Iterator[list[thumbnail.Thumbnail]]:
     original = _read(path, config.image_size)
-    image = Image.fromarray(np.rint(original * 255).astype(np.uint8))
-    for name in names:
-        shown = [thumbnail.make(image, pathlib.Path(path).name, f"for {name}")]
-        for number, values in enumerate(_draws(config, original, name)):
-            varied = Image.fromarray(np.rint(values * 255).astype(np.uint8))
-            shown.append(thumbnail.make(varied, name, f"draw {number + 1}"))
-        yield shown
+    for operation in names:
+        if operation in mixing.MIXINGS:
+            draws = _mixed(config, original, _read(partner, config.image_size), operation)
+            details = [f"{fraction:.0%} of the label stays" for _, fraction in draws]
+            variations = [image for image, _ in draws]
+        else:
+            variations = _varied(config, original, operation)
+            details = [f"draw {number + 1}" for number in range(config.draws)]
+        yield [
+            _thumbnail(original, pathlib.Path(path).name, f"for {operation}"),
+            *map(_thumbnail, variations, [operation] * config.draws, details),
+        ]
 
 
-def _draws(config: Preview, original: np.ndarray, name: str) -> list[np.ndarray]:
+def _thumbnail(values: np.ndarray, name: str, detail: str) -> thumbnail.Thumbnail:
+    return thumbnail.make(Image.fromarray(np.rint(values * 255).astype(np.uint8)), name, detail)
+
+
+def _varied(config: Preview, original: np.ndarray, name: str) -> list[np.ndarray]:
     """Returns variations of an image, as training would see them."""
     vary = augmentations.augmented(augmentations.apply, (name,))
+
+    def build(number):
+        with stateless_random.draws(config.seed, number):
+            return vary(tf.constant(original))
+
+    return _draws(config, build)
+
+
+def _mixed(
+    config: Preview, original: np.ndarray, partner: np.ndarray, name: str
+) -> list[tuple[np.ndarray, float]]:
+    """Returns an image mixed with another one, and the fraction of its label that stays."""
+    alphas = {name: config.mixing_alpha}
+
+    def build(number):
+        images, mix_labels = mixing.mix(tf.stack([original, partner]), alphas, config.seed, number)
+        return images[0], mix_labels(tf.eye(2))[0, 0]
+
+    return _draws(config, build)
+
+
+def _draws(config: Preview, build: Callable[[tf.Tensor], Any]) -> list:
+    """Returns what a function of the number of the draw builds, as arrays, for each draw."""
     with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
         number = tf.placeholder(tf.int64, [])
-        with stateless_random.draws(config.seed, number):
-            varied = vary(tf.constant(original))
-        return [session.run(varied, {number: position}) for position in range(config.draws)]
+        built = build(number)
+        return [session.run(built, {number: position}) for position in range(config.draws)]
 
 
 def _read(path: str, size: int) -> np.ndarray:

@@ -214,6 +214,7 @@ class TrainConfig(
     def __post_init__(self):
         super().__post_init__()
         _require_one_unit(self)
+        _require_place_for_augmentation(self)
         take_over(self, "train_image_size", "image_size")
 
 
@@ -230,6 +231,25 @@ def _require_one_unit(config: TrainConfig) -> None:
                 f"--{name}={steps} and --{in_epochs}={epochs} say the same in steps and in epochs:"
                 " give one."
             )
+
+
+def _require_place_for_augmentation(config: TrainConfig) -> None:
+    """Requires that what --augment names varies single images, and that images are varied.
+
+    Raises:
+      UserError: If it mixes the images of a batch, or if they are prepared as for evaluation.
+    """
+    names = scopes(config.augment)
+    for name in names:
+        if hasattr(config, f"{name}_alpha"):
+            raise UserError(
+                f"--augment: {name} mixes the images of a batch; --{name}_alpha=0.2 switches it on."
+            )
+    if names and not config.random_preprocessing:
+        raise UserError(
+            f"--augment={config.augment} varies images at random, --norandom_preprocessing prepares"
+            " them as for evaluation: leave --augment out, or add --random_preprocessing."
+        )
 
 
 def scopes(text: str | None) -> tuple[str, ...]:

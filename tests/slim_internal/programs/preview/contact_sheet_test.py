@@ -5,10 +5,13 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from preprocessing.augmentations import OPERATIONS
 from slim_internal.ground import cli, errors
+from slim_internal.parts.input_pipeline.mixing import MIXINGS
 from slim_internal.programs.preview import contact_sheet
 from slim_internal.programs.preview.settings import Preview
 from tests import golden_files
@@ -41,9 +44,33 @@ def test_the_same_seed_gives_the_same_sheet(tmp_path):
     assert sheets[0].tobytes() == sheets[1].tobytes() != sheets[2].tobytes()
 
 
+def test_what_mixes_two_images_is_shown_where_there_are_two(tmp_path):
+    config = settings(tmp_path, draws=1)
+    rows = [int(contact_sheet.write(config, [IMAGE] * each).split()[1]) for each in (1, 2)]
+    assert rows == [len(OPERATIONS), 2 * len([*OPERATIONS, *MIXINGS])]
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_mixed_as_in_training(tmp_path, name):
+    config = settings(tmp_path, augment=name, seed=3)
+    black, white = np.zeros([8, 8, 3], np.float32), np.ones([8, 8, 3], np.float32)
+    draws = contact_sheet._mixed(config, white, black, name)
+    fractions = [fraction for _, fraction in draws]
+    assert [image.mean() for image, _ in draws] == pytest.approx(fractions, abs=1e-6)
+    assert len(set(fractions)) == 3
+    assert contact_sheet.write(config, [IMAGE, IMAGE]).startswith("Wrote 2 rows")
+
+
 @pytest.mark.parametrize(
     ("changes", "paths", "message"),
     [
+        (
+            {"augment": "mixup"},
+            [IMAGE],
+            "^--augment=mixup mixes two images: name another image file after the flags",
+        ),
+        ({"augment": "mix_up"}, [IMAGE], r"^Unknown augmentation 'mix_up'\. .*'mixup'"),
+        ({"mixing_alpha": 0}, [IMAGE], "^--mixing_alpha must be above 0"),
         ({"augment": "flip_left"}, [IMAGE], r"^Unknown augmentation 'flip_left'\. Did you mean"),
         ({"draws": 0}, [IMAGE], "^--draws must be at least 1 and at most 20"),
         ({"draws": 21}, [IMAGE], "^--draws must be at least 1 and at most 20"),

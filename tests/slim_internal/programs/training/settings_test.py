@@ -44,6 +44,14 @@ from slim_internal.programs.training.settings import TrainConfig, scopes
         ),
         ({"master": "grpc://a"}, "--master must be grpc://HOST:PORT; got 'grpc://a'"),
         ({"sync_replicas": True}, "--sync_replicas needs parameter servers: --cluster=ps="),
+        (
+            {"augment": "hue,cutmix"},
+            "--augment: cutmix mixes the images of a batch; --cutmix_alpha=0.2 switches it on",
+        ),
+        (
+            {"augment": "hue", "random_preprocessing": False},
+            "--augment=hue varies images at random, .* or add --random_preprocessing",
+        ),
         ({"quantize_delay": -2}, "--quantize_delay must be at least -1; got -2"),
         ({"channels": 0}, "--channels must be at least 1 and at most 1024; got 0"),
         (
