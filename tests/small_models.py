@@ -15,12 +15,14 @@ def convert_digits(folder: pathlib.Path) -> str:
     return str(folder)
 
 
-def save_lenet(folder: pathlib.Path, *, step: int = 3, num_classes: int = 10, seed: int = 1) -> str:
+def save_lenet(
+    folder: pathlib.Path, *, step: int = 3, num_classes: int = 10, seed: int = 1, channels: int = 1
+) -> str:
     """Saves LeNet with its initial weights, the same for a seed, and returns the checkpoint."""
     os.makedirs(folder, exist_ok=True)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(seed)
-        images = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        images = tf.placeholder(tf.float32, [None, 28, 28, channels])
         nets_factory.get_network_fn("lenet", num_classes)(images)
         tf.train.create_global_step()
         session.run(tf.global_variables_initializer())

@@ -12,7 +12,8 @@ from nets.network import Checkpoint, Network
 from slim_internal.ground.compat import paths, tf
 from slim_internal.ground.errors import UserError
 
-_AVERAGE_SUFFIX = "/ExponentialMovingAverage"
+# What training adds to the name of a variable for that of its moving average.
+AVERAGE_SUFFIX = "/ExponentialMovingAverage"
 _INDEX = ".index"
 # A message names so many variables and counts the others.
 _MOST_NAMES = 3
@@ -88,7 +89,7 @@ def check(checkpoint_path: str, name: str, shapes: Mapping[str, Sequence[int]]) 
         problem = str(error).splitlines()[0]
         raise UserError(f"Checkpoint {checkpoint_path} is damaged: {problem}") from error
     plain = _differences(saved, shapes)
-    averages = _differences(saved, {f"{key}{_AVERAGE_SUFFIX}": shapes[key] for key in shapes})
+    averages = _differences(saved, {f"{key}{AVERAGE_SUFFIX}": shapes[key] for key in shapes})
     if plain and averages:
         raise UserError(
             f"Checkpoint {checkpoint_path} does not hold the {len(shapes)} variables of {name}:"

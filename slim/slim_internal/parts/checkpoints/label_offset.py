@@ -1,6 +1,7 @@
 """How labels of ImageNet become classes of a checkpoint that has no background class."""
 
 import logging
+from collections.abc import Sequence
 from typing import TypeVar
 
 from datasets import dataset_factory
@@ -46,9 +47,16 @@ def choose(
     return 1
 
 
-def possible(dataset_name: str) -> tuple[int, ...]:
-    """Returns how many classes of a dataset networks leave out whose classes have no names."""
-    return (0, 1) if dataset_name == _DATASET else (0,)
+def possible(dataset_name: str, class_names: Sequence[str] = ()) -> tuple[int, ...]:
+    """Returns how many classes of a dataset networks leave out whose classes have no names.
+
+    Args:
+      dataset_name: Name of the dataset.
+      class_names: Names of its classes, if they are known; none but a background class, which no
+        image shows, is left out.
+    """
+    is_background = dataset_name == _DATASET or class_names[:1] == (nets_factory.BACKGROUND,)
+    return (0, 1) if is_background else (0,)
 
 
 def num_classes_of(network: Network, checkpoint_path: str) -> int | None:

@@ -7,9 +7,7 @@ import numpy as np
 
 from slim_internal.ground.compat import first_cause, paths, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.checkpoints import latest
-
-_AVERAGE_SUFFIX = "/ExponentialMovingAverage"
+from slim_internal.parts.checkpoints import contents, latest, misfit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +106,7 @@ def moving_averages(
     """
     names = {}
     for variable in variables:
-        name, average = variable.op.name, variable.op.name + _AVERAGE_SUFFIX
+        name, average = variable.op.name, variable.op.name + contents.AVERAGE_SUFFIX
         plain = not variable.trainable and average not in saved and name in saved
         names[name if plain else average] = variable
     return names
@@ -142,7 +140,7 @@ def plan(
       classifier_scopes: Scopes whose shapes depend on the number of classes (`Network` has
         them); the error message proposes to exclude them.
       all_needed: Whether nothing may be left out, as in every program but training; the error
-        message then proposes no flag that leaves something out.
+        message is one line then, and proposes no flag that leaves something out.
       first_conv: Name of the kernel that is adapted if the checkpoint has it for another number of
         channels; see `kernel_of`.
 
@@ -171,11 +169,9 @@ def plan(
         extra = [
             name for name in saved if name not in known and not _is_slot(name, {*known, *saved})
         ]
-        remedies = (
-            _remedies_where_all_is_needed(missing, reshaped)
-            if all_needed
-            else _remedies_of_training(missing, reshaped, tuple(classifier_scopes))
-        )
+        if all_needed:
+            raise UserError(misfit.told(checkpoint_path, wanted, missing, reshaped, saved, extra))
+        remedies = _remedies_of_training(missing, reshaped, tuple(classifier_scopes))
         raise UserError(_mismatch(checkpoint_path, missing, reshaped, extra, remedies))
     left_out = [*missing, *reshaped]
     restored = {name: variable for name, variable in wanted.items() if name not in left_out}
@@ -245,19 +241,6 @@ def _mismatch(
             lines += [f"{title} ({len(entries)}):", *(f"  {entry}" for entry in entries)]
     lines += [f"- {remedy}" for remedy in remedies]
     return "\n".join(lines)
-
-
-def _remedies_where_all_is_needed(
-    missing: Sequence[str], reshaped: Mapping[str, tuple[list[int], list[int]]]
-) -> list[str]:
-    """Returns which flags would help to evaluate, export or use a network."""
-    if missing and all(name.endswith(_AVERAGE_SUFFIX) for name in missing):
-        return ["It holds no moving averages: leave out --moving_average_decay."]
-    return [
-        *_background_class_remedies(reshaped),
-        "Nothing can be left out here: give the --model_name, the dataset, the --labels_offset and"
-        " the size of images that the checkpoint was trained with.",
-    ]
 
 
 def _background_class_remedies(

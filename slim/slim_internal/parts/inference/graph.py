@@ -77,7 +77,7 @@ def plan(
       UserError: If there is no checkpoint, or it does not fit the graph.
     """
     checkpoint_path = latest.find(checkpoint_path)
-    used = _operations_above(outputs)
+    used = operations_above(outputs)
     if moving_average_decay:
         saved = restore.saved_shapes(checkpoint_path)
         wanted = restore.moving_averages(slim.get_model_variables(), saved)
@@ -93,8 +93,8 @@ def plan(
     return restore.plan(wanted, checkpoint_path, exclude_scopes=unused, all_needed=True)
 
 
-def _operations_above(tensor: tf.Tensor) -> set[tf.Operation]:
-    """Returns the operations that have to run to compute a tensor."""
+def operations_above(tensor: tf.Tensor) -> set[tf.Operation]:
+    """Returns the operations that have to run to compute a tensor, its own included."""
     found: set[tf.Operation] = set()
     pending = [tensor.op]
     while pending:

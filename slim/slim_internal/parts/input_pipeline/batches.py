@@ -61,7 +61,7 @@ def training_batches(
     Raises:
       UserError: If there is nothing to read.
     """
-    files = _filled_files(dataset)
+    files = filled_files(dataset)
     own, parts = part
     position = first_batch * batch_size * parts
 
@@ -127,7 +127,7 @@ def training_indices(
         numbers,
         len(counts),
         lambda file: counts[file],
-        window=order.window_size(_filled_files(dataset), num_samples),
+        window=order.window_size(filled_files(dataset), num_samples),
         num_readers=num_readers,
         num_samples=num_samples,
         position=first_batch * batch_size,
@@ -160,7 +160,7 @@ def numbered_batches(
       num_draws: How many times all examples are returned, each time drawn anew.
       num_threads: Images to decode at the same time.
     """
-    records = tf.data.TFRecordDataset(_filled_files(dataset)).repeat(num_draws).enumerate()
+    records = tf.data.TFRecordDataset(filled_files(dataset)).repeat(num_draws).enumerate()
     example = _drawn_by_number(dataset, preprocess, seed)
     examples = records.map(example, num_parallel_calls=num_threads)
     return examples.batch(batch_size).prefetch(AUTOTUNE)
@@ -230,12 +230,17 @@ def evaluation_batches(
         more = {"record": record} if with_records else {}
         return {"image": image, **dict(zip(items, others, strict=True)), **more}
 
-    files = tf.data.Dataset.from_tensor_slices(_filled_files(dataset))
+    files = tf.data.Dataset.from_tensor_slices(filled_files(dataset))
     examples = _records(files, num_readers).map(example, num_parallel_calls=num_threads)
     return examples.batch(batch_size).prefetch(AUTOTUNE)
 
 
-def _filled_files(dataset: slim.dataset.Dataset) -> list[str]:
+def filled_files(dataset: slim.dataset.Dataset) -> list[str]:
+    """Returns the files of a split.
+
+    Raises:
+      UserError: If there are none, or there is nothing in them.
+    """
     files = data_files(dataset)
     if not any(tf.io.gfile.stat(path).length for path in files) or not dataset.num_samples:
         raise UserError(f"The data files are empty: {', '.join(files[:3])}")

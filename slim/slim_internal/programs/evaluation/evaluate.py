@@ -8,15 +8,13 @@ import pathlib
 import time
 from collections.abc import Collection, Iterator, Sequence
 
-from datasets import dataset_factory
 from datasets.storage.layout import Layout
 from deployment import sessions
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError, require_writable_folder
 from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import eta, start_up
-from slim_internal.ground.settings import missing, replaced
-from slim_internal.parts.checkpoints import label_offset, latest, run_record
+from slim_internal.parts.checkpoints import latest, run_record
 from slim_internal.parts.inference import description
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import damage, decoding
@@ -30,6 +28,7 @@ from slim_internal.parts.reports import run_page
 from slim_internal.parts.reports.telling_examples import TellingExamples
 from slim_internal.programs.evaluation import (
     evaluation_page,
+    inputs,
     networks,
     other_splits,
     predictions,
@@ -126,8 +125,8 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
         the split does not hold as many examples as its manifest says.
     """
     flags, record = config, networks.record(config)
-    config = _completed(flags, record)
-    dataset = dataset_factory.open_split(config, config.dataset_split_name)
+    config = inputs.completed(flags, record)
+    dataset = inputs.split(config)
     require_writable_folder("eval_dir", config.eval_dir)
     with networks.opened(config, dataset, record, flags) as opened:
         config = networks.with_label_offset(config, dataset, opened)
@@ -138,10 +137,13 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
         found = _Found(config, names, getattr(dataset, "layout", None))
         with tf.Graph().as_default():
             with start_up.measured("graph"):
-                outputs, num_views, images = _outputs(config, dataset, opened)
+                seen = views.of(config, model)
+                outputs, images = _outputs(config, dataset, opened, seen)
+            num_views = seen.count
             if len(opened) == num_views == 1 and isinstance(opened[0], networks.Checkpoint):
                 found.statistics = statistics_check.StatisticsCheck(
-                    model, images, outputs["logits"]
+                    *(model, images, outputs["logits"]),
+                    lambda record: decoding.prepared(dataset.decoder, record, seen.make, ())[0],
                 )
             sessions.announce()
             paths = ",".join(network.path for network in opened)
@@ -166,27 +168,6 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
         writer.write(metrics.step, metrics.values)
     _write_page(config, model, [*history, metrics], found, names)
     return metrics
-
-
-def _completed(
-    config: evaluation_config.Evaluation, record: run_record.RunRecord | None
-) -> evaluation_config.Evaluation:
-    """Returns the settings completed by what the weights were trained with."""
-    config = run_record.complete(config, record, remedy=run_record.OTHER_WEIGHTS)
-    first = networks.paths(config)[0]
-    if not config.graph and not networks.is_exported(first):
-        config = label_offset.settle(config, first)
-    if not config.dataset_dir and config.tfrecord_pattern is None:
-        raise missing(config, "dataset_dir")
-    split = record.values.get("eval_split_name") if record else None
-    if split and "dataset_split_name" not in config.given:
-        wanted = config.dataset_split_name
-        if not dataset_factory.has_split(config, wanted) and dataset_factory.has_split(
-            config, split
-        ):
-            _LOG.info("From %s: --dataset_split_name=%s", record.origin, split)
-            config = replaced(config, dataset_split_name=split)
-    return config
 
 
 def _write_page(
@@ -254,15 +235,13 @@ def _outputs(
     config: evaluation_config.Evaluation,
     dataset: slim.dataset.Dataset,
     opened: Sequence[networks.Network],
-) -> tuple[dict[str, tf.Tensor], int, tf.Tensor]:
+    seen: views.Views,
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Builds input and networks.
 
     Returns:
-      Scores, labels and records of one batch after another, the number of views of an image, and
-      the views of a batch.
+      Scores, labels and records of one batch after another, and the views of a batch.
     """
-    model = opened[0].model
-    seen = views.of(config, model)
     batches = input_pipeline.evaluation_batches(
         dataset,
         seen.make,
@@ -278,7 +257,7 @@ def _outputs(
         "records": batch["record"],
         **_details(batch["record"], getattr(dataset, "odd_details", ())),
     }
-    return outputs, seen.count, images
+    return outputs, images
 
 
 def _vote(scores: Sequence[tf.Tensor], num_views: int) -> tf.Tensor:
@@ -352,13 +331,15 @@ def _run(
     limit = config.max_num_batches and config.max_num_batches * config.batch_size
     start = reported = time.monotonic()
     with predictions.Predictions(config.eval_dir, found.names, config.top_k) as rows:
-        for batch in _batches(session, outputs, limit, found.statistics):
+        for batch in _batches(session, outputs, limit):
             details = {name: batch.pop(name) for name in _DETAILS}
             said = measured.add(batch["logits"], batch["labels"], details)
             if not (measured.unknown_labels or measured.not_finite):
                 rows.add(said, details)
                 found.telling.add(**batch)
                 found.label_errors.add(said, batch["records"])
+                if found.statistics:
+                    found.statistics.add(**batch)
                 if found.comparison:
                     found.comparison.add(said, batch["records"])
             now = time.monotonic()
@@ -377,24 +358,17 @@ def _run(
             found.comparison.values()  # Complains before older files are replaced.
 
 
-def _batches(
-    session,
-    outputs: dict[str, tf.Tensor],
-    limit: int | None,
-    statistics: statistics_check.StatisticsCheck | None,
-) -> Iterator[dict]:
+def _batches(session, outputs: dict[str, tf.Tensor], limit: int | None) -> Iterator[dict]:
     """Yields the values of all batches, or of so many examples."""
     done = 0
     while limit is None or done < limit:
         try:
             with contextlib.nullcontext() if done else start_up.measured("first batch"):
-                batch = session.run(outputs | (statistics.fetches() if statistics else {}))
+                batch = session.run(outputs)
         except tf.errors.OutOfRangeError:
             return
         if not done:
             _LOG.info("Start: %s", start_up.told())
-        if statistics:
-            statistics.add(batch)
         if limit is not None and done + len(batch["labels"]) > limit:
             batch = {name: value[: limit - done] for name, value in batch.items()}
         done += len(batch["labels"])
@@ -422,7 +396,8 @@ def _require_usable(
         raise UserError(
             f"With --labels_offset={config.labels_offset}, {measured.unknown_labels} of "
             f"{examples} labels are outside the {model.num_classes} classes of the network: they "
-            f"go from {low} to {high}, its classes from 0 to {model.num_classes - 1}."
+            f"go from {low} to {high}, its classes from 0 to {model.num_classes - 1}. Give the"
+            " dataset and the --labels_offset that the network was trained with."
         )
     if measured.not_finite:
         raise UserError(

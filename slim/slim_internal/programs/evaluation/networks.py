@@ -209,6 +209,8 @@ def _of_another(
     record = None if is_exported(path) else run_record.find(path)
     own = run_record.complete(flags, record, remedy=run_record.OTHER_WEIGHTS)
     of_network = {name: getattr(own if record else config, name) for name in _OF_A_NETWORK}
+    if not record:  # Its first kernel tells how many channels it reads.
+        of_network |= {name: getattr(flags, name) for name in ("use_grayscale", "channels")}
     return replaced(config, **of_network), record
 
 
@@ -244,9 +246,11 @@ def _open(
     )
     found = label_offset.num_classes_of(nets_factory.get_network(config.model_name), path)
     if found not in (None, model.num_classes):
-        more = model.num_classes - found
-        # As for ImageNet without or with a background class.
-        fitting = config.labels_offset + more if abs(more) == 1 else None
+        offset = dataset.num_classes - found
+        _, names = describe.classes_of(dataset)
+        # A class before those of the dataset is a background, too.
+        allowed = (-1, *label_offset.possible(config.dataset_name, names))
+        fitting = offset if offset in allowed else None
         raise _other_classes(path, found, model.num_classes, config, fitting)
     return Checkpoint(model, path, config)
 
@@ -281,7 +285,7 @@ def _fitting_offset(
     if names and model.class_names:
         left = nets_factory.names_after_offset(names, offset)
         return offset if left == model.class_names else None
-    return offset if offset in label_offset.possible(config.dataset_name) else None
+    return offset if offset in label_offset.possible(config.dataset_name, names) else None
 
 
 def _require_classes(

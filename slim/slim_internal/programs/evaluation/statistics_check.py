@@ -1,13 +1,15 @@
 """Notices that the statistics of batch normalization do not fit the weights.
 
 A run that was killed early, or by another program, may leave moving statistics that still hold a
-part of their initial values: then the weights are better than an evaluation shows. Some layers,
-from the first to the last, tell whether their moving statistics are far from those of a batch, at
-little cost. Only if they are, the first images go through the network a second time, normalized by
-the statistics of their own batch. If that makes many more of them right, the moving ones cannot be.
+part of their initial values: then the weights are better than an evaluation shows. A few of the
+first images tell whether the moving statistics of some layers, from the first to the last, are far
+from theirs, at little cost. Only if they are, all of the first images go through the network a
+second time, normalized by the statistics of their own batch. If that makes many more of them right,
+the moving ones cannot be.
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,10 +19,11 @@ from slim_internal.parts.inference.description import ModelDescription
 
 # Enough to see what is worth a warning, and few enough to be kept.
 _NUM_IMAGES = 200
-# Smaller batches have no statistics to speak of.
-_SMALLEST_BATCH = 16
-# Layers and images of a batch whose statistics are looked at. The first layers alone would not do:
-# when a network is fine-tuned, those of its last layers are left behind most.
+# So many of them go through the network at once.
+_BATCH = 50
+# Layers and images whose statistics are looked at. Fewer images have none to speak of. The first
+# layers alone would not do: when a network is fine-tuned, those of its last ones are left behind
+# most.
 _NUM_LAYERS = 4
 _SAMPLE = 16
 # Distance of moving statistics from those of a batch that calls for the second pass. Measured
@@ -32,7 +35,7 @@ _SUSPICIOUS = 0.5
 _DEVIATIONS = 3.5
 _FRACTION = 0.05
 
-_FETCHES = ("checked_images", "statistics_distance")
+_KEPT = ("records", "labels", "logits")
 
 
 class StatisticsCheck:
@@ -42,48 +45,62 @@ class StatisticsCheck:
       model: The network, which the default graph has already, as it was built by a checkpoint.
       images: Its images, float32 [batch, *model.example_shape].
       logits: What it answers, float32 [batch, classes].
+      prepare: Function of a serialized example, a scalar tensor, that returns its image,
+        float32 [1, *model.example_shape].
     """
 
-    def __init__(self, model: ModelDescription, images: tf.Tensor, logits: tf.Tensor):
-        self._model, self._images = model, images
-        self._distance = _distance(logits)
-        self._distances: list[float] = []
+    def __init__(
+        self,
+        model: ModelDescription,
+        images: tf.Tensor,
+        logits: tf.Tensor,
+        prepare: Callable[[tf.Tensor], tf.Tensor],
+    ):
+        self._model, self._images, self._logits = model, images, logits
+        self._prepare = prepare
         self._kept: list[dict[str, np.ndarray]] = []
 
-    def fetches(self) -> dict[str, tf.Tensor]:
-        """Returns what each batch is to be asked for as well.
-
-        That is the same for all of them: TensorFlow prepares a graph for each set of fetches.
-        """
-        if self._distance is None:
-            return {}
-        return dict(zip(_FETCHES, (self._images, self._distance), strict=True))
-
-    def add(self, batch: dict[str, np.ndarray]) -> None:
-        """Takes what it has asked for out of a batch, and keeps it if it is one of the first."""
-        images, distance = (batch.pop(name, None) for name in _FETCHES)
-        kept = sum(len(each["labels"]) for each in self._kept)
-        if images is None or len(images) < _SMALLEST_BATCH or kept >= _NUM_IMAGES:
-            return
-        self._distances.append(float(distance))
-        self._kept.append({"images": images, "labels": batch["labels"], "logits": batch["logits"]})
+    def add(self, records: np.ndarray, labels: np.ndarray, logits: np.ndarray) -> None:
+        """Keeps a batch if it is one of the first: serialized examples, labels and logits."""
+        missing = _NUM_IMAGES - sum(len(each["labels"]) for each in self._kept)
+        if missing > 0:
+            values = (records, labels, logits)
+            self._kept.append({n: v[:missing] for n, v in zip(_KEPT, values, strict=True)})
 
     def warnings(self, session: tf.Session, checkpoint_path: str) -> list[str]:
         """Returns what is wrong and what helps, if anything is.
+
+        Nothing is asked of the graph before all is evaluated: what is fetched beside the answers
+        would keep TensorFlow from fusing layers.
 
         Args:
           session: Has the network and its weights; the network is added once more if need be.
           checkpoint_path: What is evaluated.
         """
-        # Not "<": a distance that is not a number calls for the second pass, too.
-        if not self._kept or np.mean(self._distances) < _SUSPICIOUS:
+        if not self._kept:
             return []
-        logits = _with_statistics_of_the_batch(self._model, self._images)
-        own = [session.run(logits, {self._images: each["images"]}) for each in self._kept]
-        labels, moving = (
-            np.concatenate([each[name] for each in self._kept]) for name in ("labels", "logits")
-        )
+        records, labels, moving = (np.concatenate([e[n] for e in self._kept]) for n in _KEPT)
+        distance = _distance(self._logits) if len(records) >= _SAMPLE else None
+        if distance is None:
+            return []
+        images = self._images_of(session)
+        # From all of the first ones, which may be sorted by class.
+        sample = images(records[np.linspace(0, len(records) - 1, _SAMPLE, dtype=int)])
+        # Not "<": a distance that is not a number calls for the second pass, too.
+        if session.run(distance, {self._images: sample}) < _SUSPICIOUS:
+            return []
+        outputs = _with_statistics_of_the_batch(self._model, self._images)
+        own = [
+            session.run(outputs, {self._images: images(part)})
+            for part in np.array_split(records, math.ceil(len(records) / _BATCH))
+        ]
         return compare(labels, moving, np.concatenate(own), checkpoint_path)
+
+    def _images_of(self, session: tf.Session) -> Callable[[Sequence[bytes]], np.ndarray]:
+        """Returns the function of serialized examples that returns their images."""
+        record = tf.placeholder(tf.string, [])
+        prepared = session.make_callable(self._prepare(record), [record])
+        return lambda records: np.concatenate([prepared(each) for each in records])
 
 
 def compare(
@@ -113,7 +130,7 @@ def compare(
 
 
 def _distance(logits: tf.Tensor) -> tf.Tensor | None:
-    """Adds how far the moving statistics of some layers are from those of a batch.
+    """Adds how far the moving statistics of some layers are from those of the images.
 
     Args:
       logits: Only layers that lead to them count: those of an auxiliary head are not restored.
@@ -122,16 +139,19 @@ def _distance(logits: tf.Tensor) -> tf.Tensor | None:
       float32 scalar, the mean over layers and channels of the distance of the means in standard
       deviations and that of the variances as a logarithm; None if there is no such layer.
     """
-    graph = logits.graph
-    used = tf.graph_util.extract_sub_graph(graph.as_graph_def(), [logits.op.name]).node
-    layers = [graph.get_operation_by_name(e.name) for e in used if e.op == "FusedBatchNormV3"]
+    used = inference_graph.operations_above(logits)
+    layers = [
+        each
+        for each in logits.graph.get_operations()
+        if each.type == "FusedBatchNormV3" and each in used
+    ]
     if not layers:
         return None
     found = []
     for number in np.unique(np.linspace(0, len(layers) - 1, _NUM_LAYERS, dtype=int)):
         layer = layers[number]
         inputs, _, _, moving_mean, moving_variance = layer.inputs
-        mean, variance = tf.nn.moments(inputs[:_SAMPLE], [0, 1, 2])
+        mean, variance = tf.nn.moments(inputs, [0, 1, 2])
         epsilon = layer.get_attr("epsilon")
         scale = tf.rsqrt(moving_variance + epsilon)
         ratio = tf.log((variance + epsilon) * tf.square(scale))

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
+from nets import nets_factory
 from preprocessing import (
     inception_preprocessing,
     jpeg,
@@ -50,8 +51,10 @@ def of(config: Evaluation, model: ModelDescription) -> Views:
     scales = _scales(config.eval_scales)
     _require_combination(config, scales)
     module = preprocessing_factory.preprocessing_fn_map.get(model.preprocessing_name)
+    network = nets_factory.networks.get(model.model_name)
     # Of a network without a record it is not known that it reads color.
-    channels = config.channels or (None if model.channels == 3 else model.channels)
+    is_known = model.channels != 3 or (network and network.first_conv)
+    channels = config.channels or (model.channels if is_known else None)
     prepare = preprocessing_factory.for_channels(model.preprocessing_name, channels)
     own = config.num_crops == 1 and not scales
     if own:

@@ -7,6 +7,7 @@ from nets import nets_factory
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.checkpoints import restore
+from tests import small_models
 
 _SAVED = {
     "net/conv/weights": [3, 3, 1, 4],
@@ -167,19 +168,53 @@ def test_background_class_proposes_labels_offset(checkpoint, classes, remedy):
         restore.plan(_network(classes), checkpoint)
 
 
-def test_programs_that_need_all_weights_propose_no_flag_they_do_not_have(checkpoint):
-    with pytest.raises(UserError) as caught:
-        restore.plan(_network(1000, **{"net/new/biases": [4]}), checkpoint, all_needed=True)
-    remedies = str(caught.value).partition("\n- ")[2]
-    assert "--labels_offset by -1" in remedies
-    assert "--model_name" in remedies
-    assert "--ignore_missing_vars" not in remedies
-    assert "--checkpoint_exclude_scopes" not in remedies
+@pytest.mark.parametrize(
+    ("classes", "more", "message"),
+    [
+        (
+            1000,
+            {"net/new/biases": [4]},
+            r"is of another network: it lacks 1 of 4 variables \(net/new/biases, ...\) and has 1"
+            r" others \(net/old/biases, ...\). Give the --model_name that it was trained with\.$",
+        ),
+        (1000, {}, r"has 1,001 classes, the network here 1,000\. .* lower --labels_offset by 1\.$"),
+        (1002, {}, r"has 1,001 classes, the network here 1,002\. .* raise --labels_offset by 1\.$"),
+        (
+            10,
+            {},
+            r"has 1,001 classes, the network here 10\. Give the --dataset_name and --dataset_dir"
+            r" that it was trained with, or the --labels_offset\.$",
+        ),
+        (
+            1001,
+            {"net/conv/weights": [5, 5, 1, 4]},
+            r"1 of 3 variables differ in shape, such as net/conv/weights, \[3, 3, 1, 4\] in the"
+            r" checkpoint and \[5, 5, 1, 4\] here\. Give the --model_name and the --image_size",
+        ),
+    ],
+)
+def test_programs_that_need_all_weights_say_in_one_line_what_does_not_fit(
+    checkpoint, classes, more, message
+):
+    with pytest.raises(UserError, match=message) as caught:
+        restore.plan(_network(classes, **more), checkpoint, all_needed=True)
+    assert "\n" not in str(caught.value)
+    assert "--ignore_missing_vars" not in str(caught.value)
+    assert "--checkpoint_exclude_scopes" not in str(caught.value)
 
 
-def test_missing_moving_averages_propose_to_leave_them_out(checkpoint):
+def test_the_network_that_a_checkpoint_is_of_is_proposed(tmp_path):
+    path = small_models.save_lenet(tmp_path)
+    with pytest.raises(UserError, match=r" trained with, such as lenet\.$"):
+        restore.plan([tf.get_variable("CifarNet/conv1/weights", [1])], path, all_needed=True)
+    averages = {"CifarNet/conv1/weights/ExponentialMovingAverage": tf.get_variable("a", [1])}
+    with pytest.raises(UserError, match=r" trained with, such as lenet\.$"):
+        restore.plan(averages, path, all_needed=True)
+
+
+def test_missing_moving_averages_propose_the_weights(checkpoint):
     averages = restore.moving_averages(_network())
-    with pytest.raises(UserError, match=r"leave out --moving_average_decay\.$"):
+    with pytest.raises(UserError, match=r"of 3 variables: use --moving_average_decay=0\.$"):
         restore.plan(averages, checkpoint, all_needed=True)
 
 

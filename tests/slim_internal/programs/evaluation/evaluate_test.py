@@ -159,12 +159,12 @@ def test_takes_the_newest_checkpoint_of_a_folder(setup, tmp_path):
         ({"dataset_dir": None}, "--dataset_dir"),
         ({"dataset_dir": "/nonexistent"}, "/nonexistent"),
         ({"dataset_name": "digit"}, "'digits'"),
-        ({"dataset_split_name": "test"}, "train, validation"),
+        ({"dataset_split_name": "test"}, "^--dataset_split_name=test: .* train, validation"),
         ({"model_name": "lennet"}, "'lenet'"),
         ({"preprocessing_name": "lennet"}, "'lenet'"),
         ({"checkpoint_path": "/nonexistent"}, "/nonexistent"),
         ({"checkpoint_path": __file__}, f"Checkpoint {__file__} cannot be read"),
-        ({"model_name": "cifarnet"}, "(?s)CifarNet/conv1/weights.*Nothing can be left out here"),
+        ({"model_name": "cifarnet"}, r"is of another network: .* --model_name .* such as lenet\.$"),
         ({"batch_size": 0}, "--batch_size must be at least 1; got 0"),
         ({"num_preprocessing_threads": 0}, "--num_preprocessing_threads must be at least 1; got 0"),
         ({"labels_offset": 10}, "--labels_offset=10 leaves none of the 10 classes"),
@@ -197,6 +197,7 @@ def test_an_unwritable_eval_dir_is_an_error_before_any_example_is_read(
             0,
             r"has 11 classes; digits with --labels_offset=0 has 10. .*se --labels_offset=-1\.$",
         ),
+        (9, 0, r"has 9 classes; digits with --labels_offset=0 has 10. Give the dataset and the --"),
         (1, 0, r"has 1 class; digits with --labels_offset=0 has 10. Give the dataset and the --l"),
         (1001, 0, r"has 1,001 classes; digits with --labels_offset=0 has 10. Give the dataset "),
     ],
@@ -368,33 +369,41 @@ def test_statistics_that_make_many_images_wrong(both, moving, own, warns):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "distance", "compared"),
+    ("sizes", "distance", "seen"),
     [
-        ([15], 9.0, 0),  # Such batches have no statistics to speak of.
-        ([100], 9.0, 100),
-        ([150, 150, 150], np.nan, 300),  # The first ones are enough.
-        ([100, 15], 0.1, 0),  # Nothing is suspicious.
+        ([15], 9.0, []),  # Such batches have no statistics to speak of.
+        ([100], 9.0, [16, 50, 50]),
+        ([150, 150, 150], np.nan, [16, 50, 50, 50, 50]),  # The first ones are enough.
+        ([7, 60], 9.0, [16, 34, 33]),  # Parts are alike in size.
+        ([100, 15], 0.1, [16]),  # Nothing is suspicious.
     ],
 )
-def test_a_second_pass_is_for_the_first_images_of_suspicious_networks(sizes, distance, compared):
+def test_a_second_pass_is_for_the_first_images_of_suspicious_networks(sizes, distance, seen):
     class Session:
-        seen = 0
+        def __init__(self):
+            self.seen = []
 
-        def run(self, _, feed):
+        def make_callable(self, *_):
+            return lambda record: np.array([record])
+
+        def run(self, fetched, feed):
             (images,) = feed.values()
-            self.seen += len(images)
-            return np.zeros([len(images), 2])
+            self.seen.append(len(images))
+            return distance if fetched == "distance" else np.zeros([len(images), 2])
 
     with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(statistics_check, "_with_statistics_of_the_batch", lambda *_: None)
-        check = statistics_check.StatisticsCheck(None, *2 * [tf.placeholder(tf.float32)])
-        assert check.fetches() == {}  # There is no batch normalization.
+        images = tf.placeholder(tf.float32)
+        check = statistics_check.StatisticsCheck(None, images, images, lambda record: record)
+        check.add(np.arange(16), np.zeros(16, int), np.zeros([16, 2]))
+        assert check.warnings(Session(), "run") == []  # There is no batch normalization.
+        patch.setattr(statistics_check, "_distance", lambda _: "distance")
+        check = statistics_check.StatisticsCheck(None, images, images, lambda record: record)
         for size in sizes:
-            batch = {"labels": np.zeros(size, int), "logits": np.zeros([size, 2])}
-            check.add({**batch, "checked_images": np.zeros(size), "statistics_distance": distance})
+            check.add(np.arange(size), np.zeros(size, int), np.zeros([size, 2]))
         session = Session()
         check.warnings(session, "run")
-    assert session.seen == compared
+    assert session.seen == seen
 
 
 @pytest.mark.parametrize("moving_mean", [0.0, 50.0])

@@ -182,11 +182,27 @@ def test_each_of_several_networks_is_taken_as_its_own_record_says(run, folder, t
         ({"preprocessing_name": "vgg"}, "by lenet and has 10 .* by vgg and has 10 classes"),
         ({"labels_offset": 1}, "averages.* has 10 classes; digits with --labels_offset=1 has 9"),
         ({"class_names": list("9876543210")}, "class 0 is '9' there and 'zero' here"),
-        ({"moving_average_decay": 0.9}, "ExponentialMovingAverage"),
+        ({"moving_average_decay": 0.9}, "lacks the moving averages of 8 of 8 variables"),
     ):
         (tmp_path / "averages/settings.json").write_text(json.dumps(record | more))
         with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
             run(checkpoint_path=members)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_networks_that_read_other_channels_are_refused_together(run, folder, tmp_path, recorded):
+    in_color = tmp_path / "color"
+    small_models.save_lenet(in_color, channels=3)
+    if recorded:
+        record = {"model_name": "lenet", "dataset_name": "digits", "channels": 3}
+        (in_color / "settings.json").write_text(json.dumps(record))
+    (alone,) = run(checkpoint_path=str(in_color))
+    assert alone.num_examples == 360
+    sizes = {str(folder): "28x28x1", str(in_color): "28x28x3"}
+    for first, second in (sizes, reversed(sizes)):
+        message = rf"must read the same: .*{sizes[first]} .*{sizes[second]} [^\n]*$"
+        with pytest.raises(UserError, match=message):
+            run(checkpoint_path=f"{first},{second}")
 
 
 @pytest.mark.parametrize("batch_size", [7, 400])
