@@ -97,7 +97,8 @@ def cyclegan_generator_resnet(
       arg_scope_fn: Function that returns the arg scope to build under.
       num_resnet_blocks: Number of residual blocks in the middle.
       num_filters: Number of channels of the outermost layers.
-      upsample_fn: Function of (net, num_outputs, stride) that enlarges a map.
+      upsample_fn: Function of (net, num_outputs, stride) that enlarges a map; its convolutions
+        take `kernel_size` and ReLU unless it says otherwise.
       kernel_size: Height and width of all kernels but the outermost.
       tanh_linear_slope: Fraction of the logits to add to their tanh, so that gradients do not
         vanish.
@@ -114,23 +115,27 @@ def cyclegan_generator_resnet(
     checks.images(images)
     _require_multiples_of_4(images)
     end_points = {}
+    # What `upsample_fn` may leave to the network.
+    inner = {"kernel_size": kernel_size, "stride": 1, "activation_fn": tf.nn.relu}
     with slim.arg_scope(arg_scope_fn()):
         with tf.variable_scope("input"):
             net = end_points["encoder_0"] = _reflected_conv(images, num_filters, 7)
         with tf.variable_scope("encoder"):
             for i in (1, 2):
                 net = end_points[f"encoder_{i}"] = _reflected_conv(
-                    net, num_filters * 2**i, kernel_size, stride=2
+                    net, num_filters * 2**i, kernel_size, stride=2, activation_fn=tf.nn.relu
                 )
         with tf.variable_scope("residual_blocks"):
             for i in range(num_resnet_blocks):
                 with tf.variable_scope(f"block_{i}"):
-                    residual = _reflected_conv(net, num_filters * 4, kernel_size)
+                    residual = _reflected_conv(
+                        net, num_filters * 4, kernel_size, activation_fn=tf.nn.relu
+                    )
                     net += _reflected_conv(
                         residual, num_filters * 4, kernel_size, activation_fn=None
                     )
                 end_points[f"resnet_block_{i}"] = net
-        with tf.variable_scope("decoder"):
+        with tf.variable_scope("decoder"), slim.arg_scope([slim.conv2d], **inner):
             for i in (1, 2):
                 with tf.variable_scope(f"decoder{i}"):
                     net = upsample_fn(net, num_outputs=num_filters * 4 // 2**i, stride=[2, 2])

@@ -53,7 +53,8 @@ def mobilenet_v1_base(
       depth_multiplier: Factor on the channels of every layer, greater than 0.
       conv_defs: Rows of `Conv` and `DepthSepConv`; None means `MOBILENETV1_CONV_DEFS`.
       output_stride: Ratio of image size to the size of the last feature map; layers after it
-        are dilated instead of strided. None keeps the strides of the table, 32 in total.
+        are dilated instead of strided, if they are depthwise. None keeps the strides of the table,
+        32 in total.
       use_explicit_padding: Whether to pad by the kernel size and convolve with 'VALID', so that
         features are aligned alike for every image size.
       scope: Scope of the variables.
@@ -88,10 +89,12 @@ def _layers(
     strides = atrous([row.stride for row in conv_defs], output_stride)
     for index, (row, (stride, rate)) in enumerate(zip(conv_defs, strides, strict=True)):
         name = f"Conv2d_{index}"
-        geometry = (row.kernel, stride, rate, explicit_padding)
         if isinstance(row, Conv):
+            # Dense convolutions keep their stride, as published, and are never dilated.
+            geometry = (row.kernel, row.stride, 1, explicit_padding)
             yield layer(name, _convolution, slim.conv2d, row.depth, *geometry)
         else:
+            geometry = (row.kernel, stride, rate, explicit_padding)
             yield layer(f"{name}_depthwise", _convolution, slim.separable_conv2d, None, *geometry)
             yield layer(f"{name}_pointwise", slim.conv2d, row.depth, [1, 1])
 

@@ -104,9 +104,9 @@ def pix2pix_generator(
         slim.arg_scope([slim.conv2d], kernel_size=[4, 4], stride=2, activation_fn=tf.nn.leaky_relu),
     ):
         for i, block in enumerate(blocks):
-            raw = {"normalizer_fn": None} if i == 0 else {}
-            if i == len(blocks) - 1:
-                raw = {"normalizer_fn": None, "activation_fn": None}
+            raw = {"normalizer_fn": None} if i in (0, len(blocks) - 1) else {}
+            if 0 < i == len(blocks) - 1:
+                raw["activation_fn"] = None
             net = end_points[f"encoder{i}"] = slim.conv2d(net, block.num_filters, **raw)
             encoded.append(net)
 

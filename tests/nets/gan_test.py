@@ -105,6 +105,53 @@ def test_cyclegan_enlarges_by_resizing(method):
         assert session.run(net).shape == (2, 8, 18, 5)
 
 
+def test_cyclegan_activates_by_relu_whatever_the_arg_scope():
+    """As published: only the first and the last layer take what an arg scope of others says."""
+
+    def arg_scope():
+        with slim.arg_scope([slim.conv2d], activation_fn=tf.nn.elu) as scope:
+            return scope
+
+    def upsample(net, num_outputs, stride):
+        return slim.conv2d(tf.image.resize_bilinear(net, [8, 8]), num_outputs)
+
+    cyclegan.cyclegan_generator_resnet(
+        tf.zeros([1, 8, 8, 3]),
+        arg_scope,
+        num_resnet_blocks=1,
+        num_filters=2,
+        upsample_fn=upsample,
+        kernel_size=2,
+    )
+    activations = {
+        operation.name: operation.type
+        for operation in tf.get_default_graph().get_operations()
+        if operation.type in ("Relu", "Elu")
+    }
+    assert activations == {
+        "input/Conv/Elu": "Elu",
+        "encoder/Conv/Relu": "Relu",
+        "encoder/Conv_1/Relu": "Relu",
+        "residual_blocks/block_0/Conv/Relu": "Relu",
+        "decoder/decoder1/Conv/Relu": "Relu",
+        "decoder/decoder2/Conv/Relu": "Relu",
+    }
+    kernels = [v.shape[0] for v in slim.get_variables_by_name("weights") if "decoder" in v.name]
+    assert kernels == [2, 2]
+
+
+@pytest.mark.parametrize(("blocks", "activated"), [(1, [True]), (3, [True, True, False])])
+def test_pix2pix_activates_the_first_encoder_even_if_it_is_the_last(blocks, activated):
+    images = tf.ones([1, 8, 8, 3])
+    with slim.arg_scope(pix2pix.pix2pix_arg_scope()):
+        pix2pix.pix2pix_generator(images, 3, [pix2pix.Block(4, 0)] * blocks)
+    names = {operation.name for operation in tf.get_default_graph().get_operations()}
+    scopes = [f"encoder/Conv{f'_{i}' if i else ''}" for i in range(blocks)]
+    assert [f"{scope}/LeakyRelu" in names for scope in scopes] == activated
+    normalized = [f"{scope}/InstanceNorm/beta" in names for scope in scopes]
+    assert normalized == [0 < i < blocks - 1 for i in range(blocks)]
+
+
 def test_pix2pix_drops_out_at_test_time():
     """Dropout is the only source of variety that the generator has."""
     images = tf.ones([1, 4, 4, 3])

@@ -133,6 +133,44 @@ def test_explicit_padding_keeps_sizes(build):
     }
 
 
+def test_dense_convolutions_of_v1_keep_their_stride():
+    """As published: an output stride holds for depthwise convolutions alone."""
+    rows = [
+        mobilenet_v1.Conv([3, 3], 2, 8),
+        mobilenet_v1.DepthSepConv([3, 3], 2, 8),
+        mobilenet_v1.Conv([3, 3], 2, 8),
+        mobilenet_v1.DepthSepConv([3, 3], 1, 8),
+    ]
+    _, end_points = mobilenet_v1.mobilenet_v1_base(
+        images(64, 64), final_endpoint="Conv2d_3_pointwise", conv_defs=rows, output_stride=4
+    )
+    assert [net.shape[1] for name, net in end_points.items()] == [32, 16, 16, 8, 8, 8]
+
+
+@pytest.mark.parametrize(("multiplier", "expected"), [(0.5, 1280), (1.25, 1280), (1.5, 1280)])
+def test_last_layer_of_v3_keeps_its_width_for_fine_grained_classes(multiplier, expected):
+    _, end_points = mobilenet_v3.large(
+        images(), depth_multiplier=multiplier, finegrain_classification_mode=True
+    )
+    assert end_points["layer_19"].shape[3] == expected
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+def test_output_stride_of_whole_v3(output_stride):
+    """What averages the map at the end has no dilation."""
+    logits, end_points = mobilenet_v3.large(images(64, 64), output_stride=output_stride)
+    assert logits.shape == [2, 1001]
+    assert end_points["layer_17"].shape[1] == 64 // output_stride
+
+
+def test_explicit_padding_has_the_last_word_over_a_table():
+    table = {**mobilenet_v2.V2_DEF, "overrides": {(slim.conv2d,): {"padding": "SAME"}}}
+    _, end_points = mobilenet_v2.mobilenet(
+        images(64, 64), conv_defs=table, use_explicit_padding=True, final_endpoint="layer_1"
+    )
+    assert end_points["layer_1"].shape[1] == 32
+
+
 def test_unknown_image_size():
     net, _ = mobilenet_v2.mobilenet(images(None, None), num_classes=10)
     with tf.Session() as session:

@@ -138,12 +138,12 @@ def mobilenet_base(
         stack.enter_context(safe_arg_scope([slim.batch_norm], is_training=is_training))
         for functions, arguments in conv_defs.get("defaults", {}).items():
             stack.enter_context(safe_arg_scope(functions, **arguments))
+        for functions, arguments in conv_defs.get("overrides", {}).items():
+            stack.enter_context(safe_arg_scope(functions, **arguments))
         if use_explicit_padding:
             stack.enter_context(
                 slim.arg_scope([slim.conv2d, slim.separable_conv2d], padding="VALID")
             )
-        for functions, arguments in conv_defs.get("overrides", {}).items():
-            stack.enter_context(safe_arg_scope(functions, **arguments))
         net, end_points = build(inputs, layers, final_endpoint)
     end_points.update(_inner_end_points(end_points, net.graph))
     return net, end_points
@@ -157,7 +157,8 @@ def _layers(spec, multiplier, output_stride, use_explicit_padding):
         params = dict(row.params)
         row.multiplier_func(params, multiplier)
         params["stride"] = stride
-        if rate > 1 and tuple(params.get("kernel_size", ())) != (1, 1):
+        is_dilated = row.op in (*CONVOLUTIONS, *_BLOCKS)
+        if rate > 1 and is_dilated and tuple(params.get("kernel_size", ())) != (1, 1):
             params["rate"] = rate
         if use_explicit_padding and row.op in _BLOCKS:
             params["use_explicit_padding"] = True

@@ -246,8 +246,8 @@ def mobilenet(
       depth_multiplier: Factor on the channels of every layer, greater than 0.
       scope: Scope of the variables.
       conv_defs: The table of layers; None means `V3_LARGE`.
-      finegrain_classification_mode: Whether the last layer keeps its channels where the
-        multiplier is less than 1.
+      finegrain_classification_mode: Whether the last layer keeps its channels, whatever the
+        multiplier.
       use_groupnorm: Whether to normalize by groups of channels (`groups` of them, 8 usually)
         instead of by batches.
       **kwargs: Further arguments of `nets.mobilenet.mobilenet.mobilenet` and `mobilenet_base`.
@@ -260,7 +260,7 @@ def mobilenet(
       errors.UserError: for arguments or images that the network has no use for.
     """
     conv_defs = V3_LARGE if conv_defs is None else conv_defs
-    if finegrain_classification_mode and depth_multiplier < 1:
+    if finegrain_classification_mode:
         conv_defs = lib.with_full_last_layer(conv_defs)
     if use_groupnorm:
         conv_defs = lib.with_defaults(
