@@ -15,6 +15,7 @@ from slim_internal.ground.errors.escaping import escaped
 _NUMBER = r"[0-9]{1,18}"
 _CONTENT_RANGE = re.compile(rf"bytes (?:({_NUMBER})-{_NUMBER}|\*)/({_NUMBER}|\*)", re.IGNORECASE)
 _STRONG_ETAG = re.compile('"[!#-~\x80-\xff]*"')
+_CHUNK_LENGTH = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*[;\r\n]")
 NO_LENGTH = "the server sent a Content-Length that is no length"
 _LONGEST_REASON = 100
 
@@ -139,3 +140,33 @@ def retry_after(value: str | None) -> float | None:
         return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
     except (ValueError, TypeError, OverflowError, OSError):
         return None
+
+
+def read_lengths_strictly(response: requests.Response) -> None:
+    """Lets a body in chunks break where the length of one is not written as HTTP says.
+
+    Python's reader takes `+5`, `0x5` and `1_0` for numbers; another reader takes them for others.
+    """
+    answer = response.raw._fp
+    if getattr(answer, "chunked", False) and answer.fp is not None:
+        answer.fp = _StrictLengths(answer.fp)
+
+
+class _StrictLengths:
+    """A stream whose lines are lengths of chunks (RFC 9112, section 7.1) up to the last chunk."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._has_ended = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        line = self._stream.readline(limit)
+        if not self._has_ended:  # What follows the last chunk are fields.
+            match = _CHUNK_LENGTH.match(line)
+            if not match:
+                raise ValueError("no length of a chunk")
+            self._has_ended = not match[1].strip(b"0")
+        return line
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)

@@ -322,6 +322,7 @@ class _Transfer:
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         """Yields the bytes as they arrive, so that a break loses none that came before it."""
+        responses.read_lengths_strictly(response)
         watch = _Watch(response, self.policy.stall_timeout + self.policy.rate_window)
         try:
             with watch:

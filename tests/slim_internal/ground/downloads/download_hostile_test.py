@@ -175,6 +175,34 @@ def test_a_body_that_is_not_the_file_is_one_line(server, tmp_path, fault, known,
         assert os.listdir(tmp_path) == []
 
 
+CHUNK_LENGTHS = {
+    "sign": "+{:x}",
+    "minus": "-{:x}",
+    "prefix": "0x{:x}",
+    "underscore": "0_{:x}",
+    "space": " {:x}",
+    "nothing": "",
+    "fraction": "{:x}.0",
+    "many_digits": "{:020x}",
+}
+
+
+@pytest.mark.parametrize("written", CHUNK_LENGTHS.values(), ids=CHUNK_LENGTHS)
+def test_the_length_of_a_chunk_is_hexadecimal_digits(server, tmp_path, written):
+    server.faults = [Fault(chunked=True, chunk_length=written.format)] * 20
+    with pytest.raises(errors.UserError, match="the connection broke after 0 bytes"):
+        fetch_from(server, tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("written", ["{:x};name=value", "{:X}  ", "{:08x}", "{:x} ; a"])
+def test_the_length_of_a_chunk_may_have_zeros_spaces_and_extensions(server, tmp_path, written):
+    server.faults = [Fault(chunked=True, chunk_length=written.format)]
+    fetch_from(server, tmp_path)
+    assert_good(tmp_path)
+    assert len(server.requests) == 1
+
+
 def test_what_gzip_made_small_is_not_unpacked_beyond_the_length_of_the_file(server, tmp_path):
     bomb = gzip.compress(bytes(8 << 20))
     server.faults = [Fault(status=200, body=bomb, headers={"Content-Encoding": "gzip"})] * 20

@@ -18,7 +18,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _CHUNK = 16 << 10
 
@@ -42,6 +42,7 @@ class Fault:
       range_shift: Answer with another part than the one asked for, so many bytes further on.
       length_error: Added to Content-Length.
       chunked: Send chunks and no length.
+      chunk_length: How the length of a chunk is written.
       gzip: Compress the body and say so.
       flip_bit: Flip this bit of the body.
     """
@@ -60,6 +61,7 @@ class Fault:
     range_shift: int = 0
     length_error: int = 0
     chunked: bool = False
+    chunk_length: Callable[[int], str] = "{:x}".format
     gzip: bool = False
     flip_bit: int | None = None
 
@@ -209,7 +211,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif fault.trickle:
             self._trickle((body[i : i + 1] for i in range(stop)), fault.trickle)
         else:
-            self._write(body[:stop], fault.chunked)
+            self._write(body[:stop], fault.chunked, fault.chunk_length)
         if fault.stall:
             time.sleep(fault.stall)
             self._write(body[stop:], fault.chunked)
@@ -219,11 +221,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault.chunked:
             self.wfile.write(b"0\r\n\r\n")
 
-    def _write(self, data: bytes, chunked: bool) -> None:
+    def _write(self, data: bytes, chunked: bool, length=RIGHT.chunk_length) -> None:
         owner = self.server.owner
         for start in range(0, len(data), _CHUNK):
             piece = data[start : start + _CHUNK]
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+            head = length(len(piece)).encode()
+            self.wfile.write(b"%s\r\n%s\r\n" % (head, piece) if chunked else piece)
             owner.bytes_sent += len(piece)
             if owner.rate:
                 time.sleep(len(piece) / owner.rate)
