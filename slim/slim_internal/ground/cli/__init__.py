@@ -43,7 +43,7 @@ from slim_internal.ground.cli import (
 )
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.errors.escaping import escaped_lines
-from slim_internal.ground.files import paths, space
+from slim_internal.ground.files import atomic, paths, space
 from slim_internal.ground.progress import start_up
 
 # Before a script imports what it needs of them.
@@ -185,6 +185,8 @@ def _one_line() -> Iterator[None]:
             _fail(_OUT_OF_MEMORY)
         if error.filename is None:
             raise
+        if error.errno == errno.EROFS or atomic.is_temporary(error.filename):
+            _fail(str(space.cannot_write(error)))
         _fail(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

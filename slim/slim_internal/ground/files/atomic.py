@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from slim_internal.ground.errors import UserError
 
 SUFFIX = ".partial"
+_PARTIAL = re.compile(rf"\.(.+)\.\d+(\.\w+)?{re.escape(SUFFIX)}", re.DOTALL)
 # File systems allow 255 bytes in a name; process and suffix need their part of them.
 _LONGEST_NAME = 200
 
@@ -161,10 +163,22 @@ def partial_path(path: Path) -> str:
     return os.path.join(folder, f".{_shortened(name)}.{os.getpid()}{SUFFIX}")
 
 
+def is_temporary(path: object) -> bool:
+    """Returns whether something is the temporary path of a file that is being written."""
+    return isinstance(path, str) and meant_by(path) != path
+
+
+def meant_by(path: Path) -> str:
+    """Returns the final path of what is written under a temporary one; any other as it is."""
+    folder, name = os.path.split(os.fspath(path))
+    match = _PARTIAL.fullmatch(name)
+    return os.path.join(folder, match[1]) if match else os.fspath(path)
+
+
 def unfinished(folder: Path) -> list[str]:
     """Returns the names of the files that are being written, or were when a writer was killed."""
     hidden = sorted(path.name for path in _partials(folder))
-    return [name[1 : -len(SUFFIX)].rpartition(".")[0] for name in hidden]
+    return [os.path.basename(meant_by(name)) for name in hidden]
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -6,6 +6,7 @@ whoever uses this says why that does no harm there.
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -17,6 +18,7 @@ from slim_internal.ground import errors
 _LOG = logging.getLogger(__name__)
 
 _GLANCE_SECONDS = 0.1
+_FOLDER_IS_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextlib.contextmanager
@@ -35,7 +37,9 @@ def wait(path: str, opener: Callable[[str], int]) -> Iterator[int]:
             os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
             descriptor = opener(path)
         except OSError as error:
-            raise errors.UserError(f"Cannot write to {path}: {error.strerror}.") from error
+            # The file is ours, the folder is the user's.
+            place = (os.path.dirname(path) or ".") if error.errno in _FOLDER_IS_CLOSED else path
+            raise errors.UserError(f"Cannot write to {place}: {error.strerror}.") from error
         try:
             if not _locked(descriptor, path):
                 _LOG.warning("Another process is writing %s; waiting for it.", path)

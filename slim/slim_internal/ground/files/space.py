@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.files import atomic
 from slim_internal.ground.progress import human_bytes
 
 # How the system says that a disk is full, that the user may have no more of it, and that a file
@@ -34,7 +35,7 @@ def cannot_write(error: OSError, path: str | os.PathLike | None = None) -> UserE
       path: The file or folder; by default the one that the error names, if it names any.
     """
     path = path or error.filename
-    target = f"Cannot write to {os.fspath(path)}" if path else "Cannot write"
+    target = f"Cannot write to {atomic.meant_by(path)}" if path else "Cannot write"
     if error.errno == errno.EFBIG:
         remedy = ": larger than a file may become here (see ulimit -f). Raise the limit"
     elif is_full(error):

@@ -87,6 +87,16 @@ def run(tmp_path):
             id="missing_file",
         ),
         pytest.param(
+            ["raise OSError(13, 'Permission denied', '/data/.a.csv.77.partial')"],
+            "error: Cannot write to /data/a.csv: Permission denied.\n",
+            id="temporary_name",
+        ),
+        pytest.param(
+            ["raise OSError(30, 'Read-only file system', '/data/set')"],
+            "error: Cannot write to /data/set: Read-only file system.\n",
+            id="read_only",
+        ),
+        pytest.param(
             ["open('/dev/full', 'w').write(' ' * 99999)"],
             "error: Cannot write: the disk is full (No space left on device). "
             "Free some space and run the same command again.\n",

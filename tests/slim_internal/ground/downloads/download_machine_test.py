@@ -300,7 +300,7 @@ def _fetch_as_nobody(url: str, directory: str) -> None:
     try:
         fetch_url(url, directory)
     except errors.UserError as error:
-        sys.exit(3 if f"Cannot write to {directory}/a.bin.part" in str(error) else 4)
+        sys.exit(3 if f"Cannot write to {directory}: " in str(error) else 4)
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_transfer(server, tmp_path):

@@ -185,6 +185,22 @@ def test_remove_unfinished_takes_all_and_nothing_else(tmp_path):
     assert contents(tmp_path).keys() == {"d.partial", ".e"}
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/d/.a.csv.12.partial", "/d/a.csv"),
+        ("/d/.v1.5.12.partial", "/d/v1.5"),
+        (".net.12.x_3b.partial", "net"),
+        ("/d/.a.csv.partial", "/d/.a.csv.partial"),
+        ("/d/a.csv", "/d/a.csv"),
+    ],
+)
+def test_what_a_temporary_path_stands_for(path, meant):
+    assert atomic.meant_by(path) == meant
+    assert atomic.is_temporary(path) == (path != meant)
+    assert not atomic.is_temporary(3)
+
+
 @pytest.mark.parametrize("folder", ["a[b]", "c*"])
 def test_folders_are_meant_literally(tmp_path, folder):
     (tmp_path / folder).mkdir()

@@ -31,6 +31,7 @@ def failure(number: int, *path: str) -> OSError:
 def test_cannot_write(number, rest):
     assert str(space.cannot_write(failure(number), "/data")) == f"Cannot write to /data{rest}"
     assert str(space.cannot_write(failure(number, "/x"))) == f"Cannot write to /x{rest}"
+    assert str(space.cannot_write(failure(number, "/.x.9.partial"))) == f"Cannot write to /x{rest}"
     assert str(space.cannot_write(failure(number))) == f"Cannot write{rest}"
     with pytest.raises(UserError, match="Cannot write to /data: "):
         with space.write_errors_explained("/data"):
