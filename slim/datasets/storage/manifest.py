@@ -14,6 +14,7 @@ from typing import Any
 
 from datasets.storage import tfrecords
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.errors.escaping import escaped
 from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.files.json_objects import DamageError
 from slim_internal.ground.progress import reporting
@@ -65,13 +66,21 @@ class Shard:
         start = f"{place}." if place else ""
         if shard.name in ("", ".", "..") or "/" in shard.name:
             raise DamageError(f"{start}name must be that of a file beside it; got {shard.name!r}")
-        if not shard.split:
-            raise DamageError(f"{start}split is empty")
+        for name in ("name", "split"):
+            _require_name(getattr(shard, name), start + name)
         for name in ("records", "bytes"):
             if not 0 <= getattr(shard, name) <= _MOST:
                 got = getattr(shard, name)
                 raise DamageError(f"{start}{name} must be from 0 to {_MOST}; got {got}")
         return shard
+
+
+def _require_name(text: str, place: str) -> None:
+    """Raises `DamageError` if a text is not one that messages may show as it is."""
+    if not text:
+        raise DamageError(f"{place} is empty")
+    if escaped(text) != text:
+        raise DamageError(f"{place} must be a name; got {text!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,15 +148,16 @@ def _checked(fields: dict[str, Any]) -> Manifest:
     found = json_objects.build(Manifest, {k: v for k, v in fields.items() if k in known})
     for index, shard in enumerate(fields["shards"]):
         Shard.from_json(shard, f"shards[{index}]")
-    if not found.dataset or not found.class_names or not found.shards:
-        empty = next(name for name in ("dataset", "class_names", "shards") if not fields[name])
+    _require_name(found.dataset, "dataset")
+    if not found.class_names or not found.shards:
+        empty = next(name for name in ("class_names", "shards") if not fields[name])
         raise DamageError(f"{empty} is empty")
     names = [shard.name for shard in found.shards]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DamageError(f"{twice!r} is listed twice")
     if splits not in (None, found.splits):
-        raise DamageError(f"splits must be {found.splits} by its shards; got {splits}")
+        raise DamageError(f"splits must be {found.splits} by its shards; got {splits!r:.80}")
     return found
 
 

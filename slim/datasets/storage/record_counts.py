@@ -14,7 +14,14 @@ from concurrent import futures
 from typing import Any
 
 from datasets.storage import tfrecords
-from datasets.storage.layout import Layout, UnusableExampleError, features_of, plain, text_of
+from datasets.storage.layout import (
+    DETAILS,
+    Layout,
+    UnusableExampleError,
+    features_of,
+    plain,
+    text_of,
+)
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.progress import reporting
@@ -24,13 +31,7 @@ _LOG = logging.getLogger(__name__)
 FILENAME = ".tfrecord_counts.json"
 _VERSION = 1
 
-# What else programs ask an example for.
-DETAILS = {
-    "image/filename": "bytes",
-    "image/height": "int64",
-    "image/source": "bytes",
-    "image/width": "int64",
-}
+_LABEL_KINDS = {"bytes", "float", "int64"}
 
 
 @dataclasses.dataclass
@@ -71,14 +72,42 @@ class Counts:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Counts":
-        """Returns what `as_json` made plain."""
-        return cls(
-            records=int(values["records"]),
-            labels=collections.Counter({label: int(count) for label, count in values["labels"]}),
-            names={label: str(name) for label, name in values["names"]},
-            kinds=set(values["kinds"]),
-            odd_details=set(values["odd_details"]),
+        """Returns what `as_json` made plain.
+
+        Raises:
+          DamageError: It is something else.
+        """
+        plain_values = json_objects.build(_Plain, values)
+        found = cls(
+            records=plain_values.records,
+            labels=collections.Counter(dict(plain_values.labels)),
+            names=dict(plain_values.names),
+            kinds=set(plain_values.kinds),
+            odd_details=set(plain_values.odd_details),
         )
+        are_labels = all(type(label) in (int, str) for label in (*found.labels, *found.names))
+        is_sound = (
+            are_labels
+            and min(found.labels.values(), default=1) > 0
+            and found.records == found.labels.total()
+            and found.kinds <= _LABEL_KINDS
+            and bool(found.kinds) == bool(found.records)
+            and found.odd_details <= DETAILS.keys()
+        )
+        if not is_sound:
+            raise json_objects.DamageError("these are no counts")
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plain:
+    """The fields of `Counts` as JSON holds them."""
+
+    records: int
+    labels: tuple[tuple[Any, int], ...]
+    names: tuple[tuple[Any, str], ...]
+    kinds: tuple[str, ...]
+    odd_details: tuple[str, ...]
 
 
 def count(

@@ -8,6 +8,7 @@ from typing import Any
 from slim_internal.ground.files import json_objects
 
 _FEATURES = "features.json"
+_MOST_CLASSES = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +38,9 @@ def read(folder: str) -> Facts | None:
             return None
         number = features[labels[0]].get("classLabel", {}).get("numClasses")
         num_classes = None if number is None else int(number)
-        if num_classes is not None and num_classes < 1:
+        if num_classes is not None and not 1 <= num_classes <= _MOST_CLASSES:
             return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
     names = _names(folder, labels[0])
     if num_classes is not None and len(names) != num_classes:

@@ -153,14 +153,15 @@ def _is_integer(value: Any) -> bool:
     return type(value) is int and abs(value) <= _LARGEST
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Returns whether a value is a finite number of usual size."""
     return _is_integer(value) or (type(value) is float and math.isfinite(value))
 
 
 _SIMPLE = {
     str: (is_text, "a text"),
     int: (_is_integer, "an integer"),
-    float: (_is_number, "a number"),
+    float: (is_number, "a number"),
     bool: (lambda value: type(value) is bool, "true or false"),
 }
 

@@ -17,6 +17,7 @@ from datasets.settings import DatasetSettings, TfrecordSettings
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import paths, tf
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.errors.escaping import escaped
 from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.settings import Settings, replaced
 from slim_internal.parts.checkpoints import published
@@ -320,4 +321,4 @@ def _damaged(path: str, problem: str) -> UserError:
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return ", ".join(map(escaped, names[:3])) + (", ..." if len(names) > 3 else "")

@@ -95,7 +95,7 @@ def read(train_dir: str) -> list[dict[str, Any]]:
                     lines.append(json_objects.decode(line))
     except FileNotFoundError:
         return []
-    numbers = [{k: v for k, v in line.items() if type(v) in (int, float)} for line in lines]
+    numbers = [{k: v for k, v in line.items() if json_objects.is_number(v)} for line in lines]
     return [line for line in numbers if type(line.get("step")) is int]
 
 

@@ -72,7 +72,7 @@ def write(path: str, tensors: Mapping[str, np.ndarray]) -> None:
 
 def _tensor(name: str, entry: Mapping, data: np.ndarray) -> np.ndarray:
     if entry["dtype"] not in _TYPES:
-        raise ValueError(f"{name} has the unknown type {entry['dtype']}")
+        raise ValueError(f"{name} has the unknown type {entry['dtype']!r}")
     kind, shape = _TYPES[entry["dtype"]], tuple(entry["shape"])
     begin, end = entry["data_offsets"]
     if not 0 <= begin <= end <= len(data) or end - begin != math.prod(shape) * kind.itemsize:
