@@ -60,7 +60,9 @@ def _undecodable(dataset_dir: str | os.PathLike) -> Iterator[str]:
     for shard in contents.shards:
         path = pathlib.Path(dataset_dir, shard.name)
         try:
-            for bad in decoding.bad_records(decoder, path, num_classes=contents.num_classes):
+            for bad in decoding.bad_records(
+                decoder, path, num_classes=contents.num_classes, with_details=True
+            ):
                 name = f" ({bad.name!r})" if bad.name else ""
                 yield f"{path}: record {bad.number}{name}: {bad.fault}"
         except tfrecords.DamagedShardError as error:

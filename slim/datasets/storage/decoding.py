@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from google.protobuf import message
 
-from datasets.storage import tfrecords
+from datasets.storage import layout, tfrecords
 from slim_internal.ground.compat import first_cause, slim, tf
 from slim_internal.ground.errors import raise_if_out_of_memory
+from slim_internal.ground.images import header
 
 _RECORDS_AT_ONCE = 64
 
@@ -33,6 +34,7 @@ def bad_records(
     path: str | os.PathLike,
     *,
     num_classes: int | None = None,
+    with_details: bool = False,
 ) -> Iterator[BadRecord]:
     """Decodes all records of a file as training does and yields those that are no good.
 
@@ -40,6 +42,7 @@ def bad_records(
       decoder: Decodes `image` and `label` of an example.
       path: The file.
       num_classes: How many classes there are, where labels and stored sizes are to be checked too.
+      with_details: Whether to look at the kinds of the features that evaluation reads, too.
 
     Raises:
       DamagedShardError: The file itself cannot be read to its end.
@@ -67,7 +70,9 @@ def bad_records(
             except UnicodeDecodeError:  # TensorFlow quotes the bytes of a strange example.
                 return name, "it is not an example of this dataset"
             if len(size) != 3:
-                return name, "its image is a GIF, which may be animated; JPEG and PNG are read"
+                return name, _no_image(features)
+            if with_details and (odd := next(layout.odd_details(features), None)):
+                return name, f"it has {odd}"
             if num_classes is None:
                 return name, ""
             return name, _contradiction(
@@ -79,6 +84,17 @@ def bad_records(
                 for offset, (name, fault) in enumerate(pool.map(look, records)):
                     if fault:
                         yield BadRecord(start + offset, name, fault)
+
+
+def _no_image(features: layout.Features) -> str:
+    """Returns what an example holds that decodes to something else than an image."""
+    (encoded,) = features["image/encoded"].bytes_list.value or (b"",)
+    if (kind := header.kind(encoded)) in layout.CLIPS:
+        return f"its image is a {kind}, which may be animated; JPEG and PNG are read"
+    stated = layout.text_of(features, "image/format")
+    return (
+        f"its image, {kind or 'of no known format'}, does not decode as 'image/format' {stated!r}"
+    )
 
 
 def _contradiction(features, size: tuple[int, ...], label: int, num_classes: int) -> str:

@@ -7,7 +7,7 @@ label; what is no example of one class is refused with its cause, never taken fo
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from google.protobuf import message
@@ -18,6 +18,15 @@ from slim_internal.ground.images import header
 
 # What TensorFlow decodes.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
+# Those of them that decode to a clip [frames, height, width, channels], as the original reads them.
+CLIPS = ("GIF", "WebP")
+# What else programs ask an example for.
+DETAILS = {
+    "image/filename": "bytes",
+    "image/height": "int64",
+    "image/source": "bytes",
+    "image/width": "int64",
+}
 _OBJECT_LABEL = "image/object/class/label"
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 HEIGHT, WIDTH = "image/height", "image/width"
@@ -196,9 +205,13 @@ def plain(features: Features, names: Mapping[str, str]) -> Collection[str]:
     return [
         name
         for name, kind in names.items()
-        if name not in features
-        or (
-            _KINDS.get(features[name].WhichOneof("kind")) == kind
-            and len(getattr(features[name], f"{kind}_list").value) == 1
-        )
+        if not (given := name in features and features[name].WhichOneof("kind"))
+        or (_KINDS[given] == kind and len(getattr(features[name], given).value) == 1)
     ]
+
+
+def odd_details(features: Features) -> Iterator[str]:
+    """Yields for each of `DETAILS` that is of another kind what it is not."""
+    for name in sorted(DETAILS.keys() - set(plain(features, DETAILS))):
+        what = {"bytes": "text", "int64": "whole number"}[DETAILS[name]]
+        yield f"no single {what} in {name!r}"

@@ -45,6 +45,14 @@ BAD = {
     "other size": (record(height=13), r"it states \(13, 16\) pixels .* its image has \(12, 16\)"),
     "label beyond the classes": (record(label=5), "its label is 5, but there are 5 classes"),
     "no label": (without_label(), "image/class/label"),
+    "text for a height": (
+        example.example(
+            example.bytes_feature("image/encoded", IMAGE),
+            example.int64_feature("image/class/label", 1),
+            example.bytes_feature("image/height", b"12"),
+        ),
+        "it has no single whole number in 'image/height'",
+    ),
     "no example": (b"\xff\xfe garbage", "it is not a tf.train.Example"),
 }
 

@@ -6,11 +6,13 @@ import dataclasses
 from PIL import Image
 
 from datasets.storage.layout import (
+    CLIPS,
     FORMATS,
     Features,
     Layout,
     UnusableExampleError,
     features_of,
+    odd_details,
     text_of,
 )
 from slim_internal.ground.compat import tf
@@ -92,10 +94,15 @@ def parse(record: bytes, layout: Layout | None = None) -> StoredExample:
 
 
 def _check_format(features: Features, encoded: bytes) -> None:
-    """Raises `DamageError` if training could not decode an image that others can."""
+    """Raises `DamageError` if programs could not read an example whose image others can decode."""
     kind = header.kind(encoded)
-    if kind and kind not in FORMATS:
-        raise DamageError(f"has an image that cannot be read (it is {kind}, which is not decoded)")
+    if kind not in FORMATS:
+        what = f"it is {kind}, which is not decoded" if kind else "it is of no known format"
+        raise DamageError(f"has an image that cannot be read ({what})")
+    if kind in CLIPS:
+        raise DamageError(f"has a {kind}, which may be animated; JPEG and PNG are read")
+    for odd in odd_details(features):
+        raise DamageError(f"has {odd}")
     feature = features.get(_FORMAT)
     given = feature.WhichOneof("kind") if feature else None
     if given and (given != "bytes_list" or len(feature.bytes_list.value) != 1):

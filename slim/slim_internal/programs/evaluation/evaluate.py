@@ -307,6 +307,8 @@ def _odd_weights_named(opened: Sequence[networks.Network]) -> Iterator[None]:
     try:
         yield
     except UserError as error:
+        if not found:
+            raise
         raise UserError(" ".join([str(error), *found])) from error
     if found:
         raise UserError(found[0])
@@ -393,11 +395,13 @@ def _require_usable(
     examples = measured.num_examples
     if measured.unknown_labels:
         low, high = measured.labels
-        raise UserError(
+        raise damage.LabelsOutsideError(
             f"With --labels_offset={config.labels_offset}, {measured.unknown_labels} of "
             f"{examples} labels are outside the {model.num_classes} classes of the network: they "
             f"go from {low} to {high}, its classes from 0 to {model.num_classes - 1}. Give the"
-            " dataset and the --labels_offset that the network was trained with."
+            " dataset and the --labels_offset that the network was trained with.",
+            model.num_classes,
+            config.labels_offset,
         )
     if measured.not_finite:
         raise UserError(

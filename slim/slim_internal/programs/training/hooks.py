@@ -134,9 +134,11 @@ class LabelCheck(Hook):
         """Raises UserError if a label is outside the classes."""
         smallest, largest = step.values["label_range"]
         if smallest < 0 or largest >= self._num_classes:
-            raise UserError(
+            raise damage.LabelsOutsideError(
                 f"With --labels_offset={self._labels_offset} the labels of a batch are {smallest}"
-                f" to {largest}, but the network has the classes 0 to {self._num_classes - 1}."
+                f" to {largest}, but the network has the classes 0 to {self._num_classes - 1}.",
+                self._num_classes,
+                self._labels_offset,
             )
 
 

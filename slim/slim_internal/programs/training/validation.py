@@ -220,6 +220,7 @@ class Validation(Hook):
         self._session = session
         self._kept: list[tuple[np.ndarray, np.ndarray, list[np.ndarray]]] = []
         self._tower = tower
+        self._labels_offset = config.labels_offset
         self._metrics = metrics
         self._is_interrupted = is_interrupted
         self._class_names = class_names or [str(each) for each in range(tower.logits.shape[-1])]
@@ -339,9 +340,11 @@ class Validation(Hook):
                 if self._is_interrupted():
                     return None
         if measured.unknown_labels:
-            raise UserError(
+            raise damage.LabelsOutsideError(
                 f"{measured.unknown_labels} of {measured.num_examples} labels of the validation"
-                " split are outside the classes of the network."
+                " split are outside the classes of the network.",
+                self._tower.logits.shape[-1].value,
+                self._labels_offset,
             )
         if measured.not_finite:
             raise UserError(f"Validation at step {step}: the network's outputs are not finite.")

@@ -1,6 +1,7 @@
 """Damages data files and reads them."""
 
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -52,32 +53,66 @@ def test_damaged_record_is_named(dataset, harm):
             _read(dataset)
 
 
-def test_a_gif_where_the_original_reads_none_is_named(tmp_path):
-    """Its decoder makes a clip of it."""
-    images = [
-        fake_data.encoded(fake_data.picture(np.random.RandomState(1), 20, 24), kind)
-        for kind in ("JPEG", "GIF")
-    ]
-    records = [example.image_example(data, b"jpg", 20, 24, 0) for data in images]
+FLOWERS = {
+    # What replaces a feature of the second record, and what must be said of it.
+    "gif": ("image/encoded", "bytes", "GIF", "its image is a GIF"),
+    "webp": ("image/encoded", "bytes", "WEBP", "its image is a WebP, which may be animated"),
+    "raw": ("image/format", "bytes", b"raw", "its image, JPEG, does not decode as .* 'raw'"),
+    "text for a height": (
+        "image/height",
+        "bytes",
+        b"20",
+        "no single whole number in 'image/height'",
+    ),
+    "fraction for a width": (
+        "image/width",
+        "float",
+        0.5,
+        "no single whole number in 'image/width'",
+    ),
+    "number for a name": ("image/filename", "int64", 3, "no single text in 'image/filename'"),
+    "label too large": ("image/class/label", "int64", 5, "The first is 5, of record 1"),
+    "negative label": (
+        "image/class/label",
+        "int64",
+        -(2**40),
+        "The first is -1099511627776, of rec",
+    ),
+}
+
+
+@pytest.mark.parametrize(("key", "kind", "value", "message"), FLOWERS.values(), ids=FLOWERS)
+def test_what_the_original_cannot_read_is_named(tmp_path, key, kind, value, message):
+    """Its decoder makes a clip of a GIF, and takes its word for other features."""
+    picture = fake_data.picture(np.random.RandomState(1), 20, 24)
+    good = example.image_example(fake_data.encoded(picture, "JPEG"), b"jpg", 20, 24, 0)
+    odd = tf.train.Example.FromString(good)
+    value = fake_data.encoded(picture, value) if isinstance(value, str) else value
+    odd.features.feature[key].Clear()
+    getattr(odd.features.feature[key], f"{kind}_list").value.append(value)
     path = tmp_path / "flowers_train_00000-of-00001.tfrecord"
-    tfrecords.write_shard(path, records)
+    tfrecords.write_shard(path, [good, odd.SerializeToString()])
     dataset = dataset_factory.get_dataset("flowers", "train", str(tmp_path))
-    with pytest.raises(UserError, match=f"Record 1 .* of {path} is damaged: its image is a GIF"):
+    with pytest.raises(UserError, match=f"ecord 1 .* of {path}") as caught:
+        _meet(dataset, is_label="label" in key)
+    assert re.search(message, str(caught.value))
+
+
+def _meet(dataset, *, is_label: bool):
+    with damage.damage_named(dataset):
+        if is_label:
+            raise damage.LabelsOutsideError("No class.", num_classes=5, labels_offset=0)
+        _read(dataset, lambda image: tf.image.resize(image, [8, 8]))
+        raise tf.errors.InvalidArgumentError(None, None, "What evaluation ends in.")
+
+
+@pytest.mark.parametrize(
+    ("offset", "first"), [(0, "The first is 3, of"), (1, "The first is 0, of")]
+)
+def test_labels_are_named_as_they_are_stored(dataset, offset, first):
+    with pytest.raises(UserError, match=first):
         with damage.damage_named(dataset):
-            _read(dataset, lambda image: tf.image.resize(image, [8, 8]))
-
-
-def test_a_file_that_is_gone_is_named(dataset):
-    path = pathlib.Path(dataset.data_sources.replace("*", "1"))
-    with pytest.raises(UserError, match=f"{path} was removed or renamed while it was being read"):
-        with damage.damage_named(dataset):
-            _read(dataset, before=path.unlink)
-
-
-def test_a_missing_file_of_another_kind_keeps_its_error(dataset):
-    with pytest.raises(tf.errors.NotFoundError):
-        with damage.damage_named(dataset):
-            raise tf.errors.NotFoundError(None, None, "a checkpoint")
+            raise damage.LabelsOutsideError("No class.", num_classes=3, labels_offset=offset)
 
 
 def test_other_errors_keep_their_name(dataset):

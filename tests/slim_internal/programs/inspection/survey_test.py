@@ -35,7 +35,7 @@ def test_counts(tmp_path):
     assert found.total.sizes == {(40, 30): 10, (8, 8): 1}
 
 
-CUT_GIF = sets.image(3, 200, 200, "GIF")[:-600]
+CUT_BMP = sets.image(3, 200, 200, "BMP")[:-600]
 PNG = sets.image(3, kind="PNG")
 FAULTS = {
     # A record, and what must be said about it.
@@ -50,9 +50,15 @@ FAULTS = {
         sets.record(PNG.replace(b"IDATx", b"IDATy"), 1),
         "its part b'IDAT' is damaged",
     ),
-    "cut_gif": (sets.record(CUT_GIF, 1), "has an image that cannot be read"),
+    "cut_bmp": (sets.record(CUT_BMP, 1), "has an image that cannot be read"),
+    "gif": (sets.record(sets.image(3, kind="GIF"), 1), "has a GIF, which may be animated"),
+    "webp": (sets.record(sets.image(3, kind="WEBP"), 1), "has a WebP, which may be animated"),
+    "text_for_height": (sets.record(PNG, 1, height=[b"30"]), "no single whole number in 'image/h"),
+    "number_for_name": (sets.record(PNG, 1, filename=[3.5]), "no single text in 'image/filename'"),
+    "two_widths": (sets.record(PNG, 1, width=[40, 40]), "no single whole number in 'image/width'"),
     "12_of_16_bits": (sets.record(mutations.sixteen_bits(4095), 1), "only the lower 12 are used"),
     "tiff": (sets.record(sets.image(4, kind="TIFF"), 1), "it is TIFF, which is not decoded"),
+    "ppm": (sets.record(sets.image(4, kind="PPM"), 1), "it is of no known format"),
     "two_labels": (
         sets.record(sets.image(4), None, class__label=[0, 1]),
         "has 2 labels; a classifier needs one",
@@ -93,7 +99,7 @@ def test_names_a_bad_record(tmp_path, record, fault):
 
 
 def test_headers_show_no_damage_further_on_and_such_an_image_is_not_shown(tmp_path):
-    sets.write(tmp_path, {"train-0": [sets.record(CUT_GIF, 1), good(0)]})
+    sets.write(tmp_path, {"train-0": [sets.record(CUT_BMP, 1), good(0)]})
     found = take(tmp_path, decode=False)
     assert found.problems == ()
     (row,) = samples.choose(found, 5)
