@@ -82,8 +82,13 @@ def weights(text: str, dataset: slim.dataset.Dataset, labels_offset: int = 0) ->
         found = np.pad(found, (max(-labels_offset, 0), 0))
         used = np.maximum(found, 1)
         return [float(found.sum() / np.count_nonzero(found) / count) for count in used]
-    if os.path.isfile(text):
-        return _of_file(text, named)
+    values = _of_file(text, named) if os.path.isfile(text) else _listed(text, named)
+    if not any(values):
+        raise UserError("--class_weights must be above 0 for some class; got 0 for each.")
+    return values
+
+
+def _listed(text: str, named: Sequence[str]) -> list[float]:
     parts = text.split(",")
     try:
         values = [float(part) for part in parts]

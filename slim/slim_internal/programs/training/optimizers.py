@@ -4,11 +4,14 @@ The table is read without TensorFlow, which takes seconds to load: `--help` list
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting
+
+_LOG = logging.getLogger(__name__)
 
 
 def _adamw(train: Any, settings: Any, learning_rate: Any) -> Any:
@@ -127,6 +130,8 @@ def build(settings: Any, learning_rate: Any, new_scopes: Sequence[str] = ()) -> 
             f"--checkpoint_learning_rate_factor={factor:g} needs --checkpoint_exclude_scopes: what"
             " is there learns at the whole rate."
         )
+    if settings.use_nesterov and settings.optimizer != "momentum":
+        _LOG.warning("--use_nesterov changes nothing with --optimizer=%s.", settings.optimizer)
     make = OPTIMIZERS[settings.optimizer]
     try:
         optimizer = make(tf.train, settings, learning_rate)

@@ -5,12 +5,15 @@ feeds it. `SCHEDULES` names those that can be chosen, `minimum` joins a warm-up 
 """
 
 import dataclasses
+import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.settings import Settings, setting
+
+_LOG = logging.getLogger(__name__)
 
 # Global step, before its update -> learning rate.
 Schedule = Callable[[int], float]
@@ -103,7 +106,9 @@ def _piecewise(settings: Any, lengths: Lengths) -> Schedule:
             "--learning_rate_decay_type=piecewise needs --learning_rate_changes=EPOCH:RATE,...,"
             f" 30:0.01,60:0.001 for example; got {text!r}."
         ) from error
-    if changes != sorted(changes) or min(value for _, value in changes) < 0:
+    if changes != sorted(changes) or not all(
+        0 <= each < math.inf for pair in pairs for each in pair
+    ):
         raise UserError(
             "--learning_rate_changes must have rising epochs and learning rates of at least 0; got"
             f" {text!r}."
@@ -181,6 +186,8 @@ def build(settings: Any, num_samples: int, last_step: int | None = None) -> Sche
       UserError: If the schedule lacks what it needs.
     """
     name = settings.learning_rate_decay_type
+    if settings.learning_rate_changes and name != "piecewise":
+        _LOG.warning("--learning_rate_changes changes nothing with the schedule %s.", name)
     lengths = _lengths(settings, num_samples, last_step)
     schedule = SCHEDULES[name](settings, lengths)
     if lengths.warm_up:

@@ -215,6 +215,7 @@ class TrainConfig(
         super().__post_init__()
         _require_one_unit(self)
         _require_place_for_augmentation(self)
+        _require_one_purpose(self)
         take_over(self, "train_image_size", "image_size")
 
 
@@ -249,6 +250,24 @@ def _require_place_for_augmentation(config: TrainConfig) -> None:
         raise UserError(
             f"--augment={config.augment} varies images at random, --norandom_preprocessing prepares"
             " them as for evaluation: leave --augment out, or add --random_preprocessing."
+        )
+
+
+def _require_one_purpose(config: TrainConfig) -> None:
+    """Requires that not two settings are given each of which does without the other.
+
+    Raises:
+      UserError: If both are given.
+    """
+    if config.find_learning_rate and config.reestimate_batch_norm:
+        raise UserError(
+            "--find_learning_rate and --reestimate_batch_norm both take the place of training: give"
+            " one."
+        )
+    if config.balanced_sampling and config.class_weights == "balanced":
+        raise UserError(
+            "--balanced_sampling and --class_weights=balanced both make up for classes of different"
+            " sizes, which would be too much: give one."
         )
 
 

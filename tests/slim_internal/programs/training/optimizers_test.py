@@ -81,6 +81,11 @@ def _after_two_steps(shape=(), **settings):
         return session.run(weight).item()
 
 
+def test_nesterov_where_there_is_none_is_said(caplog):
+    _after_two_steps(optimizer="sgd", use_nesterov=True)
+    assert caplog.messages == ["--use_nesterov changes nothing with --optimizer=sgd."]
+
+
 def test_nesterov_looks_ahead():
     expected = 1 - _RATE * (3 + 0.9 * 3 + 3 + 0.9 * (3 + 0.9 * 3))
     assert _after_two_steps(optimizer="momentum", use_nesterov=True) == pytest.approx(expected)

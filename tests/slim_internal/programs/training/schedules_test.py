@@ -90,8 +90,22 @@ def test_unknown_decay():
             {"learning_rate_decay_type": "piecewise", "learning_rate_changes": "3:-1"},
             "at least 0; got '3:-1'",
         ),
+        (
+            {"learning_rate_decay_type": "piecewise", "learning_rate_changes": "3:nan"},
+            "at least 0; got '3:nan'",
+        ),
+        (
+            {"learning_rate_decay_type": "piecewise", "learning_rate_changes": "inf:0.1"},
+            "at least 0; got 'inf:0.1'",
+        ),
     ],
 )
 def test_schedule_that_lacks_what_it_needs(settings, message):
     with pytest.raises(UserError, match=message):
         _rates([0], **settings)
+
+
+def test_changes_that_the_schedule_does_not_make_are_said(caplog):
+    _rates([0], learning_rate_changes="3:0.1")
+    message = "--learning_rate_changes changes nothing with the schedule exponential."
+    assert caplog.messages == [message]

@@ -52,6 +52,14 @@ from slim_internal.programs.training.settings import TrainConfig, scopes
             {"augment": "hue", "random_preprocessing": False},
             "--augment=hue varies images at random, .* or add --random_preprocessing",
         ),
+        (
+            {"find_learning_rate": "a.png", "reestimate_batch_norm": 1},
+            "--find_learning_rate and --reestimate_batch_norm both take the place of training",
+        ),
+        (
+            {"balanced_sampling": True, "class_weights": "balanced"},
+            "--balanced_sampling and --class_weights=balanced both make up .*: give one",
+        ),
         ({"quantize_delay": -2}, "--quantize_delay must be at least -1; got -2"),
         ({"channels": 0}, "--channels must be at least 1 and at most 1024; got 0"),
         (

@@ -171,6 +171,7 @@ def test_balanced_sampling_resumes_to_the_last_bit(run, cache):
         ({"accumulate_steps": 0}, "--accumulate_steps must be at least 1"),
         ({"class_weights": "balance"}, "must be balanced, a weight for each class separated by"),
         ({"class_weights": "1,2"}, "a weight for each of the 4 classes (0, 1, 2, 3); got 2"),
+        ({"class_weights": "0,0,0,0"}, "must be above 0 for some class; got 0 for each"),
         ({"class_weights": "1,2,-1,1"}, "must be numbers of at least 0; got -1.0"),
         ({"augment": "flip_left"}, "Unknown augmentation 'flip_left'. Did you mean 'flip_left_r"),
         ({"cache_features": "on"}, "--cache_features must be auto, off or"),

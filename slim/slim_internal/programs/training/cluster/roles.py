@@ -1,5 +1,6 @@
 """From the settings to the part that this process plays."""
 
+import logging
 import os
 
 from deployment import cluster, servers, sessions
@@ -9,6 +10,8 @@ from slim_internal.programs.training.cluster.collective import CollectiveWorker
 from slim_internal.programs.training.cluster.parameter_servers import ServedWorker
 from slim_internal.programs.training.cluster.replica import Replica
 from slim_internal.programs.training.settings import TrainConfig
+
+_LOG = logging.getLogger(__name__)
 
 # Setting -> the values with which several processes train together.
 _IN_A_CLUSTER = {
@@ -28,6 +31,11 @@ def replica(config: TrainConfig) -> Replica:
     if role is None or (role.num_workers == 1 and not role.num_servers and not role.master):
         return Replica()
     _require_what_a_cluster_bears(config)
+    if config.replicas_to_aggregate > 1 and not role.sync:
+        _LOG.warning(
+            "--replicas_to_aggregate=%d changes nothing without --sync_replicas.",
+            config.replicas_to_aggregate,
+        )
     if not role.collective:
         return ServedWorker(role)
     return CollectiveWorker(role, on_gpu=bool(sessions.gpus()) and not config.clone_on_cpu)

@@ -40,6 +40,22 @@ def test_the_only_process_of_a_cluster_trains_alone(distribution):
 
 
 @pytest.mark.parametrize(
+    ("settings", "warnings"),
+    [
+        ({}, []),
+        ({"sync_replicas": True, "replicas_to_aggregate": 2}, []),
+        (
+            {"replicas_to_aggregate": 2},
+            ["--replicas_to_aggregate=2 changes nothing without --sync_replicas."],
+        ),
+    ],
+)
+def test_what_counts_for_synchronous_workers_only_is_said(caplog, settings, warnings):
+    roles.replica(config(**_CLUSTER, **settings))
+    assert caplog.messages == warnings
+
+
+@pytest.mark.parametrize(
     ("gpus", "settings", "refused"),
     [
         (2, {"num_clones": 3}, True),
