@@ -42,6 +42,22 @@ class Jpeg:
         return part[:, begin[1] - left : begin[1] - left + size[1]]
 
 
+class DecodedJpeg(Jpeg):
+    """The same for an image that is decoded already, so that it is prepared alike.
+
+    Args:
+      image: uint8 tensor [height, width, 3].
+    """
+
+    def __init__(self, image: tf.Tensor):
+        self._image = image
+        self.size = tf.shape(image)[:2]
+
+    def part(self, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Returns a part; see `Jpeg.part`."""
+        return part(self._image, begin, size)
+
+
 def takes_jpeg(preprocess: Callable) -> Callable:
     """Marks a preprocessing function whose argument `image` may be a `Jpeg`."""
     preprocess.takes_jpeg = True

@@ -13,7 +13,13 @@ import numpy as np
 from datasets.descriptor import data_files
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.input_pipeline import class_balance, decoding, order, stateless_random
+from slim_internal.parts.input_pipeline import (
+    class_balance,
+    decoding,
+    in_memory,
+    order,
+    stateless_random,
+)
 
 AUTOTUNE = tf.data.AUTOTUNE
 
@@ -36,6 +42,7 @@ def training_batches(
     num_threads: int = AUTOTUNE,
     class_counts: Sequence[int] | None = None,
     part: tuple[int, int] = (0, 1),
+    kept: in_memory.InMemory | None = None,
 ) -> tf.data.Dataset:
     """Returns an endless tf.data.Dataset of shuffled batches {"image", "label"}.
 
@@ -57,6 +64,7 @@ def training_batches(
         alike.
       part: (k, n): of n batches in turn only the k-th, from 0, so that n processes have all of
         them. Each reads everything, but decodes only its own; `first_batch` counts its own.
+      kept: The dataset in memory; its files are not read then.
 
     Raises:
       UserError: If there is nothing to read.
@@ -68,8 +76,9 @@ def training_batches(
     def read(file, first, _):
         return tf.data.TFRecordDataset(tf.gather(files, file)).skip(first)
 
+    label_of = kept.label_of if kept else functools.partial(_label_of, dataset)
     records = order.endless(
-        read,
+        kept.numbers if kept else read,
         len(files),
         order.counter(files),
         window=order.window_size(files, dataset.num_samples),
@@ -77,16 +86,22 @@ def training_batches(
         num_samples=dataset.num_samples,
         position=position,
         seed=seed,
-        resample=_balancing(class_counts, functools.partial(_label_of, dataset), seed),
+        resample=_balancing(class_counts, label_of, seed),
     )
-    example = _drawn_by_number(dataset, preprocess, seed)
     examples = records.enumerate(position)
     if parts > 1:
         examples = examples.filter(
             lambda number, _: tf.equal(number // batch_size % parts, own)  # == is another thing.
         )
-    examples = examples.map(example, num_parallel_calls=num_threads)
-    return examples.batch(batch_size, drop_remainder=True).prefetch(AUTOTUNE)
+    if kept:
+        batches = kept.batches(
+            examples, preprocess, batch_size=batch_size, seed=seed, num_threads=num_threads
+        )
+    else:
+        example = _drawn_by_number(dataset, preprocess, seed)
+        examples = examples.map(example, num_parallel_calls=num_threads)
+        batches = examples.batch(batch_size, drop_remainder=True)
+    return batches.prefetch(AUTOTUNE)
 
 
 def training_indices(
@@ -184,11 +199,7 @@ def _drawn_by_number(dataset, preprocess, seed):
 
     @tf.autograph.experimental.do_not_convert
     def example(number, record):
-        @functools.wraps(preprocess)
-        def drawing(image):
-            with stateless_random.draws(seed, number):
-                return preprocess(image)
-
+        drawing = stateless_random.drawn_at(number, preprocess, seed)
         image, label = decoding.prepared(dataset.decoder, record, drawing, ["label"])
         return {"image": image, "label": label}
 

@@ -6,6 +6,8 @@ from preprocessing import channels, jpeg
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 
+_RANDOM = ("random", "distorted", "multinomial")  # Parts of the names of operations that draw.
+
 
 def prepared(
     decoder: slim.tfexample_decoder.TFExampleDecoder,
@@ -35,6 +37,57 @@ def prepared(
         lambda: preprocess(_decoded(decoder, encoded, image_format)),
     )
     return [image, *others]
+
+
+def decoded(
+    decoder: slim.tfexample_decoder.TFExampleDecoder, record: tf.Tensor, items: Sequence[str]
+) -> list[tf.Tensor]:
+    """Returns the whole image of an example, whether `prepared` decodes it itself, and other items.
+
+    Args:
+      decoder: Decodes the item `image` and the others.
+      record: Scalar string tensor, a serialized example.
+      items: The others.
+    """
+    files = _color_files(decoder)
+    if files is None:
+        image, *others = decoder.decode(record, ["image", *items])
+        return [image, tf.constant(False), *others]
+    image, encoded, *others = files.decode(record, ["image", "encoded", *items])
+    return [image, tf.image.is_jpeg(encoded), *others]
+
+
+def prepared_from(
+    image: tf.Tensor, is_jpeg: tf.Tensor, preprocess: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """Returns what `prepared` makes of an example whose image is decoded already.
+
+    Args:
+      image: As `decoded` returns it.
+      is_jpeg: Likewise.
+      preprocess: As for `prepared`.
+    """
+    if not jpeg.is_taken_by(preprocess):
+        return preprocess(image)
+    return tf.cond(is_jpeg, lambda: preprocess(jpeg.DecodedJpeg(image)), lambda: preprocess(image))
+
+
+def is_random(
+    decoder: slim.tfexample_decoder.TFExampleDecoder,
+    preprocess: Callable[[tf.Tensor], tf.Tensor],
+) -> bool:
+    """Returns whether two draws of an image may differ."""
+    with tf.Graph().as_default() as graph:
+        image, _ = decoder.decode(tf.placeholder(tf.string, []), ["image", "label"])
+        preprocess(image)
+        text = str({node.op for node in _nodes(graph.as_graph_def())}).lower()
+    return any(word in text for word in _RANDOM)
+
+
+def _nodes(graph_def):
+    yield from graph_def.node
+    for function in graph_def.library.function:
+        yield from function.node_def
 
 
 def read_channels(dataset: slim.dataset.Dataset, number: int | None) -> None:

@@ -22,6 +22,13 @@ class InputSettings(Settings, subject="Input"):
         "Address of a data service, grpc://host:port, whose processes make the batches; the order"
         " of the examples then differs from run to run, also where a run continues.",
     )
+    cache: bool = setting(
+        False,
+        "Decode each image once and keep it in memory, for a small dataset; changes no result.",
+    )
+    cache_mb: int = setting(
+        2000, "Maximum MB of a split that --cache keeps; larger ones are read as ever.", at_least=1
+    )
     accumulate_steps: int = setting(
         1,
         "Batches whose gradients are added up before each update, as if they were one batch.",

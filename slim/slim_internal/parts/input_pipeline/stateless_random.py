@@ -7,8 +7,9 @@ same way, whether or not the run was interrupted before.
 """
 
 import contextlib
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from slim_internal.ground.compat import generated_ops, tf
 
@@ -43,6 +44,19 @@ def draws(seed: int, position: tf.Tensor) -> Iterator[None]:
 
     with generated_ops.replaced({name: twin(stateless) for name, stateless in _TWINS.items()}):
         yield
+
+
+def drawn_at(
+    position: tf.Tensor, preprocess: Callable[[tf.Tensor], tf.Tensor], seed: int
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns a function of an image that draws by a position; see `draws`."""
+
+    @functools.wraps(preprocess)
+    def drawing(image):
+        with draws(seed, position):
+            return preprocess(image)
+
+    return drawing
 
 
 def _uniform(shape, dtype, seed, name=None):

@@ -20,7 +20,7 @@ from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.progress import human_bytes
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import class_balance, mixing, order
+from slim_internal.parts.input_pipeline import class_balance, decoding, mixing, order
 from slim_internal.programs.training import feature_files, freezing
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.reporting import announced
@@ -34,7 +34,6 @@ _MAX_BYTES = 2 << 30
 _TOLERANCE = 1e-3
 # Where nothing of this is saved, keeping features is not worth a file.
 _WORK = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
-_RANDOM = ("random", "distorted", "multinomial")
 
 # What an image goes through before the network reads it.
 Prepare = Callable[[tf.Tensor], tf.Tensor]
@@ -155,6 +154,15 @@ def plan(
     )
 
 
+def are_possible(config: TrainConfig, dataset: slim.dataset.Dataset, prepare: Prepare) -> bool:
+    """Returns whether `plan` is to keep features, unless the network stands in the way."""
+    wanted = _draws(config.cache_features)
+    try:
+        return bool(_possible_draws(config, dataset, prepare, wanted)) and wanted != 0
+    except _NotKeptError:
+        return False
+
+
 def of_validation(
     config: TrainConfig, images: tf.Tensor, logits: tf.Tensor, num_examples: int
 ) -> list[tf.Tensor]:
@@ -214,7 +222,7 @@ def _possible_draws(config, dataset, prepare, wanted: int | None) -> int:
     for words, stands_in_the_way in obstacles.items():
         if stands_in_the_way:
             raise _NotKeptError(words)
-    if not _is_random(dataset, prepare):
+    if not decoding.is_random(dataset.decoder, prepare):
         return 1
     if wanted is None:
         raise _NotKeptError(
@@ -222,21 +230,6 @@ def _possible_draws(config, dataset, prepare, wanted: int | None) -> int:
             " each, --norandom_preprocessing prepares them as for evaluation"
         )
     return wanted
-
-
-def _is_random(dataset, prepare) -> bool:
-    """Returns whether two draws of an image may differ."""
-    with tf.Graph().as_default() as graph:
-        image, _ = dataset.decoder.decode(tf.placeholder(tf.string, []), ["image", "label"])
-        prepare(image)
-        text = str({node.op for node in _nodes(graph.as_graph_def())}).lower()
-    return any(word in text for word in _RANDOM)
-
-
-def _nodes(graph_def):
-    yield from graph_def.node
-    for function in graph_def.library.function:
-        yield from function.node_def
 
 
 def _counts(dataset) -> list[int]:
@@ -315,7 +308,7 @@ def _install(
         _stored=[tf.cast(tensor, tf.float32) for tensor in kept],
         _examples=tf.data.make_one_shot_iterator(examples).get_next(),
         _num_examples=sum(counts) * num_draws,
-        _key=_key(config, dataset, num_draws, kept, _is_random(dataset, prepare)),
+        _key=_key(config, dataset, num_draws, kept, decoding.is_random(dataset.decoder, prepare)),
         _frozen=[
             variable
             for variable in slim.get_model_variables()

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import os
 from collections.abc import Mapping, Sequence
 
@@ -11,17 +12,26 @@ from nets import nets_factory
 from nets.network import Network
 from preprocessing import augmentations, preprocessing_factory
 from slim_internal.ground.compat import batch_norm, gpu_operations, slim, tf
+from slim_internal.ground.progress import start_up
 from slim_internal.parts.checkpoints.restore import in_scopes
 from slim_internal.parts.inference import describe
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import class_balance, mixing, service, stateless_random
+from slim_internal.parts.input_pipeline import (
+    class_balance,
+    in_memory,
+    mixing,
+    service,
+    stateless_random,
+)
 from slim_internal.parts.quantization import ranges, simulation
 from slim_internal.programs.training import accumulation as accumulations
 from slim_internal.programs.training import features as frozen_features
-from slim_internal.programs.training import freezing, optimizers, statistics
+from slim_internal.programs.training import freezing, optimizers, reporting, statistics
 from slim_internal.programs.training import settings as train_config
 from slim_internal.programs.training.cluster.replica import Replica
 from slim_internal.programs.training.settings import TrainConfig
+
+_LOG = logging.getLogger(__name__)
 
 _AUX_LOSS_WEIGHT = 0.4
 _IMAGES_SHOWN = 8
@@ -219,7 +229,23 @@ def _batches(config, dataset, prepare, first_batch, replica):
             if config.balanced_sampling
             else None
         ),
+        kept=_kept(config, dataset, prepare) if config.cache else None,
     )
+
+
+def _kept(config, dataset, prepare):
+    """Returns the images in memory, or None if they are not read in each epoch or too large."""
+    if frozen_features.are_possible(config, dataset, prepare):
+        _LOG.info("--cache keeps no training images: features of frozen layers take their place.")
+        return None
+    what = f"Decoding {dataset.num_samples} images to keep them in memory"
+    with reporting.announced(what, at_once=False), start_up.measured("images into memory"):
+        return in_memory.load(
+            dataset,
+            prepare,
+            max_mb=config.cache_mb,
+            num_threads=input_pipeline.threads(config.num_preprocessing_threads),
+        )
 
 
 def _inputs(config, dataset, prepare, first_batch, replica):

@@ -178,6 +178,8 @@ def _require_data_service(config: TrainConfig) -> None:
         return
     if config.balanced_sampling:
         raise UserError("--balanced_sampling has an order of its own: leave --data_service out.")
+    if config.cache:
+        raise UserError("--cache keeps images of this process: leave it or --data_service out.")
     service.require(config.data_service)
     _LOG.warning(
         "The data service at %s decides the order of the examples: it differs from run to run, and"

@@ -22,7 +22,7 @@ from slim_internal.ground.files import atomic, json_objects
 from slim_internal.ground.progress import duration
 from slim_internal.parts.checkpoints import graph_files, latest, restore, run_record
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import damage
+from slim_internal.parts.input_pipeline import damage, in_memory
 from slim_internal.parts.metrics.measurement import Measurement
 from slim_internal.parts.metrics.writers import Writer
 from slim_internal.parts.quantization import simulation
@@ -151,6 +151,8 @@ def build(
     kept = ()
     if keep_features:
         kept = features.of_validation(config, batch["image"], logits, dataset.num_samples)
+    if config.cache and not kept and in_memory.bears(dataset, batch["image"], config.cache_mb):
+        kept = (batch["image"],)
     labels = batch["label"] - config.labels_offset
     return Tower(dataset, iterator.initializer, logits, labels, batch["record"], kept)
 

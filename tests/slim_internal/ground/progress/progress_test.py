@@ -43,10 +43,11 @@ def test_human_bytes(count, text):
 
 
 def test_parts_of_a_start_are_told_once(monkeypatch):
-    times = iter([0.0, 1.24, 5.0, 8.0])
+    times = iter([0.0, 1.24, 5.0, 6.0, 8.0, 10.0])
     monkeypatch.setattr(start_up.time, "monotonic", lambda: next(times))
-    for part in ("graph", "first step"):
-        with start_up.measured(part):
-            pass
-    assert start_up.told() == "graph 1.2 s, first step 3.0 s"
+    with start_up.measured("graph"):
+        pass
+    with start_up.measured("first step"), start_up.measured("input"):
+        pass
+    assert start_up.told() == "graph 1.2 s, input 2.0 s, first step 3.0 s"
     assert start_up.told() == ""

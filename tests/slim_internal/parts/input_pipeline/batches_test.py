@@ -1,18 +1,17 @@
 """Counts examples through the pipelines and damages their files."""
 
-import io
 import itertools
 import os
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import class_balance, order
+from tests.slim_internal.parts.input_pipeline import photos
 from tests.slim_internal.programs.training import tiny_dataset
 
 
@@ -180,39 +179,11 @@ def test_windows_are_bounded_by_bytes(dataset, monkeypatch):
     assert order.window_size(files, 25) == 1
 
 
-def _photos(folder):
-    """Writes JPEGs of all subsamplings, in color and grayscale, and a PNG; returns a descriptor."""
-    random = np.random.RandomState(0)
-    path = str(folder / "photos")
-    with tf.python_io.TFRecordWriter(path) as writer:
-        for number in range(8):
-            pixels = random.randint(0, 256, [9, 11, 3]).astype(np.uint8)
-            image = Image.fromarray(pixels).resize([173 + number, 131], Image.Resampling.BICUBIC)
-            data = io.BytesIO()
-            if number == 7:
-                image.save(data, "png")
-            else:
-                image = image.convert("L") if number == 6 else image
-                image.save(data, "jpeg", quality=90, subsampling=number % 3)
-            writer.write(tiny_dataset.example(data.getvalue(), number))
-    keys = {
-        "image/encoded": tf.FixedLenFeature((), tf.string),
-        "image/format": tf.FixedLenFeature((), tf.string, default_value="jpeg"),
-        "image/class/label": tf.FixedLenFeature((), tf.int64),
-    }
-    items = {
-        "image": slim.tfexample_decoder.Image(),
-        "label": slim.tfexample_decoder.Tensor("image/class/label"),
-    }
-    decoder = slim.tfexample_decoder.TFExampleDecoder(keys, items)
-    return slim.dataset.Dataset(path, tf.TFRecordReader, decoder, 8, {}, num_classes=8)
-
-
 @pytest.mark.parametrize(
     ("preprocessing", "is_training"), [("inception", True), ("inception", False), ("vgg", False)]
 )
 def test_files_that_are_decoded_in_part_give_the_same_images(tmp_path, preprocessing, is_training):
-    dataset = _photos(tmp_path)
+    dataset = photos.write(tmp_path)
     preprocess = preprocessing_factory.get_preprocessing(preprocessing, is_training)
     results = []
     for prepare in (

@@ -73,14 +73,15 @@ def test_a_port_in_use(start):
     assert "cannot be used: Address already in use. Choose another." in process.stderr.read()
 
 
-def test_balanced_sampling_has_an_order_of_its_own(tmp_path):
+@pytest.mark.parametrize("setting", ["balanced_sampling", "cache"])
+def test_what_a_data_service_cannot_do_is_refused(tmp_path, setting):
     dataset = tiny_dataset.write(str(tmp_path / "data"), 8, num_classes=4)
     config = TrainConfig(
         train_dir=str(tmp_path / "run"),
         dataset_dir="unused",
         model_name="lenet",
         data_service="grpc://localhost:1",
-        balanced_sampling=True,
+        **{setting: True},
     )
-    with pytest.raises(UserError, match="leave --data_service out"):
+    with pytest.raises(UserError, match=f"--{setting} .* --data_service out"):
         train.train_on(dataset, tiny_network.NETWORK, config)

@@ -100,7 +100,8 @@ def _validation(train_dir):
 
 def test_a_resumed_run_equals_a_straight_one_and_computes_nothing_again(run, caplog):
     caplog.set_level(logging.INFO)
-    straight = run("straight")
+    straight = run("straight", cache=True)
+    assert "--cache keeps no training images: features of frozen layers" in caplog.text
     run("parts", 4)
     caplog.clear()
     _assert_alike(straight, run("parts"), rtol=0)

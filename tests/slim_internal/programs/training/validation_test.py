@@ -70,6 +70,33 @@ def test_training_is_the_same_with_validation_and_without(run, tmp_path, decay):
     assert list(_validations(tmp_path / "validated")) == [2, 4, 6]
 
 
+@pytest.mark.parametrize("preprocessing", ["lenet", "cifarnet"])  # The same each time, at random.
+def test_training_is_the_same_with_images_in_memory(run, tmp_path, caplog, preprocessing):
+    caplog.set_level(logging.INFO)
+    settings = {
+        "preprocessing_name": preprocessing,
+        "eval_every_steps": 8,
+        "learning_rate": 0.1,
+        "final_statistics_batches": 2,
+    }
+    plain = _values(run("plain", 24, **settings).checkpoint)
+    cached = _values(run("cached", 24, cache=True, **settings).checkpoint)
+    run("parts", 11, cache=True, **settings)
+    resumed = _values(run("parts", 24, **settings).checkpoint)
+    for name, value in plain.items():
+        np.testing.assert_array_equal(value, cached[name], err_msg=name)
+        np.testing.assert_array_equal(value, resumed[name], err_msg=name)
+    assert _losses(tmp_path / "plain") == _losses(tmp_path / "cached")
+    kind = "prepared" if preprocessing == "lenet" else "decoded"
+    kept = [line for line in caplog.messages if line.startswith("Keeping 64 ")]
+    assert len(kept) == 2
+    assert kept[0].startswith(f"Keeping 64 {kind} images in memory: ")
+
+
+def _losses(folder):
+    return {step: each["validation/loss"] for step, each in _validations(folder).items()}
+
+
 def test_follows_the_moving_averages_where_they_are_kept(run, tmp_path):
     settings = {"learning_rate": 0.3, "eval_every_steps": 4, "final_statistics_batches": 0}
     run("plain", 4, **settings)

@@ -16,6 +16,7 @@ _LOG = logging.getLogger(__name__)
 # Setting -> the values with which several processes train together.
 _IN_A_CLUSTER = {
     "accumulate_steps": (1,),
+    "cache": (False,),
     "cache_features": ("auto", "off"),
     "data_service": (None, ""),
     "find_learning_rate": (None, ""),

@@ -13,6 +13,7 @@ from slim_internal.programs.training.settings import TrainConfig
 _CLUSTER = {"cluster": "ps=127.0.0.1:1;worker=127.0.0.1:2,127.0.0.1:3", "job_name": "worker"}
 _IN_ONE_PROCESS = {
     "accumulate_steps": 2,
+    "cache": True,
     "cache_features": "1",
     "find_learning_rate": "curve.png",
     "mixed_precision": True,
