@@ -88,6 +88,14 @@ def test_driver_without_cuda_is_told_with_the_remedy(messages):
     assert "cuda.lock" in warning
 
 
+@pytest.mark.parametrize(("gpus", "optimizers"), [((), ["remap"]), (("GPU 0 (H100)",), [])])
+def test_graphs_of_constants_are_not_searched_for_more_on_the_cpu(monkeypatch, gpus, optimizers):
+    monkeypatch.setattr(sessions, "gpus", lambda: gpus)
+    rewriting = sessions.constants_config().graph_options.rewrite_options
+    assert list(rewriting.optimizers) == optimizers
+    assert not sessions.config().graph_options.rewrite_options.optimizers
+
+
 def test_sessions_look_for_no_gpu_where_there_is_none(monkeypatch):
     monkeypatch.setattr(sessions, "gpus", lambda: ())
     assert sessions.config().device_count == {"GPU": 0}

@@ -1,8 +1,11 @@
-"""Folds batch normalization into the convolution before it: fewer operations, the same function.
+"""Puts weights into a graph as constants, batch normalization folded into the convolution before.
 
 With fixed statistics it multiplies each channel and adds to it (arXiv:1712.05877, section 3.2),
 which the weights of the convolution and a bias do as well. One that follows no convolution (ResNet
 v2) or is not fused (clips) stays as it is.
+
+Weights stand beside the graph until they go into it, once: a graph that holds half a gigabyte would
+be copied by each of these steps.
 """
 
 from collections.abc import Mapping
@@ -13,15 +16,40 @@ from slim_internal.ground.compat import tf
 
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 _BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+_VARIABLE = "VariableV2"
 
 
-def fold(graph_def: tf.GraphDef, output: str) -> tf.GraphDef:
+def weights(session: tf.Session, graph_def: tf.GraphDef) -> dict[str, np.ndarray]:
+    """Returns the values of the variables of a graph, by their names."""
+    names = [node.name for node in graph_def.node if node.op == _VARIABLE]
+    return session.run({name: f"{name}:0" for name in names})
+
+
+def insert(graph_def: tf.GraphDef, values: dict[str, np.ndarray]) -> None:
+    """Makes constants of the variables of a graph.
+
+    Args:
+      graph_def: The graph, which is changed.
+      values: Their values by their names; empty afterwards, so that nothing is held twice.
+    """
+    for node in graph_def.node:
+        if node.op == _VARIABLE:
+            array = values.pop(node.name)
+            node.op = "Const"
+            node.ClearField("attr")
+            node.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
+    values.clear()
+
+
+def fold(graph_def: tf.GraphDef, values: dict[str, np.ndarray], output: str) -> tf.GraphDef:
     """Returns a graph without the batch norms that can be folded.
 
     The operations keep their names: a batch norm becomes the addition of a bias.
 
     Args:
-      graph_def: A graph for inference whose weights are constants.
+      graph_def: A graph for inference.
+      values: The values of its variables by their names; those of folded ones are added.
       output: Name of the operation that it is for; what it does not need is left out.
     """
     graph_def = tf.graph_util.extract_sub_graph(graph_def, [output])
@@ -36,13 +64,15 @@ def fold(graph_def: tf.GraphDef, output: str) -> tf.GraphDef:
         if convolution is None or convolution.op not in _CONVOLUTIONS:
             folded.node.add().CopyFrom(node)
             continue
-        arrays = [_constant(nodes, name) for name in (convolution.input[1], *node.input[1:])]
+        arrays = [
+            _constant(nodes, values, name) for name in (convolution.input[1], *node.input[1:])
+        ]
         used_elsewhere = consumers[convolution.name] > 1
         if used_elsewhere or node.attr["is_training"].b or any(each is None for each in arrays):
             folded.node.add().CopyFrom(node)
             continue
-        weights, bias = _merged(convolution.op, arrays, node.attr["epsilon"].f)
-        _add(folded, node, convolution, weights, bias)
+        merged = _merged(convolution.op, arrays, node.attr["epsilon"].f)
+        values |= _add(folded, node, convolution, *merged)
     return tf.graph_util.extract_sub_graph(folded, [output])
 
 
@@ -50,11 +80,15 @@ def _operation(tensor: str) -> str:
     return tensor.removeprefix("^").partition(":")[0]
 
 
-def _constant(nodes: Mapping[str, tf.NodeDef], tensor: str) -> np.ndarray | None:
-    """Returns the float32 value of a tensor that is constant, else None."""
+def _constant(
+    nodes: Mapping[str, tf.NodeDef], values: Mapping[str, np.ndarray], tensor: str
+) -> np.ndarray | None:
+    """Returns the float32 value of a tensor that is a variable or constant, else None."""
     node = nodes[_operation(tensor)]
     while node.op == "Identity":
         node = nodes[_operation(node.input[0])]
+    if node.name in values:
+        return values[node.name]
     if node.op != "Const" or node.attr["dtype"].type != tf.float32.as_datatype_enum:
         return None
     return tf.make_ndarray(node.attr["value"].tensor)
@@ -83,14 +117,15 @@ def _add(
     convolution: tf.NodeDef,
     weights: np.ndarray,
     bias: np.ndarray,
-) -> None:
-    """Adds a convolution with folded weights, and a bias in the place of the batch norm."""
-    names = []
-    for end, array in (("weights", weights), ("bias", bias)):
-        constant = graph_def.node.add(name=f"{batch_norm.name}/folded_{end}", op="Const")
-        constant.attr["dtype"].type = tf.float32.as_datatype_enum
-        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
-        names.append(constant.name)
+) -> dict[str, np.ndarray]:
+    """Adds a convolution with folded weights, and a bias in the place of the batch norm.
+
+    Returns:
+      The values of the two variables that this takes, by their names.
+    """
+    names = [f"{batch_norm.name}/folded_{end}" for end in ("weights", "bias")]
+    for name in names:
+        graph_def.node.add(name=name, op=_VARIABLE)
     other = graph_def.node.add()
     other.CopyFrom(convolution)
     other.name = f"{batch_norm.name}/folded"
@@ -99,3 +134,4 @@ def _add(
     added.input.extend([other.name, names[1]])
     added.attr["T"].type = tf.float32.as_datatype_enum
     added.attr["data_format"].CopyFrom(batch_norm.attr["data_format"])
+    return dict(zip(names, (weights, bias), strict=True))

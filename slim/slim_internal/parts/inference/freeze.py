@@ -43,17 +43,19 @@ def freeze(
       UserError: If there is no checkpoint, it does not fit the graph, or holds weights that are
         not finite.
     """
-    probe, measured, rounder = None, {}, None
+    measured, rounder = {}, None
     if quantize:
         rounder = rounding.to_ranges_of(None)
         if checkpoint_path:
             measured = rounding.measured_ranges(
                 model, _images(model, examples), checkpoint_path, moving_average_decay
             )
+    probe = None
     with tf.Graph().as_default() as graph:
         images, predictions = inference_graph.build(model, batch_size, is_training, rounder)
         graph_def = graph.as_graph_def()
         if checkpoint_path:
+            graph_def = tf.graph_util.extract_sub_graph(graph_def, [predictions.op.name])
             with tf.Session(config=sessions.config()) as session:
                 checkpoint_path = inference_graph.restore_weights(
                     session, predictions, checkpoint_path, moving_average_decay
@@ -62,11 +64,12 @@ def freeze(
                 if not is_training:  # Dropout and batch norm say something else each time.
                     predict = session.make_callable(predictions, [images])
                     probe = _probe(Predictor(model, batch_size, predict), examples, quantize)
-                graph_def = tf.graph_util.convert_variables_to_constants(
-                    session, graph_def, [predictions.op.name]
-                )
-                if not is_training:
-                    graph_def = folding.fold(graph_def, predictions.op.name)
+                    del predict  # It would keep the session.
+                values = folding.weights(session, graph_def)
+            del session  # And all of its weights.
+            if not is_training:
+                graph_def = folding.fold(graph_def, values, predictions.op.name)
+            folding.insert(graph_def, values)
     # TensorFlow gives no operation a name that differs from another's by its case alone, and some
     # networks have a scope "Predictions".
     for node in graph_def.node:

@@ -1,6 +1,7 @@
 """Compares a file that was written with the checkpoint that it was made of."""
 
 import dataclasses
+import gc
 import pathlib
 
 import numpy as np
@@ -33,6 +34,8 @@ def measure(each: Format, path: pathlib.Path, probe: Probe) -> Comparison:
     """Reads a file and returns how what it says of the probe's images compares."""
     with each.open(path) as predictor:
         probabilities = predictor.predict_all(probe.images)
+    del predictor
+    gc.collect()  # Graphs have cycles, and keep their weights until then.
     predicted, expected = probabilities.argmax(axis=1), probe.probabilities.argmax(axis=1)
     return Comparison(
         float(np.abs(probabilities - probe.probabilities).max()),

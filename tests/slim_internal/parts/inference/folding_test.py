@@ -41,10 +41,11 @@ def test_a_folded_graph_says_the_same(layer, batch_norms):
         for variable in tf.global_variables():  # Positive, as a variance has to be.
             variable.load(random.uniform(0.1, 2, variable.shape.as_list()), session)
         expected = session.run(output, {fed: images})
-        frozen = tf.graph_util.convert_variables_to_constants(
-            session, graph.as_graph_def(), ["output"]
-        )
-    folded = folding.fold(frozen, "output")
+        graph_def = tf.graph_util.extract_sub_graph(graph.as_graph_def(), ["output"])
+        values = folding.weights(session, graph_def)
+    folded = folding.fold(graph_def, values, "output")
+    folding.insert(folded, values)
+    assert not values
     if batch_norms is not None:
         kinds = [node.op for node in folded.node]
         assert sum(kind.startswith("FusedBatchNorm") for kind in kinds) == batch_norms

@@ -2,7 +2,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from google.protobuf import message, text_format
 
@@ -55,7 +55,7 @@ class FrozenGraph(Format):
 def open_graph(model: description.ModelDescription, graph_def: tf.GraphDef) -> Iterator[Predictor]:
     """Opens a graph that was read from whatever file, in a session of its own."""
     _require_tensors(model, graph_def)
-    with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.constants_config()) as session:
         try:
             images, predictions = tf.import_graph_def(
                 graph_def,
@@ -76,16 +76,26 @@ def _require_tensors(model: description.ModelDescription, graph_def: tf.GraphDef
     inputs = [name for name, node in nodes.items() if node.op in _INPUTS]
     if model.input_name not in inputs:
         raise unknown("input of the graph, named by its description,", model.input_name, inputs)
-    found = model.predictions_name in nodes and model.predictions_name not in inputs
-    if found:
-        used = tf.graph_util.extract_sub_graph(graph_def, [model.predictions_name]).node
-        found = any(node.name == model.input_name for node in used)
-    if not found:
+    if model.predictions_name in inputs or model.input_name not in _above(
+        nodes, model.predictions_name
+    ):
         raise UserError(
             "The description of the graph does not fit it: its predictions_name is"
             f" {model.predictions_name!r}, which is no operation that depends on"
             f" {model.input_name!r}."
         )
+
+
+def _above(nodes: Mapping[str, tf.NodeDef], name: str) -> set[str]:
+    """Returns the operations that have to run to compute one of them, none if it does not exist."""
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        operation = pending.pop().removeprefix("^").partition(":")[0]
+        if operation in nodes and operation not in found:
+            found.add(operation)
+            pending += nodes[operation].input
+    return found
 
 
 FORMATS = (FrozenGraph(),)

@@ -56,7 +56,7 @@ class SavedModel(Format):
     def open(self, path: pathlib.Path) -> Iterator[Predictor]:
         """Opens the signature of preprocessed images in a session of its own."""
         model = description.read(path / _DESCRIPTION)
-        with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
+        with tf.Graph().as_default(), tf.Session(config=sessions.constants_config()) as session:
             try:
                 meta_graph = tf.saved_model.load(
                     session, [tf.saved_model.tag_constants.SERVING], str(path)
