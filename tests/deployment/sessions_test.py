@@ -42,6 +42,11 @@ sessions.announce()
 for _ in range(2):
     with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
         print(session.run(tf.constant(20) + 1), len(session.list_devices()))
+from slim_internal.parts.inference.formats import tflite
+with tf.Graph().as_default() as graph:
+    tf.identity(tf.placeholder(tf.float32, [1, 3], "images") * 2.0, "logits")
+ends = "images", (3,), "logits", "net"
+print(tflite.TFLite().convert(None, graph.as_graph_def(), *ends)[4:8])
 """
 
 
@@ -132,6 +137,6 @@ def test_machine_with_a_driver_and_without_cuda(tmp_path):
         timeout=240,
         check=False,
     )
-    assert result.stdout == "21 1\n21 1\n", result.stderr
+    assert result.stdout == "21 1\n21 1\nb'TFL3'\n", result.stderr
     assert "INFO Devices: CPU. Precision: float32.\n" in result.stderr
     assert "WARNING The NVIDIA driver has a GPU" in result.stderr

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_internal.ground.compat import extras, tf
+from slim_internal.ground.compat import extras, grappler, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
@@ -105,12 +105,13 @@ def convert(graph_def: tf.GraphDef, input_name: str, output_name: str, title: st
     level = log.level
     log.setLevel(logging.CRITICAL)  # What is wrong is raised, too.
     try:
-        proto, _ = converter.from_graph_def(
-            graph_def,
-            input_names=[f"{input_name}:0"],
-            output_names=[f"{output_name}:0"],
-            opset=_OPSET,
-        )
+        with grappler.for_cpu():
+            proto, _ = converter.from_graph_def(
+                graph_def,
+                input_names=[f"{input_name}:0"],
+                output_names=[f"{output_name}:0"],
+                opset=_OPSET,
+            )
         # What it knows no operator for, tf2onnx leaves as it is.
         extras.load(Onnx.extra, "onnx.checker", f"--format={Onnx.name}").check_model(proto)
     except Exception as error:  # tf2onnx has no class of errors of its own.

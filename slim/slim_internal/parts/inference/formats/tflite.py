@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from deployment import sessions
-from slim_internal.ground.compat import tf
+from slim_internal.ground.compat import grappler, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
@@ -122,9 +122,10 @@ class TFLite(Format):
                 name="network",
             )
             try:
-                converter = tf.lite.TFLiteConverter.from_session(session, [example], [output])
-                self.prepare(converter, network)
-                return converter.convert()
+                with grappler.for_cpu():
+                    converter = tf.lite.TFLiteConverter.from_session(session, [example], [output])
+                    self.prepare(converter, network)
+                    return converter.convert()
             except Exception as error:  # The converter has no class of errors of its own.
                 raise UserError(
                     f"{title} cannot be written as --format={self.name}: {_cause(error)}"
