@@ -54,7 +54,6 @@ FLAGS = flags.FLAGS
 Main = Callable[[Sequence[str]], int | None]
 
 _EXIT_USER_ERROR = 1
-_OUT_OF_MEMORY = "Out of memory. A smaller --batch_size or smaller images take less."
 _EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
 
 
@@ -182,7 +181,7 @@ def _one_line() -> Iterator[None]:
         if space.is_full(error):
             _fail(str(space.cannot_write(error)))
         if limits.is_out_of_memory(error):
-            _fail(_OUT_OF_MEMORY)
+            _fail(limits.shortage(error))
         if error.filename is None:
             raise
         if error.errno == errno.EROFS or atomic.is_temporary(error.filename):
@@ -199,7 +198,7 @@ def _one_line() -> Iterator[None]:
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE):  # It goes by that name as well.
             if os.strerror(number) in str(error):
                 _fail(str(space.cannot_write(OSError(number, os.strerror(number)))))
-        _fail(_OUT_OF_MEMORY)
+        _fail(limits.shortage(error))
 
 
 def _forget_output() -> None:

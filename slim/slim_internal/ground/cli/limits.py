@@ -11,11 +11,12 @@ from slim_internal.ground.progress import human_bytes
 
 # Below it, loading fails in changing ways, or never ends; measured on Linux.
 _TENSORFLOW = 1536 << 20
+_NO_THREAD = "can't start new thread"
 _OUT_OF_MEMORY = (
     *("cannot allocate memory", "failed to map segment", "returned null without"),
     # What Python says where a library of C failed and could not even say so.
     "error return without exception",
-    *("can't start new thread", "bad_alloc", "bad alloc", "memoryerror"),
+    *(_NO_THREAD, "bad_alloc", "bad alloc", "memoryerror"),
 )
 
 
@@ -37,6 +38,18 @@ def is_out_of_memory(error: Exception) -> bool:
     """Returns whether Python or a library says that it gets no more memory, or no more threads."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(text in said for text in _OUT_OF_MEMORY)
+
+
+def shortage(error: Exception) -> str:
+    """Returns what is lacking where `is_out_of_memory`, and what helps."""
+    if _NO_THREAD not in str(error).lower():
+        return "Out of memory. A smaller --batch_size or smaller images take less."
+    limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    allowed = "" if limit == resource.RLIM_INFINITY else f" (ulimit -u allows {limit})"
+    return (
+        f"The system starts no more threads{allowed}. End other programs, or raise the limit:"
+        " ulimit -u 4096."
+    )
 
 
 def _is_limited() -> bool:

@@ -1,4 +1,4 @@
-"""Turns the first Ctrl-C or SIGTERM into a request to stop, and obeys the second at once.
+"""Turns the first Ctrl-C, SIGTERM or SIGXCPU into a request to stop; obeys the second at once.
 
 `timeout` and some terminals send a signal to a process and again to its group: what comes within a
 second of the first is taken for the same one.
@@ -15,7 +15,8 @@ import time
 _LOG = logging.getLogger(__name__)
 
 _SAME_SECONDS = 1.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# The last one comes when the soft limit of CPU time is reached, and with every second after that.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGXCPU)
 
 
 class StopRequest(contextlib.AbstractContextManager):
@@ -57,7 +58,7 @@ class StopRequest(contextlib.AbstractContextManager):
         first = 0.0
         while number := self._reader.recv(1):
             if self.signal_number is not None:
-                if time.monotonic() - first < _SAME_SECONDS:
+                if number[0] == signal.SIGXCPU or time.monotonic() - first < _SAME_SECONDS:
                     continue
                 os._exit(128 + number[0])
             first = time.monotonic()

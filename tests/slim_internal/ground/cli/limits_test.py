@@ -56,11 +56,14 @@ DEATHS = {
 
 
 def start_limited(script: str, mebibytes: int) -> subprocess.Popen:
-    size = mebibytes << 20
+    return start_under(script, resource.RLIMIT_AS, mebibytes << 20)
+
+
+def start_under(script: str, limit: int, value: int) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
+        preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -77,6 +80,32 @@ def test_the_death_of_a_program_of_little_memory_is_one_line(deed, code, printed
     assert len(lines) == explained
     if explained:
         assert lines[0].startswith("error: Out of memory: ulimit -v allows 4.3 GB. Raise it, or")
+
+
+CAUSES = {
+    # A limit and its value, what the program does, and what its parent says.
+    "stack": (
+        *(resource.RLIMIT_STACK, 512 << 10, "os.kill(os.getpid(), signal.SIGSEGV)"),
+        "Too small a stack: ulimit -s allows 524.3 kB. Raise it: ulimit -s 8192.",
+    ),
+    "threads": (
+        *(resource.RLIMIT_NPROC, 2000, "os.abort()"),
+        "Too few threads: ulimit -u allows 2000, those of your other programs counted. Raise it:"
+        " ulimit -u 4096.",
+    ),
+    "time": (
+        *(resource.RLIMIT_CPU, 1, "while True: pass"),
+        "Out of CPU time: ulimit -t allows 1 s. Raise it: ulimit -t unlimited.",
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not keep to the limit")
+@pytest.mark.parametrize(("limit", "value", "deed", "message"), CAUSES.values(), ids=CAUSES)
+def test_the_limit_that_a_program_died_of_is_named(limit, value, deed, message):
+    process = start_under(SUPERVISED + deed, limit, value)
+    assert process.communicate(timeout=60) == ("begun\n", f"error: {message}\n")
+    assert process.returncode == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others do not keep to the limit")
@@ -125,6 +154,13 @@ def load(error: Exception) -> None:
 def test_loading_that_fails_for_want_of_something(error, message):
     with pytest.raises(UserError, match=message):
         load(error)
+
+
+def test_what_is_lacking_is_said():
+    threads = RuntimeError("can't start new thread")
+    assert limits.is_out_of_memory(threads)
+    assert limits.shortage(threads).startswith("The system starts no more threads")
+    assert limits.shortage(MemoryError()).startswith("Out of memory.")
 
 
 def test_other_failures_stay_what_they_are():

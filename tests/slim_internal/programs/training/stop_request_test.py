@@ -40,7 +40,9 @@ def process(request):
     child.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGXCPU, 152)]
+)
 def test_first_signal_lets_the_work_end(process, number, code):
     process.send_signal(number)
     assert process.stdout.readline() == "saved\n"
@@ -65,6 +67,15 @@ def test_second_signal_within_a_second_is_the_same_one(process):
         time.sleep(0.1)
     assert process.stdout.readline() == "saved\n"
     time.sleep(0.5)
+    assert process.poll() is None
+
+
+@pytest.mark.parametrize("process", [["linger"]], indirect=True)
+def test_the_signals_of_further_seconds_of_processor_time_let_it_save(process):
+    for _ in range(3):
+        process.send_signal(signal.SIGXCPU)
+        time.sleep(0.6)
+    assert process.stdout.readline() == "saved\n"
     assert process.poll() is None
 
 
