@@ -12,7 +12,7 @@ import logging
 import os
 
 from datasets.settings import TfrecordSettings
-from datasets.storage import labels, record_counts, tfds, tfrecords
+from datasets.storage import labels, record_counts, series, tfds, tfrecords
 from datasets.storage.layout import HEIGHT, WIDTH, Layout, UnusableExampleError, features_of
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
@@ -98,6 +98,8 @@ def open_split(
     source = find(settings, split_name, dataset_dir)
     counts = record_counts.count(source.files, source.layout, reporting.ProgressLog())
     pattern = settings.tfrecord_pattern
+    for remark in series.remarks(source.files):
+        _LOG.warning("--tfrecord_pattern=%s: %s", pattern, remark)
     if not counts.records:
         raise UserError(f"The files of --tfrecord_pattern={pattern} hold no record.")
     if len(counts.kinds) > 1:

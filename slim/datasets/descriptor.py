@@ -9,7 +9,7 @@ from concurrent import futures
 
 from datasets import dataset_utils
 from datasets.record import DatasetRecord
-from datasets.storage import journal, manifest, tfrecords
+from datasets.storage import journal, manifest, series, tfrecords
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError, unknown
 
@@ -89,7 +89,10 @@ def get_split(
     )
     num_samples = splits[split_name]
     if (contents is None or file_pattern) and reader in (None, tf.TFRecordReader):
-        num_samples = _count(tf.gfile.Glob(sources)) or num_samples
+        files = tf.gfile.Glob(sources)
+        num_samples = _count(files) or num_samples
+        for remark in series.remarks(files) if file_pattern is None else ():
+            logging.getLogger(__name__).warning("%s: %s", dataset_dir, remark)
     if contents is None and file_pattern is None and num_samples != splits[split_name]:
         logging.getLogger(__name__).warning(
             "%s holds %s examples of the split %s; the published %s has %s.",

@@ -226,11 +226,13 @@ def test_a_subset_of_the_files_of_the_original_is_counted(tmp_path, caplog):
     assert dataset.num_samples == 3
     expected = "holds 3 examples of the split validation; the published imagenet has 50,000."
     assert expected in caplog.text
+    assert "126 files are missing: validation-00002-of-00128, " in caplog.text
     caplog.clear()
     pattern = "%s-00000-of-*"
     dataset = dataset_factory.get_dataset("imagenet", "validation", str(tmp_path), pattern)
     assert dataset.num_samples == 2
     assert "published imagenet has" not in caplog.text
+    assert "missing" not in caplog.text
 
 
 def test_file_pattern_and_reader_can_be_given(tmp_path):

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 from datasets import any_tfrecords
 from datasets.settings import TfrecordSettings
-from datasets.storage import journal, labels, manifest
+from datasets.storage import journal, labels, manifest, series
 from datasets.storage.layout import Layout
 from slim_internal.ground import errors
 
 _SPLIT_NAMES = ("train", "training", "validation", "valid", "val", "eval", "test")
 _SPLIT = re.compile(rf"(?:^|[_.-])({'|'.join(_SPLIT_NAMES)})(?=$|[_.-])")
-_SHARD = re.compile(r"^(?P<stem>.+?)[-_]?(?P<number>\d+)-of-(?P<count>\d+)(?:\.\w+)?$")
 _SINGLE = re.compile(r"^(?P<stem>.+)\.tfrecords?$")
 
 
@@ -128,22 +127,15 @@ def find_of_any_origin(
 
 
 def _by_name(dataset_dir: str) -> DatasetFiles:
-    files, missing = [], []
-    series: dict[tuple[str, str], set[int]] = {}
+    files = []
     for name in sorted(os.listdir(dataset_dir)):
-        match = _SHARD.match(name) or _SINGLE.match(name)
+        match = series.PART.match(name) or _SINGLE.match(name)
         if not match or name.startswith("."):
             continue
         split = _SPLIT.search(match["stem"])
         files.append(
             RecordFile(os.path.join(dataset_dir, name), split[1] if split else match["stem"])
         )
-        if match.re is _SHARD:
-            template = f"{name[: match.start('number')]}%s{name[match.end('number') :]}"
-            series.setdefault((template, match["count"]), set()).add(int(match["number"]))
-    for (template, count), numbers in series.items():
-        absent = sorted(set(range(int(count))) - numbers)
-        missing += [template % f"{number:0{len(count)}d}" for number in absent]
     if not files:
         raise errors.UserError(
             f"{dataset_dir} holds no dataset: neither {manifest.FILENAME} nor files named "
@@ -157,10 +149,11 @@ def _by_name(dataset_dir: str) -> DatasetFiles:
         "not known how many records they should hold."
     )
     has_labels = labels.has_labels(dataset_dir)
+    names = [file.name for file in files]
     return DatasetFiles(
         name=os.path.basename(os.path.abspath(dataset_dir)),
         files=tuple(files),
         class_names=labels.read_label_file(dataset_dir) if has_labels else {},
-        missing=tuple(missing),
-        remarks=(remark,),
+        missing=tuple(series.missing(names)),
+        remarks=(remark, *series.doubled(names)),
     )

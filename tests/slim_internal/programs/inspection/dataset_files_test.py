@@ -41,6 +41,14 @@ def test_finds_files_by_name(tmp_path, names, splits, missing):
     assert "There is no manifest.json" in found.remarks[0]
 
 
+def test_a_dataset_that_was_written_twice_is_said_to_be_one(tmp_path):
+    for name in ("train-00000-of-00001", "train-00000-of-00002", "train-00001-of-00002"):
+        (tmp_path / name).touch()
+    found = dataset_files.find(str(tmp_path))
+    assert found.missing == ()
+    assert "Files of 1 and 2 parts lie side by side" in found.remarks[1]
+
+
 def test_the_manifest_has_the_last_word(tmp_path):
     good = sets.record(sets.image(0), 1)
     sets.write(tmp_path, {"train-a": [good, good], "odd-b": [good]})
