@@ -58,7 +58,10 @@ def _run(script: str, **options: object) -> None:
     command += [f"--{name}={value}" for name, value in options.items()]
     command += _TRAIN_FLAGS.value if trains else []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_SLIM), *sys.path])}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    result = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if result.returncode:
+        said = (result.stderr or result.stdout).strip().splitlines() or ["nothing said"]
+        raise SystemExit(f"{script} ended with {result.returncode}: {said[-1]}")
 
 
 class _Measurement:
