@@ -48,7 +48,8 @@ def main(paths):
         _LOG.error("%s", error)
     print(text, end="")
     if errors:
-        raise UserError(f"{len(errors)} of {given} images cannot be used; all others are done.")
+        done = "all others are done" if len(errors) < given else "there is no answer"
+        raise UserError(f"{len(errors)} of {given} images cannot be used; {done}.")
 
 
 config_flags.define(Classification)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datasets.converters.labelled_files import IMAGE_SUFFIXES
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.images import header
+from slim_internal.parts.reports.phrases import count
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ def _in_folder(folder: str) -> list[str]:
             else:
                 others += 1
     if others:
-        _LOG.info("Skipped %d files without an image extension in %s", others, folder)
+        skipped = count(others, "file")
+        _LOG.info("Skipped %s without an image extension in %s", skipped, folder)
     if not images:
         raise UserError(
             f"{folder} holds no image: no name in it ends in {', '.join(IMAGE_SUFFIXES)}."

@@ -16,7 +16,7 @@ def _text(answers: Iterable[Answer]) -> str:
     for path, guesses in answers:
         lines.append(path)
         lines += [f"  {guess.probability:7.2%}  {guess.name}" for guess in guesses]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _csv(answers: Iterable[Answer]) -> str:

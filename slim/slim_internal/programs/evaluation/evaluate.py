@@ -333,15 +333,13 @@ def _run(
     limit = config.max_num_batches and config.max_num_batches * config.batch_size
     start = reported = time.monotonic()
     with predictions.Predictions(config.eval_dir, found.names, config.top_k) as rows:
-        for batch in _batches(session, outputs, limit):
+        for batch in _batches(session, outputs, limit, found.statistics):
             details = {name: batch.pop(name) for name in _DETAILS}
             said = measured.add(batch["logits"], batch["labels"], details)
             if not (measured.unknown_labels or measured.not_finite):
                 rows.add(said, details)
                 found.telling.add(**batch)
                 found.label_errors.add(said, batch["records"])
-                if found.statistics:
-                    found.statistics.add(**batch)
                 if found.comparison:
                     found.comparison.add(said, batch["records"])
             now = time.monotonic()
@@ -360,17 +358,24 @@ def _run(
             found.comparison.values()  # Complains before older files are replaced.
 
 
-def _batches(session, outputs: dict[str, tf.Tensor], limit: int | None) -> Iterator[dict]:
+def _batches(
+    session,
+    outputs: dict[str, tf.Tensor],
+    limit: int | None,
+    statistics: statistics_check.StatisticsCheck | None,
+) -> Iterator[dict]:
     """Yields the values of all batches, or of so many examples."""
     done = 0
     while limit is None or done < limit:
         try:
             with contextlib.nullcontext() if done else start_up.measured("first batch"):
-                batch = session.run(outputs)
+                batch = session.run(outputs | (statistics.fetches() if statistics else {}))
         except tf.errors.OutOfRangeError:
             return
         if not done:
             _LOG.info("Start: %s", start_up.told())
+        if statistics:
+            statistics.add(batch)
         if limit is not None and done + len(batch["labels"]) > limit:
             batch = {name: value[: limit - done] for name, value in batch.items()}
         done += len(batch["labels"])

@@ -92,6 +92,14 @@ def test_graph_checkpoint_and_batch_size_agree(checkpoint, graph, pictures, batc
         assert [g.probability for g in guesses] == pytest.approx(probabilities, abs=1e-5)
 
 
+def test_nothing_is_said_of_no_image():
+    assert {name: write([]) for name, write in report.FORMATS.items()} == {
+        "text": "",
+        "csv": "file,rank,class,name,probability\n",
+        "json": "[]\n",
+    }
+
+
 @pytest.mark.parametrize("name", report.FORMATS)
 def test_formats_carry_file_name_class_and_probability(name):
     guesses = [classifier.Guess(7, "seven, or so", 0.75), classifier.Guess(1, "one", 0.25)]
@@ -128,7 +136,10 @@ def test_an_unknown_format_names_the_nearest():
         ({"checkpoint_path": "/nonexistent"}, "--model_name"),
         ({"checkpoint_path": "/nonexistent", "model_name": "lenet"}, "/nonexistent"),
         ({"checkpoint_path": __file__, "model_name": "lenet"}, "cannot be read"),
-        ({"checkpoint_path": "CHECKPOINT", "model_name": "lenet"}, r"\[1024, 1001\] here"),
+        (
+            {"checkpoint_path": "CHECKPOINT", "model_name": "lenet"},
+            "has 10 classes, the network here 1,001. Give the --dataset_name",
+        ),
     ],
     ids=["nothing", "both", "no_graph", "no_model", "no_checkpoint", "text", "other_classes"],
 )

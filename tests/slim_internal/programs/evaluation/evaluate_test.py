@@ -178,6 +178,14 @@ def test_refuses_what_cannot_be_used(setup, changes, message):
         evaluate.evaluate(Evaluation(**{**setup, **changes}))
 
 
+def test_an_empty_split_is_an_error_naming_the_flag(setup, tmp_path):
+    (tmp_path / "digits_validation.tfrecord").write_bytes(b"")
+    with pytest.raises(
+        UserError, match=r"^--dataset_split_name=validation: The data files are empty"
+    ):
+        evaluate.evaluate(Evaluation(**{**setup, "dataset_dir": str(tmp_path)}))
+
+
 def test_an_unwritable_eval_dir_is_an_error_before_any_example_is_read(
     setup, tmp_path, monkeypatch
 ):
@@ -372,10 +380,10 @@ def test_statistics_that_make_many_images_wrong(both, moving, own, warns):
     ("sizes", "distance", "seen"),
     [
         ([15], 9.0, []),  # Such batches have no statistics to speak of.
-        ([100], 9.0, [16, 50, 50]),
-        ([150, 150, 150], np.nan, [16, 50, 50, 50, 50]),  # The first ones are enough.
-        ([7, 60], 9.0, [16, 34, 33]),  # Parts are alike in size.
-        ([100, 15], 0.1, [16]),  # Nothing is suspicious.
+        ([100], 9.0, [50, 50]),
+        ([150, 150, 150], np.nan, [50, 50, 50, 50]),  # The first ones are enough.
+        ([67, 7], 9.0, [34, 33]),  # Parts are alike in size.
+        ([100, 15], 0.1, []),  # Nothing is suspicious.
     ],
 )
 def test_a_second_pass_is_for_the_first_images_of_suspicious_networks(sizes, distance, seen):
@@ -386,21 +394,19 @@ def test_a_second_pass_is_for_the_first_images_of_suspicious_networks(sizes, dis
         def make_callable(self, *_):
             return lambda record: np.array([record])
 
-        def run(self, fetched, feed):
+        def run(self, _, feed):
             (images,) = feed.values()
             self.seen.append(len(images))
-            return distance if fetched == "distance" else np.zeros([len(images), 2])
+            return np.zeros([len(images), 2])
 
     with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(statistics_check, "_with_statistics_of_the_batch", lambda *_: None)
         images = tf.placeholder(tf.float32)
         check = statistics_check.StatisticsCheck(None, images, images, lambda record: record)
-        check.add(np.arange(16), np.zeros(16, int), np.zeros([16, 2]))
-        assert check.warnings(Session(), "run") == []  # There is no batch normalization.
-        patch.setattr(statistics_check, "_distance", lambda _: "distance")
-        check = statistics_check.StatisticsCheck(None, images, images, lambda record: record)
+        assert check.fetches() == {}  # There is no batch normalization.
         for size in sizes:
-            check.add(np.arange(size), np.zeros(size, int), np.zeros([size, 2]))
+            batch = {"labels": np.zeros(size, int), "logits": np.zeros([size, 2])}
+            check.add({**batch, "records": np.arange(size), "statistics_distance": distance})
         session = Session()
         check.warnings(session, "run")
     assert session.seen == seen

@@ -205,7 +205,10 @@ def test_a_file_that_has_the_name_of_the_description_is_not_overwritten(tmp_path
         ({"dataset_name": "digit"}, "Did you mean 'digits'"),
         ({"checkpoint_path": "/nonexistent"}, "/nonexistent"),
         ({"checkpoint_path": __file__}, f"Checkpoint {__file__} cannot be read"),
-        ({"labels_offset": 1}, r"\[1024, 10\] in the checkpoint, \[1024, 9\] here"),
+        (
+            {"labels_offset": 1},
+            r"has 10 classes, the network here 9\. .* lower --labels_offset by 1",
+        ),
         ({"labels_offset": 10}, "--labels_offset=10 leaves none of the 10 classes"),
         ({"image_size": -1}, "--image_size must be at least 1; got -1"),
         ({"batch_size": 0}, "--batch_size must be at least 1; got 0"),
