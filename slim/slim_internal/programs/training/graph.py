@@ -117,7 +117,11 @@ def build(
     if config.class_weights:
         weights = class_balance.weights(config.class_weights, dataset, config.labels_offset)
     with tf.device(deployment.inputs_device()):
-        images, labels, input_seconds = _inputs(config, dataset, prepare, first_batch, replica)
+        batches = _batches(config, dataset, prepare, first_batch, replica)
+    on_gpu = isinstance(deployment, _OneGpu) and replica.trains_alone
+    device = deployment.clone_device(0) if on_gpu else deployment.inputs_device()
+    with tf.device(device):
+        images, labels, input_seconds = _inputs(config, batches, device if on_gpu else None)
     seed = replica.seed(config)
     with stateless_random.draws(seed, position):
         clones = _clones(
@@ -248,12 +252,21 @@ def _kept(config, dataset, prepare):
         )
 
 
-def _inputs(config, dataset, prepare, first_batch, replica):
-    """Returns the images and labels of each clone, and how long it took to get them."""
-    batches = _batches(config, dataset, prepare, first_batch, replica)
+def _inputs(config, batches, device):
+    """Returns the images and labels of each clone, and how long it took to get them.
+
+    Where a device is given, batches are copied to it before they are asked for.
+    """
+    if device is None:
+        iterator = tf.data.make_one_shot_iterator(batches)
+    else:
+        # One batch, so that it takes little memory there. A one-shot iterator stays on the CPU.
+        batches = batches.apply(tf.data.experimental.prefetch_to_device(device, buffer_size=1))
+        iterator = tf.data.make_initializable_iterator(batches)
+        tf.add_to_collection(tf.GraphKeys.TABLE_INITIALIZERS, iterator.initializer)
     asked = tf.timestamp()
     with tf.control_dependencies([asked]):
-        batch = tf.data.make_one_shot_iterator(batches).get_next()
+        batch = iterator.get_next()
     with tf.control_dependencies(batch.values()):
         input_seconds = tf.timestamp() - asked
     images = tf.split(batch["image"], config.num_clones)

@@ -78,7 +78,8 @@ def find(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -
         graph = model.build(config, network, dataset, begin.step)
         planned = start.plan(begin, config, network)
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
-            session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+            variables = tf.global_variables_initializer(), tf.local_variables_initializer()
+            session.run([*variables, tf.tables_initializer()])
             if planned:
                 planned.restore(session)
             with announced(f"Trying {_NUM_STEPS} learning rates, {_LOWEST:g} to {_HIGHEST:g}"):

@@ -45,7 +45,7 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
         step = max(0, latest.step_of(planned.checkpoint_path))
         set_step = tf.train.get_global_step().assign(step)
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
-            session.run(tf.global_variables_initializer())
+            session.run([tf.global_variables_initializer(), tf.tables_initializer()])
             planned.restore(session)
             session.run(set_step)
             statistics.Estimation(session, updates, config.reestimate_batch_norm).estimate()

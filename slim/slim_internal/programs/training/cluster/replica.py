@@ -120,8 +120,8 @@ class Replica:
           session: The session.
           restore: Takes values from a checkpoint, if there is one to start from.
         """
-        initializers = tf.global_variables_initializer(), tf.local_variables_initializer()
-        session.run(tf.group(*initializers))
+        variables = tf.global_variables_initializer(), tf.local_variables_initializer()
+        session.run(tf.group(*variables, tf.tables_initializer()))  # The last one for the input.
         restore()
 
     def hooks(
