@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datasets.storage import labels
 from deployment import sessions
 from slim_internal.ground.errors import UserError
-from slim_internal.ground.files import atomic
+from slim_internal.ground.files import atomic, space
 from slim_internal.parts.checkpoints import label_offset, run_record
 from slim_internal.parts.inference import calibration, describe, description
 from slim_internal.parts.inference.formats import table
@@ -136,7 +136,8 @@ def _write(
     first.parent.mkdir(parents=True, exist_ok=True)
     with _scratch(first) as folder:
         for name, path in paths.items():
-            table.FORMATS[name].write(network, folder, path.name)
+            with _naming(path):
+                table.FORMATS[name].write(network, folder, path.name)
             if network.probe is not None:
                 comparisons[name] = check.compare(
                     table.FORMATS[name], folder / path.name, network.probe
@@ -145,6 +146,17 @@ def _write(
             atomic.write(folder / name, text.encode(errors="surrogateescape"))
         _publish(folder, first.parent, {path.name for path in paths.values()})
     return comparisons
+
+
+@contextlib.contextmanager
+def _naming(path: pathlib.Path) -> Iterator[None]:
+    """Makes an error for want of space name the file that was asked for, not one in the scratch."""
+    try:
+        yield
+    except OSError as error:
+        if space.is_full(error):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
 
 
 @contextlib.contextmanager

@@ -378,10 +378,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, checkpoint, name):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="File too large") as caught:
             inference_graph.export(config)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(path)
     assert not list(tmp_path.iterdir())
 
 
