@@ -246,6 +246,8 @@ class Validation(Hook):
         self._best = _read_best(self._folder, config.best_metric, extent.first_step)
         self._evaluated = -1
         self.last_step = -1
+        if self.must_stop:  # An earlier run has ended for that.
+            self._say_why()
 
     @property
     def must_stop(self) -> bool:
@@ -265,10 +267,7 @@ class Validation(Hook):
             self._is_due = False
             self._evaluate(step.number)
             if self.must_stop:
-                _LOG.info(
-                    "No better %s in %d evaluations: stopping early. The best is of step %d.",
-                    *(self._best.metric, self._best.since, self._best.step),
-                )
+                self._say_why()
 
     def at_end(self, step):
         """Evaluates what the run ends with, if it has made its last step."""
@@ -276,6 +275,12 @@ class Validation(Hook):
             self._has_waited = False  # It is said once more.
             if self._has_time(step, at_end=True):
                 self._evaluate(step)
+
+    def _say_why(self) -> None:
+        _LOG.info(
+            "No better %s in %d evaluations: stopping early. The best is of step %d.",
+            *(self._best.metric, self._best.since, self._best.step),
+        )
 
     def worst(self) -> list[Thumbnail]:
         """Returns the wrong answers of the last evaluation that the network was surest of."""

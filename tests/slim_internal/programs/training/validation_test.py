@@ -140,13 +140,17 @@ def test_best_checkpoint_is_kept_apart(run, tmp_path):
     assert (state["metric"], state["step"], state["value"]) == ("loss", best, losses[best])
 
 
-def test_stops_early(run, tmp_path):
-    result = run("run", 50, eval_every_steps=1, early_stopping_patience=3, learning_rate=0.0,
-                 batch_norm_decay=0.0, freeze_batch_norm=False)  # fmt: skip
+def test_stops_early_and_says_so_again(run, tmp_path, caplog):
+    settings = {"eval_every_steps": 1, "early_stopping_patience": 3, "learning_rate": 0.0,
+                "batch_norm_decay": 0.0, "freeze_batch_norm": False}  # fmt: skip
+    result = run("run", 50, **settings)
     assert result.step < 50
     state = json.loads((tmp_path / "run" / "best" / "best.json").read_text())
     assert (state["step"] + 3, state["since"]) == (result.step, 3)
     assert latest.step_of(result.checkpoint) == result.step
+    caplog.set_level(logging.INFO)
+    assert run("run", 50, **settings).step == result.step
+    assert "No better accuracy in 3 evaluations: stopping early." in caplog.text
 
 
 @pytest.mark.parametrize(
