@@ -35,33 +35,61 @@ _STARTING_SECONDS = 900  # Of one contender, on a slow machine.
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """A row: its name, what prepares it, and the ratio to the yardstick that is aimed at."""
+    """A row: its name, what prepares it, and the ratio to the yardstick that is aimed at.
+
+    Attributes:
+      name: Its name.
+      prepare: Returns the work to measure.
+      bar: Smallest ratio that is aimed at; the largest one for another library.
+      is_rival: Whether it is another library.
+    """
 
     name: str
     prepare: Callable[[], contenders.Work]
     bar: float | None = None
+    is_rival: bool = False
 
 
-def _row(name, prepare, *arguments, bar=None) -> Contender:
-    return Contender(name, functools.partial(prepare, *arguments), bar)
+def _row(name, prepare, *arguments, bar=None, is_rival=False) -> Contender:
+    return Contender(name, functools.partial(prepare, *arguments), bar, is_rival)
 
 
 def _step_group(model: str, batch: int, size: int, keras: str | None, torch: str | None):
-    classes = 1000 if keras else 10
+    classes = 1000 if torch else 10
     rows = [_row("slim", contenders.slim_step, model, batch, size, classes)]
-    rows.append(_row("Keras", contenders.keras_step, keras, batch, size, classes))
+    if keras or not torch:
+        step = contenders.keras_step
+        rows.append(_row("Keras", step, keras, batch, size, classes, is_rival=True))
     if torch:
-        rows.append(_row("PyTorch channels_last", contenders.torch_step, torch, batch, size))
+        step = contenders.torch_step
+        name = "PyTorch channels_last"
+        rows.append(_row(name, step, torch, batch, size, bar=1.0, is_rival=True))
     return f"training step, {model}, batch {batch}, {size} px", rows
+
+
+def _gpu_group(model: str, batch: int, size: int, torch: str, bar: float):
+    rows = [
+        _row("mixed precision, XLA", contenders.slim_step, model, batch, size, 1000, True),
+        Contender(
+            "PyTorch autocast",
+            functools.partial(contenders.torch_step, torch, batch, size, on_gpu=True),
+            *(bar, True),
+        ),
+    ]
+    return f"GPU, training step, {model}, batch {batch}, {size} px", rows
 
 
 def _inference_group(model: str, batch: int, size: int, keras: str, torch: str | None):
     rows = [_row("slim, frozen", contenders.slim_inference, model, batch, size)]
-    rows.append(_row("Keras", contenders.keras_inference, keras, batch, size))
+    run = contenders.keras_inference
+    rows.append(_row("Keras", run, keras, batch, size, is_rival=True))
     if torch:
-        rows.append(_row("PyTorch channels_last", contenders.torch_inference, torch, batch, size))
+        run, bar = contenders.torch_inference, 0.67  # 1.5 times as fast.
+        rows.append(_row("PyTorch channels_last", run, torch, batch, size, bar=bar, is_rival=True))
     return f"inference, {model}, batch {batch}, {size} px", rows
 
+
+_MOBILENET = ("mobilenet_v1", 1, 224)
 
 # Name of a group -> its rows; the first one is the yardstick.
 GROUPS: dict[str, list[Contender]] = dict(
@@ -76,12 +104,40 @@ GROUPS: dict[str, list[Contender]] = dict(
                 _row("VGG evaluation", contenders.read_images, "vgg", False),
             ],
         ),
+        (
+            "evaluation, mobilenet_v1, JPEGs, 224 px",
+            [
+                _row("frozen, one image at a time", contenders.slim_inference, *_MOBILENET),
+                _row("batches of 100", contenders.evaluate_images, "mobilenet_v1", 100, bar=2.0),
+                _row("its input alone", contenders.read_images, "inception", False),
+            ],
+        ),
+        (
+            "LeNet on digits, batch 32",
+            [
+                _row("step alone", contenders.slim_step, "lenet", 32, 28, 10),
+                _row("from files", contenders.train_on_digits, False),
+                _row("--cache", contenders.train_on_digits, True),
+            ],
+        ),
+        (
+            "start, one image (images/s: starts a second)",
+            [
+                _row("import of TensorFlow", contenders.start_tensorflow),
+                _row("classify_image", contenders.start_classifying, bar=0.77),  # 1 / 1.3.
+            ],
+        ),
         _step_group("lenet", 32, 28, None, None),
         _step_group("mobilenet_v1", 32, 224, "MobileNet", None),
+        _step_group("mobilenet_v2", 32, 224, None, "mobilenet_v2"),
         _step_group("resnet_v1_50", 16, 224, "ResNet50", "resnet50"),
         _step_group("inception_v3", 8, 299, "InceptionV3", "inception_v3"),
         _inference_group("mobilenet_v1", 1, 224, "MobileNet", None),
         _inference_group("resnet_v1_50", 32, 224, "ResNet50", "resnet50"),
+        _gpu_group("resnet_v1_50", 128, 224, "resnet50", 1.0),
+        _gpu_group("inception_v3", 128, 299, "inception_v3", 1.0),
+        _gpu_group("mobilenet_v2", 256, 224, "mobilenet_v2", 1.0),
+        _gpu_group("vgg_16", 64, 224, "vgg16", 1.11),
         (
             "machine",
             [_row("copies of 64 MiB", contenders.copy_bytes)],
@@ -101,6 +157,7 @@ class Measurement:
       ratios: To the yardstick, round by round.
       problem: Why it did not start, or "".
       bar: Ratio that is aimed at.
+      is_rival: Whether it is another library, which is to stay below the bar.
     """
 
     group: str
@@ -109,6 +166,7 @@ class Measurement:
     ratios: Sequence[float] = ()
     problem: str = ""
     bar: float | None = None
+    is_rival: bool = False
 
     def cells(self) -> tuple[str, ...]:
         """Returns what the table shows of it."""
@@ -119,8 +177,17 @@ class Measurement:
             f"{statistics.median(self.rates):,.1f}",
             f"{max(self.rates) / min(self.rates):.2f}",
             f"{statistics.median(self.ratios):.2f}",
-            f"{self.bar:.2f}" if self.bar else "",
+            self._aim(),
         )
+
+    def _aim(self) -> str:
+        """Returns what is aimed at, and whether it is reached."""
+        if self.bar is None:
+            return ""
+        ratio = statistics.median(self.ratios)
+        is_reached = ratio <= self.bar if self.is_rival else ratio >= self.bar
+        sign = "\N{LESS-THAN OR EQUAL TO}" if self.is_rival else "\N{GREATER-THAN OR EQUAL TO}"
+        return f"{sign} {self.bar:.2f} {'yes' if is_reached else 'no'}"
 
 
 HEADINGS = ("", "images/s", "spread", "of yardstick", "aim")
@@ -134,6 +201,9 @@ def _serve(prepare, connection) -> None:
         work()
     except ImportError as error:
         connection.send(f"{error.name or error} is not installed")
+        return
+    except contenders.NotHereError as error:
+        connection.send(str(error))
         return
     except Exception as error:
         connection.send(f"failed: {(str(error) or repr(error)).splitlines()[0]}")
@@ -180,6 +250,7 @@ def measure(group: str, rows: Sequence[Contender], rounds: int, seconds: float):
             ratios=[one / other for one, other in zip(mine, measured[0] or mine, strict=False)],
             problem=problem,
             bar=row.bar,
+            is_rival=row.is_rival,
         )
         for row, mine, (_, problem) in zip(rows, measured, started, strict=True)
     ]

@@ -8,7 +8,10 @@ import functools
 import importlib
 import io
 import itertools
+import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 
@@ -41,12 +44,14 @@ def _photographs() -> str:
     return str(path)
 
 
-def read_images(preprocessing: str | None, is_training: bool) -> Work:
-    """Reads, decodes and prepares photographs at 224 pixels; None stands for decoding alone."""
+class NotHereError(Exception):
+    """What this machine lacks for a contender, in words."""
+
+
+def _dataset():
+    """Returns a descriptor of the photographs."""
     from datasets import descriptor
-    from preprocessing import preprocessing_factory
     from slim_internal.ground.compat import slim, tf
-    from slim_internal.parts.input_pipeline import batches as input_pipeline
 
     handlers = {
         "image": slim.tfexample_decoder.Image(),
@@ -55,9 +60,18 @@ def read_images(preprocessing: str | None, is_training: bool) -> Work:
     decoder = slim.tfexample_decoder.TFExampleDecoder(
         descriptor.image_features(image_format="jpg"), handlers
     )
-    dataset = slim.dataset.Dataset(
+    return slim.dataset.Dataset(
         _photographs(), tf.TFRecordReader, decoder, _PHOTOGRAPHS, {}, num_classes=_PHOTOGRAPHS
     )
+
+
+def read_images(preprocessing: str | None, is_training: bool) -> Work:
+    """Reads, decodes and prepares photographs at 224 pixels; None stands for decoding alone."""
+    from preprocessing import preprocessing_factory
+    from slim_internal.ground.compat import tf
+    from slim_internal.parts.input_pipeline import batches as input_pipeline
+
+    dataset = _dataset()
     if preprocessing is None:
         prepare = lambda image: tf.cast(image[0, 0], tf.float32)  # noqa: E731
     else:
@@ -84,13 +98,128 @@ def _session_config():
     return sessions.config()
 
 
-def slim_step(model_name: str, batch_size: int, image_size: int, num_classes: int) -> Work:
-    """Makes a training step with momentum on images of noise."""
+def evaluate_images(model_name: str, batch_size: int) -> Work:
+    """Reads photographs and runs a network on them, as `eval_image_classifier` does."""
+    from nets import nets_factory
+    from preprocessing import preprocessing_factory
+    from slim_internal.ground.compat import tf
+    from slim_internal.parts.input_pipeline import batches as input_pipeline
+
+    network = nets_factory.get_network(model_name)
+    preprocess = preprocessing_factory.get_preprocessing(network.preprocessing)
+    size = network.default_image_size
+    batches = input_pipeline.evaluation_batches(
+        _dataset(), preprocessing_factory.sized(preprocess, size, size), batch_size=batch_size
+    )
+    images = tf.data.make_one_shot_iterator(batches.repeat()).get_next()["image"]
+    logits, _ = nets_factory.get_network_fn(model_name, 1000)(images)
+    session = tf.Session(config=_session_config())
+    session.run(tf.global_variables_initializer())
+    return lambda: len(session.run(logits))
+
+
+def train_on_digits(cache: bool) -> Work:
+    """Makes steps of LeNet on the handwritten digits, as `train_image_classifier` does."""
+    from datasets import dataset_factory
+    from datasets.conversion import convert
+    from datasets.conversion.settings import Conversion
+    from nets import nets_factory
+    from slim_internal.ground.compat import tf
+    from slim_internal.programs.training import graph
+    from slim_internal.programs.training.settings import TrainConfig
+
+    folder = tempfile.mkdtemp()
+    convert.convert(Conversion(dataset_name="digits", dataset_dir=folder))
+    config = TrainConfig(
+        dataset_name="digits",
+        dataset_dir=folder,
+        model_name="lenet",
+        optimizer="momentum",
+        cache=cache,
+    )
+    network = nets_factory.get_network(config.model_name)
+    training = graph.build(config, network, dataset_factory.open_split(config, "train"), 0)
+    session = tf.Session(config=_session_config())
+    session.run([tf.global_variables_initializer(), tf.tables_initializer()])
+
+    def work() -> int:
+        session.run(training.loss, {training.learning_rate: 0.01})
+        return config.batch_size
+
+    return work
+
+
+def start_tensorflow() -> Work:
+    """Starts Python and imports TensorFlow."""
+    return _command("-c", "import tensorflow")
+
+
+def start_classifying() -> Work:
+    """Classifies one photograph by an exported network, in a process of its own."""
+    from nets import nets_factory
+    from slim_internal import ground
+    from slim_internal.ground.compat import tf
+
+    slim_folder = pathlib.Path(ground.__file__).parents[2]
+    folder = pathlib.Path(tempfile.mkdtemp())
+    with tf.Graph().as_default(), tf.Session(config=_session_config()) as session:
+        images = tf.placeholder(tf.float32, [None, 224, 224, 3])
+        nets_factory.get_network_fn("mobilenet_v1", 1001)(images)
+        session.run(tf.global_variables_initializer())
+        checkpoint = tf.train.Saver().save(session, str(folder / "model.ckpt"))
+    exported, image = folder / "mobilenet.pb", folder / "image.png"
+    _command(
+        slim_folder / "export_inference_graph.py",
+        *("--model_name=mobilenet_v1", f"--checkpoint_path={checkpoint}"),
+        f"--output_file={exported}",
+    )()
+    _write_image(image)
+    return _command(slim_folder / "classify_image.py", f"--graph={exported}", image)
+
+
+def _write_image(path: pathlib.Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.random.RandomState(0).randint(0, 256, (375, 500, 3))
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def _command(*arguments: str | pathlib.Path) -> Work:
+    """Runs Python with arguments, and counts it as one image."""
+
+    def work() -> int:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run(
+            [sys.executable, *arguments], env=environment, capture_output=True, check=True
+        )
+        return 1
+
+    return work
+
+
+def slim_step(
+    model_name: str, batch_size: int, image_size: int, num_classes: int, on_gpu: bool = False
+) -> Work:
+    """Makes a training step with momentum on images of noise.
+
+    Args:
+      model_name: The network.
+      batch_size: Images of a step.
+      image_size: Their height and width.
+      num_classes: Number of classes.
+      on_gpu: Whether to compute in mixed precision, compiled by XLA, on a GPU.
+    """
     import numpy as np
 
+    from deployment import precision, sessions
+    from deployment.settings import PrecisionSettings
     from nets import nets_factory
     from slim_internal.ground.compat import tf
 
+    if on_gpu and not sessions.gpus():
+        raise NotHereError("TensorFlow finds no GPU")
+    chosen = precision.choose(PrecisionSettings(mixed_precision=on_gpu, xla=on_gpu))
     network = nets_factory.get_network(model_name)
     network_fn = nets_factory.get_network_fn(model_name, num_classes, 4e-5, is_training=True)
     shape = (batch_size, image_size, image_size, network.channels)
@@ -99,9 +228,9 @@ def slim_step(model_name: str, batch_size: int, image_size: int, num_classes: in
     labels = tf.constant(random.randint(0, num_classes, batch_size))
     tf.losses.sparse_softmax_cross_entropy(labels, logits)
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-        optimizer = tf.train.MomentumOptimizer(0.01, 0.9)
+        optimizer = chosen.scaled(tf.train.MomentumOptimizer(0.01, 0.9))
         step = optimizer.minimize(tf.losses.get_total_loss())
-    session = tf.Session(config=_session_config())
+    session = tf.Session(config=chosen.configure(_session_config()))
     session.run(tf.global_variables_initializer())
 
     def work() -> int:
@@ -215,10 +344,12 @@ def _torch_images(batch_size: int, image_size: int, device: str):
     return images.to(memory_format=torch.channels_last)
 
 
-def torch_step(name: str, batch_size: int, image_size: int) -> Work:
+def torch_step(name: str, batch_size: int, image_size: int, on_gpu: bool = False) -> Work:
     """Makes a training step of torchvision's network, channels last; autocast on a GPU."""
     torch = importlib.import_module("torch")
 
+    if on_gpu and not torch.cuda.is_available():
+        raise NotHereError("PyTorch finds no GPU")
     model, device = _torch_model(name)
     images = _torch_images(batch_size, image_size, device)
     labels = torch.randint(0, 1000, (batch_size,), device=device)

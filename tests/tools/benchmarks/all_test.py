@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from deployment import sessions
+from slim_internal.ground.compat import tf
 from tools.benchmarks import all as benchmark
 from tools.benchmarks import contenders
 
@@ -38,14 +40,16 @@ def test_a_group():
     rows = [
         benchmark.Contender("slow", functools.partial(sleeper, 0.2)),
         benchmark.Contender("fast", functools.partial(sleeper, 0.02), bar=2.0),
+        benchmark.Contender("rival", functools.partial(sleeper, 0.2), bar=0.5, is_rival=True),
         benchmark.Contender("absent", absent),
         benchmark.Contender("broken", broken),
     ]
-    slow, fast, missing, failed = measured = benchmark.measure("group", rows, 2, 0.5)
+    slow, fast, rival, missing, failed = measured = benchmark.measure("group", rows, 2, 0.5)
     assert slow.cells()[3] == "1.00"
     assert 3 < slow.rates[0] <= 5
     assert all(ratio > 2 for ratio in fast.ratios)
-    assert fast.cells()[4] == "2.00"
+    assert fast.cells()[4] == "\N{GREATER-THAN OR EQUAL TO} 2.00 yes"
+    assert rival.cells()[4] == "\N{LESS-THAN OR EQUAL TO} 0.50 no"
     assert missing.problem == "a_library_that_is_not_installed is not installed"
     assert failed.problem == "failed: no such network"
     page = benchmark.render(measured)
@@ -61,7 +65,22 @@ def test_contenders_without_networks_work(name, monkeypatch):
         assert row.prepare()() > 0
 
 
-def test_slim_s_networks_work():
+@pytest.mark.parametrize("cache", [False, True])
+def test_lenet_learns_digits(cache):
+    with tf.Graph().as_default():
+        assert contenders.train_on_digits(cache)() == 32
+
+
+def test_a_gpu_is_missed(monkeypatch):
+    monkeypatch.setattr(sessions, "gpus", lambda: ())
+    with pytest.raises(contenders.NotHereError, match="TensorFlow finds no GPU"):
+        contenders.slim_step("lenet", 2, 28, 10, on_gpu=True)
+
+
+def test_slim_s_networks_work(monkeypatch):
+    monkeypatch.setattr(contenders, "_PHOTOGRAPHS", 4)
+    with tf.Graph().as_default():
+        assert contenders.evaluate_images("mobilenet_v1_025", 2)() == 2
     assert contenders.slim_step("lenet", 2, 28, 10)() == 2
     assert contenders.slim_inference("mobilenet_v1_025", 2, 96)() == 2
 
