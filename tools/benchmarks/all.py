@@ -12,8 +12,11 @@ installed are named as such. Rates depend on the machine and on what else it doe
 import contextlib
 import dataclasses
 import functools
+import logging
 import multiprocessing
+import os
 import statistics
+import warnings
 from collections.abc import Callable, Sequence
 
 from absl import flags
@@ -172,9 +175,10 @@ class Measurement:
         """Returns what the table shows of it."""
         if self.problem:
             return self.name, self.problem, "", "", ""
+        rate = statistics.median(self.rates)
         return (
             self.name,
-            f"{statistics.median(self.rates):,.1f}",
+            f"{rate:,.1f}" if rate >= 10 else f"{rate:.3f}",
             f"{max(self.rates) / min(self.rates):.2f}",
             f"{statistics.median(self.ratios):.2f}",
             self._aim(),
@@ -195,6 +199,9 @@ HEADINGS = ("", "images/s", "spread", "of yardstick", "aim")
 
 def _serve(prepare, connection) -> None:
     """Measures the rate of a contender whenever it is asked for."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # The table is all that is to be seen.
+    warnings.simplefilter("ignore")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         work = prepare()
         work()

@@ -46,6 +46,7 @@ def test_a_group():
     ]
     slow, fast, rival, missing, failed = measured = benchmark.measure("group", rows, 2, 0.5)
     assert slow.cells()[3] == "1.00"
+    assert slow.cells()[1] == f"{sum(slow.rates) / 2:.3f}"
     assert 3 < slow.rates[0] <= 5
     assert all(ratio > 2 for ratio in fast.ratios)
     assert fast.cells()[4] == "\N{GREATER-THAN OR EQUAL TO} 2.00 yes"
