@@ -61,12 +61,11 @@ def _step_group(model: str, batch: int, size: int, keras: str | None, torch: str
     classes = 1000 if torch else 10
     rows = [_row("slim", contenders.slim_step, model, batch, size, classes)]
     if keras or not torch:
-        step = contenders.keras_step
-        rows.append(_row("Keras", step, keras, batch, size, classes, is_rival=True))
+        keras_step = contenders.keras_step
+        rows.append(_row("Keras", keras_step, keras, batch, size, classes, is_rival=True))
     if torch:
-        step = contenders.torch_step
-        name = "PyTorch channels_last"
-        rows.append(_row(name, step, torch, batch, size, bar=1.0, is_rival=True))
+        torch_step, name = contenders.torch_step, "PyTorch channels_last"
+        rows.append(_row(name, torch_step, torch, batch, size, bar=1.0, is_rival=True))
     return f"training step, {model}, batch {batch}, {size} px", rows
 
 
@@ -84,11 +83,10 @@ def _gpu_group(model: str, batch: int, size: int, torch: str, bar: float):
 
 def _inference_group(model: str, batch: int, size: int, keras: str, torch: str | None):
     rows = [_row("slim, frozen", contenders.slim_inference, model, batch, size)]
-    run = contenders.keras_inference
-    rows.append(_row("Keras", run, keras, batch, size, is_rival=True))
+    rows.append(_row("Keras", contenders.keras_inference, keras, batch, size, is_rival=True))
     if torch:
-        run, bar = contenders.torch_inference, 0.67  # 1.5 times as fast.
-        rows.append(_row("PyTorch channels_last", run, torch, batch, size, bar=bar, is_rival=True))
+        run, name = contenders.torch_inference, "PyTorch channels_last"
+        rows.append(_row(name, run, torch, batch, size, bar=0.67, is_rival=True))  # 1 / 1.5.
     return f"inference, {model}, batch {batch}, {size} px", rows
 
 
@@ -111,7 +109,7 @@ GROUPS: dict[str, list[Contender]] = dict(
             "evaluation, mobilenet_v1, JPEGs, 224 px",
             [
                 _row("frozen, one image at a time", contenders.slim_inference, *_MOBILENET),
-                _row("batches of 100", contenders.evaluate_images, "mobilenet_v1", 100, bar=2.0),
+                _row("batches of 64", contenders.evaluate_images, "mobilenet_v1", 64, bar=2.0),
                 _row("its input alone", contenders.read_images, "inception", False),
             ],
         ),
