@@ -45,9 +45,13 @@ _FOREIGN_FLAGS = {
     "before",
     "config",
     "flagfile",
+    "html_file",
+    "json_file",
     "logdir",
     "network",
+    "only",
     "require-hashes",
+    "rounds",
     "test_filter",
 }
 
