@@ -8,6 +8,9 @@ from preprocessing import augmentations, channels, jpeg
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
 
+# Minimum fraction of the image that a random part has, as published.
+_MIN_CROP_AREA = 0.05
+
 # The distortions do not commute, and several orders give more variety. Hue and contrast are slow.
 _FAST_ORDERS = (("brightness", "saturation"), ("saturation", "brightness"))
 _ORDERS = (
@@ -62,7 +65,7 @@ def distorted_bounding_box_crop(
     bbox,
     min_object_covered=0.1,
     aspect_ratio_range=(0.75, 1.33),
-    area_range=(0.05, 1.0),
+    area_range=(_MIN_CROP_AREA, 1.0),
     max_attempts=100,
     scope=None,
 ):
@@ -103,6 +106,7 @@ def preprocess_for_train(
     add_image_summaries=True,
     random_crop=True,
     use_grayscale=False,
+    min_crop_area=_MIN_CROP_AREA,
 ):
     """Returns a random variation of the image.
 
@@ -117,6 +121,7 @@ def preprocess_for_train(
       add_image_summaries: Whether to show the image at several steps in TensorBoard.
       random_crop: Whether to take a part of the image.
       use_grayscale: Whether to convert images to grayscale.
+      min_crop_area: Minimum fraction of the image to take.
 
     Returns:
       A float32 tensor [height, width, channels], -1 to 1.
@@ -135,7 +140,7 @@ def preprocess_for_train(
         summarize("image_with_bounding_boxes", image, bbox)
         whole = image
         if random_crop:
-            image, box = distorted_bounding_box_crop(whole, bbox)
+            image, box = distorted_bounding_box_crop(whole, bbox, area_range=(min_crop_area, 1.0))
             summarize("images_with_distorted_bounding_box", whole, box)
         image = channels.to_rgb(jpeg.decoded(image))
         if fast_mode:
@@ -229,10 +234,12 @@ def preprocess_image(
     add_image_summaries=True,
     crop_image=True,
     use_grayscale=False,
+    min_crop_area=_MIN_CROP_AREA,
 ):
     """Returns the image as Inception reads it; see the two functions above.
 
-    `crop_image` says whether training and evaluation take a part of the image.
+    `crop_image` says whether training and evaluation take a part of the image, `min_crop_area` how
+    much of it training takes at least.
     """
     if is_training:
         return preprocess_for_train(
@@ -244,6 +251,7 @@ def preprocess_image(
             add_image_summaries=add_image_summaries,
             random_crop=crop_image,
             use_grayscale=use_grayscale,
+            min_crop_area=min_crop_area,
         )
     return preprocess_for_eval(
         image, height, width, central_crop=crop_image, use_grayscale=use_grayscale

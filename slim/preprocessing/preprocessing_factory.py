@@ -131,6 +131,27 @@ def for_channels(name: str, number: int | None, is_training: bool = False) -> Ca
     return preprocess_color
 
 
+def with_min_crop_area(preprocess: Callable, fraction: float | None) -> Callable:
+    """Returns the function with another smallest part that training takes of an image.
+
+    Args:
+      preprocess: What `get_preprocessing` returned.
+      fraction: Of the area of the image; None leaves the function as it is.
+
+    Raises:
+      errors.UserError: if the preprocessing does not take parts of different sizes.
+    """
+    if fraction is None:
+        return preprocess
+    if not _takes(preprocess, "min_crop_area"):
+        raise errors.UserError(
+            f"--min_crop_area={fraction:g} applies to inception preprocessing only, not to that of"
+            " this network: leave it out, or add --preprocessing_name=inception."
+        )
+    changed = functools.partial(preprocess, min_crop_area=fraction)
+    return functools.update_wrapper(changed, preprocess)  # It may be marked by `takes_jpeg`.
+
+
 def sized(preprocess: Callable, height: int, width: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the function of an image alone that prepares it at that size.
 

@@ -15,6 +15,13 @@ class AugmentationSettings(Settings, subject="Augmentation"):
         " such as flip_up_down, random_erasing, rand_augment; preview_augmentations shows all."
         " --mixup_alpha and --cutmix_alpha mix them with each other.",
     )
+    min_crop_area: float | None = setting(
+        None,
+        "Smallest part of an image that inception preprocessing takes for training, as a fraction"
+        " of its area; 0.05 unless given.",
+        above=0,
+        at_most=1,
+    )
     random_preprocessing: bool = setting(
         True,
         "Vary training images at random as their preprocessing does; otherwise it prepares them as"

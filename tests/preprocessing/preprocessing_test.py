@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from nets import nets_factory
-from preprocessing import channels, preprocessing_factory, vgg_preprocessing
+from preprocessing import channels, jpeg, preprocessing_factory, vgg_preprocessing
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
 from tests import golden_files
@@ -157,6 +157,29 @@ def test_opacity_is_kept(name, is_training):
 def test_vgg_has_a_mean_of_three_channels(is_training):
     with pytest.raises(errors.UserError, match=r"images of 4 channels do not have: choose --prep"):
         run(np.zeros((40, 40, 4), np.uint8), "vgg", 20, 20, is_training=is_training)
+
+
+@pytest.mark.parametrize(("fraction", "least"), [(None, 0.0), (0.9, 0.85)])
+def test_the_smallest_part_for_training(fraction, least):
+    ramp = np.tile(
+        np.linspace(0.25, 0.75, 64, dtype=np.float32)[:, np.newaxis, np.newaxis], (1, 64, 3)
+    )
+    prepare = preprocessing_factory.with_min_crop_area(
+        preprocessing_factory.for_channels("inception", 3, is_training=True), fraction
+    )
+    assert jpeg.is_taken_by(prepare)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        image = prepare(tf.constant(ramp), 32, 32)
+        heights = [np.ptp(session.run(image)) for _ in range(DRAWS)]  # -0.5 to 0.5 are all of it.
+    assert least < min(heights) < 1.01
+    assert (min(heights) < 0.85) == (fraction is None)
+
+
+def test_only_inception_takes_parts_of_a_smallest_size():
+    prepare = preprocessing_factory.get_preprocessing("vgg", is_training=True)
+    with pytest.raises(errors.UserError, match=r"--min_crop_area=0.5 applies to inception prepro"):
+        preprocessing_factory.with_min_crop_area(prepare, 0.5)
 
 
 @pytest.mark.parametrize("name", ["cifarnet", "inception", "lenet", "vgg"])

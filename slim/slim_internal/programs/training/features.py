@@ -356,6 +356,7 @@ def _key(config, dataset, num_draws, tensors, is_random) -> dict[str, Any]:
         "preprocessing_name",
         "train_image_size",
         "augment",
+        "min_crop_area",
         "random_preprocessing",
     )
     return {

@@ -198,6 +198,7 @@ def _preparation(config, network):
         config.channels,
         is_training=config.random_preprocessing,
     )
+    prepare = preprocessing_factory.with_min_crop_area(prepare, config.min_crop_area)
     prepare = augmentations.augmented(prepare, augmentations.parse(config.augment))
     return preprocessing_factory.sized(prepare, size, size)
 
@@ -304,16 +305,30 @@ def _clones(
         right = tf.equal(tf.argmax(logits, axis=-1), tf.argmax(targets, axis=-1))
         return _CloneOutputs(end_points, tf.reduce_mean(tf.cast(right, tf.float32)))
 
-    scopes = train_config.scopes(config.trainable_scopes)
     # Simulated 8 bits look for the operations as TensorFlow builds them.
     for_gpu = sessions.gpus() and not config.clone_on_cpu and config.quantize_delay < 0
     with (
-        batch_norm.inference_where(
-            lambda name: config.freeze_batch_norm and bool(scopes) and not in_scopes(name, scopes)
-        ),
+        batch_norm.inference_where(_keeps_statistics(config)),
         gpu_operations.fast() if for_gpu else contextlib.nullcontext(),
     ):
         return model_deploy.create_clones(deployment, model_fn)
+
+
+def _keeps_statistics(config):
+    """Returns a function of a variable's name: whether its layer normalizes as evaluation does."""
+    if config.keep_batch_norm_statistics and not config.checkpoint_path:
+        _LOG.warning("--keep_batch_norm_statistics changes nothing without --checkpoint_path.")
+    trained = train_config.scopes(config.trainable_scopes)
+    new = train_config.scopes(config.checkpoint_exclude_scopes)
+
+    def keeps(name):
+        is_frozen = bool(trained) and not in_scopes(name, trained)
+        is_given = bool(config.checkpoint_path) and not in_scopes(name, new)
+        return (config.keep_batch_norm_statistics and is_given) or (
+            config.freeze_batch_norm and is_frozen
+        )
+
+    return keeps
 
 
 def _update(config, clones, optimizer, global_step, accumulation, accuracy, label_range, replica):

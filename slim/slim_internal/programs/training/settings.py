@@ -75,6 +75,11 @@ class BatchNormSettings(Settings, subject="Batch normalization"):
         "Normalize frozen layers by their moving statistics, as evaluation does; otherwise by each"
         " batch.",
     )
+    keep_batch_norm_statistics: bool = setting(
+        False,
+        "Normalize all layers that --checkpoint_path gives by its moving statistics, as evaluation"
+        " does, and keep these: for few images, which give worse ones.",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -235,7 +240,7 @@ def _require_one_unit(config: TrainConfig) -> None:
 
 
 def _require_place_for_augmentation(config: TrainConfig) -> None:
-    """Requires that what --augment names varies single images, and that images are varied.
+    """Requires that what --augment names varies single images, and that images are varied at all.
 
     Raises:
       UserError: If it mixes the images of a batch, or if they are prepared as for evaluation.
@@ -246,11 +251,15 @@ def _require_place_for_augmentation(config: TrainConfig) -> None:
             raise UserError(
                 f"--augment: {name} mixes the images of a batch; --{name}_alpha=0.2 switches it on."
             )
-    if names and not config.random_preprocessing:
-        raise UserError(
-            f"--augment={config.augment} varies images at random, --norandom_preprocessing prepares"
-            " them as for evaluation: leave --augment out, or add --random_preprocessing."
-        )
+    if config.random_preprocessing:
+        return
+    for name in ("augment", "min_crop_area"):
+        if getattr(config, name):
+            raise UserError(
+                f"--{name}={getattr(config, name)} varies images at random,"
+                " --norandom_preprocessing prepares them as for evaluation: leave"
+                f" --{name} out, or add --random_preprocessing."
+            )
 
 
 def _require_one_purpose(config: TrainConfig) -> None:
@@ -263,6 +272,11 @@ def _require_one_purpose(config: TrainConfig) -> None:
         raise UserError(
             "--find_learning_rate and --reestimate_batch_norm both take the place of training: give"
             " one."
+        )
+    if config.keep_batch_norm_statistics and config.reestimate_batch_norm:
+        raise UserError(
+            "--keep_batch_norm_statistics keeps the moving statistics and --reestimate_batch_norm"
+            " estimates them anew: give one."
         )
     if config.balanced_sampling and config.class_weights == "balanced":
         raise UserError(

@@ -53,6 +53,16 @@ from slim_internal.programs.training.settings import TrainConfig, scopes
             "--augment=hue varies images at random, .* or add --random_preprocessing",
         ),
         (
+            {"min_crop_area": 0.5, "random_preprocessing": False},
+            "--min_crop_area=0.5 varies images at random, .* or add --random_preprocessing",
+        ),
+        ({"min_crop_area": 0.0}, "--min_crop_area must be above 0 and at most 1; got 0"),
+        ({"min_crop_area": 1.5}, "--min_crop_area must be above 0 and at most 1; got 1.5"),
+        (
+            {"keep_batch_norm_statistics": True, "reestimate_batch_norm": 1},
+            "--keep_batch_norm_statistics keeps .* estimates them anew: give one",
+        ),
+        (
             {"find_learning_rate": "a.png", "reestimate_batch_norm": 1},
             "--find_learning_rate and --reestimate_batch_norm both take the place of training",
         ),

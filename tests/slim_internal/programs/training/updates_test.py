@@ -237,6 +237,24 @@ def test_the_suggestion_lies_below_the_lowest_loss(curve, expected):
         range_test.suggest(curve)
 
 
+def test_statistics_of_a_checkpoint_are_kept_while_all_layers_learn(run, caplog):
+    whole, before = run("whole", 3, plain=False, keep_batch_norm_statistics=True)
+    assert "--keep_batch_norm_statistics changes nothing without" in caplog.text
+    assert before["Tiny/conv/BatchNorm/moving_mean"].any()
+    settings = {"checkpoint_path": whole.checkpoint, "keep_batch_norm_statistics": True}
+    _, after = run("kept", 3, plain=False, **settings)
+    for name in ("moving_mean", "moving_variance"):
+        name = f"Tiny/conv/BatchNorm/{name}"
+        np.testing.assert_array_equal(after[name], before[name])
+    for name in ("Tiny/conv/weights", "Tiny/conv/BatchNorm/beta", "Tiny/logits/weights"):
+        assert not np.array_equal(after[name], before[name])
+    # A layer that is new has none to be kept.
+    _, new = run("new", 3, plain=False, checkpoint_exclude_scopes="Tiny/conv", **settings)
+    name = "Tiny/conv/BatchNorm/moving_mean"
+    assert not np.array_equal(new[name], np.zeros_like(new[name]))
+    assert not np.array_equal(new[name], before[name])
+
+
 @pytest.mark.parametrize("path", ["rates.jpg", "/nowhere/rates.png"])
 def test_a_wrong_file_for_the_range_test_is_refused(run, path):
     with pytest.raises(
