@@ -157,10 +157,9 @@ def start_tensorflow() -> Work:
 def start_classifying() -> Work:
     """Classifies one photograph by an exported network, in a process of its own."""
     from nets import nets_factory
-    from slim_internal import ground
     from slim_internal.ground.compat import tf
 
-    slim_folder = pathlib.Path(ground.__file__).parents[2]
+    slim_folder = pathlib.Path(nets_factory.__file__).parents[1]
     folder = pathlib.Path(tempfile.mkdtemp())
     with tf.Graph().as_default(), tf.Session(config=_session_config()) as session:
         images = tf.placeholder(tf.float32, [None, 224, 224, 3])
