@@ -4,12 +4,18 @@ Training takes random parts of all sizes and ratios and distorts their colors: C
 arXiv:1409.4842, section 6, and A. G. Howard, arXiv:1312.5402.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 from preprocessing import augmentations, channels, jpeg
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
 
 # Minimum fraction of the image that a random part has, as published.
 _MIN_CROP_AREA = 0.05
+# Not an argument: the functions here have those that were published.
+_min_crop_area = contextvars.ContextVar("min_crop_area", default=_MIN_CROP_AREA)
 
 # The distortions do not commute, and several orders give more variety. Hue and contrast are slow.
 _FAST_ORDERS = (("brightness", "saturation"), ("saturation", "brightness"))
@@ -96,6 +102,16 @@ def distorted_bounding_box_crop(
         return jpeg.part(image, begin[:2], size[:2]), box
 
 
+@contextlib.contextmanager
+def crops_of_at_least(fraction: float) -> Iterator[None]:
+    """Within it, training takes parts of at least that fraction of an image."""
+    before = _min_crop_area.set(fraction)
+    try:
+        yield
+    finally:
+        _min_crop_area.reset(before)
+
+
 def preprocess_for_train(
     image,
     height,
@@ -106,7 +122,6 @@ def preprocess_for_train(
     add_image_summaries=True,
     random_crop=True,
     use_grayscale=False,
-    min_crop_area=_MIN_CROP_AREA,
 ):
     """Returns a random variation of the image.
 
@@ -121,7 +136,6 @@ def preprocess_for_train(
       add_image_summaries: Whether to show the image at several steps in TensorBoard.
       random_crop: Whether to take a part of the image.
       use_grayscale: Whether to convert images to grayscale.
-      min_crop_area: Minimum fraction of the image to take.
 
     Returns:
       A float32 tensor [height, width, channels], -1 to 1.
@@ -140,7 +154,8 @@ def preprocess_for_train(
         summarize("image_with_bounding_boxes", image, bbox)
         whole = image
         if random_crop:
-            image, box = distorted_bounding_box_crop(whole, bbox, area_range=(min_crop_area, 1.0))
+            area_range = (_min_crop_area.get(), 1.0)
+            image, box = distorted_bounding_box_crop(whole, bbox, area_range=area_range)
             summarize("images_with_distorted_bounding_box", whole, box)
         image = channels.to_rgb(jpeg.decoded(image))
         if fast_mode:
@@ -234,12 +249,10 @@ def preprocess_image(
     add_image_summaries=True,
     crop_image=True,
     use_grayscale=False,
-    min_crop_area=_MIN_CROP_AREA,
 ):
     """Returns the image as Inception reads it; see the two functions above.
 
-    `crop_image` says whether training and evaluation take a part of the image, `min_crop_area` how
-    much of it training takes at least.
+    `crop_image` says whether training and evaluation take a part of the image.
     """
     if is_training:
         return preprocess_for_train(
@@ -251,7 +264,6 @@ def preprocess_image(
             add_image_summaries=add_image_summaries,
             random_crop=crop_image,
             use_grayscale=use_grayscale,
-            min_crop_area=min_crop_area,
         )
     return preprocess_for_eval(
         image, height, width, central_crop=crop_image, use_grayscale=use_grayscale

@@ -143,13 +143,19 @@ def with_min_crop_area(preprocess: Callable, fraction: float | None) -> Callable
     """
     if fraction is None:
         return preprocess
-    if not _takes(preprocess, "min_crop_area"):
+    function = getattr(inspect.unwrap(preprocess), "func", None)
+    if function is not inception_preprocessing.preprocess_image:
         raise errors.UserError(
             f"--min_crop_area={fraction:g} applies to inception preprocessing only, not to that of"
             " this network: leave it out, or add --preprocessing_name=inception."
         )
-    changed = functools.partial(preprocess, min_crop_area=fraction)
-    return functools.update_wrapper(changed, preprocess)  # It may be marked by `takes_jpeg`.
+
+    @functools.wraps(preprocess)  # It may be marked by `takes_jpeg`.
+    def preprocess_large_parts(*args, **kwargs):
+        with inception_preprocessing.crops_of_at_least(fraction):
+            return preprocess(*args, **kwargs)
+
+    return preprocess_large_parts
 
 
 def sized(preprocess: Callable, height: int, width: int) -> Callable[[tf.Tensor], tf.Tensor]:
