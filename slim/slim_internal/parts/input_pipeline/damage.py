@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from datasets.descriptor import data_files
 from datasets.storage import decoding, tfrecords
+from deployment import sessions
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 
@@ -75,8 +76,7 @@ def _find_damage(dataset: slim.dataset.Dataset, files: Sequence[str]) -> str | N
 
 def _find_label(dataset: slim.dataset.Dataset, files: Sequence[str], classes: range) -> str:
     """Returns where the first label stands that is none of `classes`, or ""."""
-    config = tf.ConfigProto(device_count={"GPU": 0})  # Another program may need its memory.
-    with tf.Graph().as_default(), tf.Session(config=config) as session:
+    with tf.Graph().as_default(), tf.Session(config=sessions.cpu_config()) as session:
         path = tf.placeholder(tf.string, [])
         labels = tf.data.TFRecordDataset(path).map(
             lambda record: dataset.decoder.decode(record, ["label"])[0]

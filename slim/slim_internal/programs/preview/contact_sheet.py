@@ -35,8 +35,9 @@ def write(config: Preview, paths: Sequence[str]) -> str:
     names = _names(config.augment, len(paths))
     kind = _format(config.output_file)
     sessions.announce_cpu()
-    pairs = zip(paths, [*paths[1:], *paths[:1]], strict=True)
-    rows = [row for pair in pairs for row in _rows(config, *pair, names)]
+    images = [_read(path, config.image_size) for path in paths]
+    shown = zip(paths, images, [*images[1:], *images[:1]], strict=True)
+    rows = [row for each in shown for row in _rows(config, *each, names)]
     title = "Augmentations"
     sheet = contact_sheet.draw(title, f"{config.draws} draws of each, seed {config.seed}", rows)
     target = f"--output_file={config.output_file}"
@@ -78,12 +79,11 @@ def _format(path: str) -> str:
 
 
 def _rows(
-    config: Preview, path: str, partner: str, names: Sequence[str]
+    config: Preview, path: str, original: np.ndarray, partner: np.ndarray, names: Sequence[str]
 ) -> Iterator[list[thumbnail.Thumbnail]]:
-    original = _read(path, config.image_size)
     for operation in names:
         if operation in mixing.MIXINGS:
-            draws = _mixed(config, original, _read(partner, config.image_size), operation)
+            draws = _mixed(config, original, partner, operation)
             details = [f"{fraction:.0%} of the label stays" for _, fraction in draws]
             variations = [image for image, _ in draws]
         else:

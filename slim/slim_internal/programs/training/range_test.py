@@ -19,6 +19,7 @@ from slim_internal.ground.images import pixels
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training import graph as model
 from slim_internal.programs.training import start
+from slim_internal.programs.training.cluster.replica import Replica
 from slim_internal.programs.training.reporting import announced
 from slim_internal.programs.training.settings import TrainConfig
 from slim_internal.programs.training.stop_request import StopRequest
@@ -78,10 +79,7 @@ def find(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -
         graph = model.build(config, network, dataset, begin.step)
         planned = start.plan(begin, config, network)
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
-            variables = tf.global_variables_initializer(), tf.local_variables_initializer()
-            session.run([*variables, tf.tables_initializer()])
-            if planned:
-                planned.restore(session)
+            Replica().initialize(session, lambda: planned and planned.restore(session))
             with announced(f"Trying {_NUM_STEPS} learning rates, {_LOWEST:g} to {_HIGHEST:g}"):
                 curve = _curve(session, graph, stop)
     if stop.exit_code:

@@ -12,6 +12,7 @@ from slim_internal.parts.checkpoints import graph_files, latest
 from slim_internal.parts.input_pipeline import damage
 from slim_internal.programs.training import graph as model
 from slim_internal.programs.training import settings_file, start, statistics
+from slim_internal.programs.training.cluster.replica import Replica
 from slim_internal.programs.training.settings import TrainConfig
 
 _LOG = logging.getLogger(__name__)
@@ -45,8 +46,7 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
         step = max(0, latest.step_of(planned.checkpoint_path))
         set_step = tf.train.get_global_step().assign(step)
         with tf.Session(config=sessions.config(config.cpu_threads)) as session:
-            session.run([tf.global_variables_initializer(), tf.tables_initializer()])
-            planned.restore(session)
+            Replica().initialize(session, lambda: planned.restore(session))
             session.run(set_step)
             statistics.Estimation(session, updates, config.reestimate_batch_norm).estimate()
             path = os.path.join(config.train_dir, "model.ckpt")
