@@ -6,9 +6,10 @@ model hold `model.json` and `labels.txt`.
 """
 
 import contextlib
+import gc
 import logging
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ _LABELS = "labels.txt"
 # The version of the operators that today's runtimes know; a newer one would shut out older ones.
 _OPSET = 18
 _LARGEST = 2**31 - 1  # Bytes of a protocol buffer.
+# Bytes of a constant above which the conversion does not see it: tf2onnx copies the graph two or
+# three times for each of its optimizations, which took 40 times the memory of the weights.
+_HELD_OUT = 2**24
 
 
 class Onnx(Format):
@@ -100,15 +104,17 @@ def convert(graph_def: tf.GraphDef, input_name: str, output_name: str, title: st
       UserError: If tf2onnx is missing, or knows no operator for one of the graph's.
     """
     converter = extras.load(Onnx.extra, "tf2onnx.convert", f"--format={Onnx.name}")
+    numpy_helper = extras.load(Onnx.extra, "onnx.numpy_helper", f"--format={Onnx.name}")
     names = {f"{name}:0": name for name in (input_name, output_name)}
+    small, large = _without_large(graph_def)
     log = logging.getLogger("tf2onnx")
     level = log.level
     log.setLevel(logging.CRITICAL)  # What is wrong is raised, too.
     try:
         with grappler.for_cpu():
             proto, _ = converter.from_graph_def(
-                graph_def,
-                input_names=[f"{input_name}:0"],
+                small,
+                input_names=[f"{name}:0" for name in (input_name, *large)],
                 output_names=[f"{output_name}:0"],
                 opset=_OPSET,
             )
@@ -119,6 +125,9 @@ def convert(graph_def: tf.GraphDef, input_name: str, output_name: str, title: st
         raise UserError(f"{title} cannot be written as --format=onnx: {problem}") from error
     finally:
         log.setLevel(level)
+    gc.collect()  # Copies of the graph have cycles.
+    for tensor_name, array in _arrays(proto.graph, large):
+        proto.graph.initializer.append(numpy_helper.from_array(array, tensor_name))
     proto.graph.name = title
     for tensor in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info):
         tensor.name = names.get(tensor.name, tensor.name)
@@ -126,6 +135,36 @@ def convert(graph_def: tf.GraphDef, input_name: str, output_name: str, title: st
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
     return proto
+
+
+def _without_large(graph_def: tf.GraphDef) -> tuple[tf.GraphDef, dict[str, tf.NodeDef]]:
+    """Returns a graph whose large constants are inputs instead, and them by their names."""
+    small, large = tf.GraphDef(versions=graph_def.versions, library=graph_def.library), {}
+    for node in graph_def.node:
+        if node.op != "Const" or node.ByteSize() <= _HELD_OUT:
+            small.node.add().CopyFrom(node)
+            continue
+        large[node.name] = node
+        held_out = small.node.add(name=node.name, op="Placeholder")
+        held_out.attr["dtype"].CopyFrom(node.attr["dtype"])
+        held_out.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
+    return small, large
+
+
+def _arrays(graph: Any, constants: Mapping[str, tf.NodeDef]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the constants that an ONNX graph has as inputs, and takes these inputs away.
+
+    What the conversion would have transposed, had it seen the values, is transposed here.
+    """
+    for name, constant in constants.items():
+        tensor_name, array = f"{name}:0", tf.make_ndarray(constant.attr["value"].tensor)
+        graph.input.remove(next(each for each in graph.input if each.name == tensor_name))
+        readers = [node for node in graph.node if tensor_name in node.input]
+        if [node.op_type for node in readers] == ["Transpose"]:
+            (permutation,) = readers[0].attribute
+            tensor_name, array = readers[0].output[0], array.transpose(permutation.ints)
+            graph.node.remove(readers[0])
+        yield tensor_name, array
 
 
 def _tensors(path: pathlib.Path, session: Any, model: description.ModelDescription) -> tuple:

@@ -319,6 +319,36 @@ def test_a_damaged_onnx_file_is_one_line(onnx, tmp_path, damage, message):
     _refuses(tmp_path / "lenet.onnx", message)
 
 
+def test_large_constants_are_kept_out_of_the_conversion(network, onnx, tmp_path, monkeypatch):
+    """Half a gigabyte took 22 GB. The file holds what it would hold, in the same layout."""
+    parse = pytest.importorskip("onnx").ModelProto.FromString
+    converter = pytest.importorskip("tf2onnx.convert")
+    sizes = []
+
+    def convert(graph_def, **options):
+        sizes.append(graph_def.ByteSize())
+        return from_graph_def(graph_def, **options)
+
+    from_graph_def = converter.from_graph_def
+    monkeypatch.setattr(converter, "from_graph_def", convert)
+    monkeypatch.setattr(onnx_format, "_HELD_OUT", 2**13)
+    table.get_format("onnx").write(network, tmp_path, "lenet.onnx")
+    assert sizes[0] < 2**15 < network.graph_def.ByteSize()
+    graph, expected = (parse(path.read_bytes()).graph for path in (tmp_path / "lenet.onnx", onnx))
+    assert [each.name for each in graph.input] == ["input"]
+    weights, expected_weights = (
+        {each.raw_data: list(each.dims) for each in one.initializer} for one in (graph, expected)
+    )
+    assert weights == expected_weights
+    operators, expected_operators = (
+        [node.op_type for node in one.node] for one in (graph, expected)
+    )
+    assert operators == expected_operators
+    with table.open_network(str(tmp_path / "lenet.onnx")) as predictor:
+        probabilities = predictor.predict_all(network.probe.images)
+    np.testing.assert_allclose(probabilities, network.probe.probabilities, atol=1e-5, rtol=0)
+
+
 def test_what_onnx_cannot_hold_is_one_line(onnx):
     with tf.Graph().as_default() as graph:
         tf.math.igamma(2.0, tf.placeholder(tf.float32, [2], name="input"), name="predictions")
