@@ -4,10 +4,11 @@
     bazel run //tools:measure_formats -- --again inception_v3
 
 The numbers go into slim/nets/export_formats.tsv, from which `list_networks --formats` prints the
-table. What stands there already is not measured again, so that an interrupted run goes on; formats
-whose optional libraries are missing are passed over. Each network has a process of its own: what
-kills it, memory for one, is written down and the next one is measured. Weights follow from the
-names of the variables, as in tests/golden; images are smaller than usual where the network allows.
+table, each as soon as it is known. What stands there already is not measured again, so that an
+interrupted run goes on; formats whose optional libraries are missing are passed over. Each network
+has a process of its own: what kills it, memory for one, is written down and the next one is
+measured. Weights follow from the names of the variables, as in tests/golden; images are smaller
+than usual where the network allows.
 """
 
 import functools
@@ -17,6 +18,8 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
@@ -111,24 +114,25 @@ def _in_own_process(name: str, size: int, formats: Sequence[str]) -> Iterator[di
         command = [sys.executable, "-m", "tools.measure_formats", "--one", name]
         command += [f"--image_size={size}", f"--format={','.join(pending)}"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                stdout=subprocess.PIPE,
-                text=True,
-                check=False,
-                timeout=60 * _MINUTES.value,
-            )
-            output, problem = done.stdout, f"its process ended with {done.returncode}"
-        except subprocess.TimeoutExpired as error:
-            output = (error.stdout or b"").decode()
-            problem = f"it took more than {_MINUTES.value:g} minutes"
-        for line in output.splitlines():
-            facts = json.loads(line)
-            pending.remove(facts["format"])
-            yield facts
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            end = time.monotonic() + 60 * _MINUTES.value
+            timer = threading.Timer(60 * _MINUTES.value, process.kill)
+            timer.start()
+            try:
+                for line in process.stdout:
+                    facts = json.loads(line)
+                    pending.remove(facts["format"])
+                    yield facts
+                process.wait()
+            finally:
+                timer.cancel()
+                process.kill()  # It lives on only if this process was interrupted.
         if pending:
+            problem = f"its process ended with {process.returncode}"
+            if time.monotonic() >= end:
+                problem = f"it took more than {_MINUTES.value:g} minutes"
             facts = {"network": name, "image_size": str(size), "format": pending.pop(0)}
             yield facts | {"problem": f"{format_table.NOT_MEASURED}: {problem}"}
 
