@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from preprocessing import augmentations, preprocessing_factory
+from preprocessing import augmentations, inception_preprocessing, preprocessing_factory
 from slim_internal.ground import errors
 from slim_internal.ground.compat import tf
 from slim_internal.parts.input_pipeline import stateless_random
@@ -199,3 +199,99 @@ def test_off_by_default_and_in_evaluation(name):
 def test_preprocessing_without_a_place_for_operations():
     with pytest.raises(errors.UserError, match=r"^--augment=hue does not apply .*inception"):
         augmentations.augmented(lambda image: image, ("hue",))(gradient())
+
+
+def many_draws(measure, draws=2000):
+    """Returns what a function measures in draws 0, 1, ..., as the input pipeline makes them."""
+
+    def measured(number):
+        with stateless_random.draws(7, number):
+            return measure()
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        numbers = tf.data.Dataset.range(draws).map(measured, num_parallel_calls=2).batch(draws)
+        return session.run(tf.data.make_one_shot_iterator(numbers).get_next())
+
+
+def of_color(name, color, measure):
+    """Returns a function that measures what an operation makes of an image of one color."""
+    image = np.tile(np.float32(color), [2, 2, 1])
+    return lambda: measure(augmentations.OPERATIONS[name](tf.constant(image))[0, 0])
+
+
+# Name -> what is uniform in it, the least of it and the most of it, as published.
+UNIFORM = {
+    "brightness": (of_color("brightness", [0.5] * 3, lambda c: c[0] - 0.5), -32 / 255, 32 / 255),
+    "saturation": (
+        of_color("saturation", [0.5, 0.4, 0.3], lambda c: (c[0] - c[2]) / 0.2),
+        *(0.5, 1.5),
+    ),
+    "hue": (
+        of_color("hue", [0.5, 0.25, 0.25], lambda c: (c[1] - c[2]) * 4 / 6),
+        *(-1 / 6, 1 / 6),  # Beyond 1/6 of the circle the largest channel is another one.
+    ),
+    "contrast": (
+        lambda: (
+            tf.reduce_max(
+                augmentations.contrast(tf.constant([[[0.4], [0.6]]])) - 0.5, axis=[0, 1, 2]
+            )
+            * 10
+        ),
+        *(0.5, 1.5),
+    ),
+}
+
+
+def distance(ours, others):
+    """Returns the largest distance of two cumulative distributions (Kolmogorov and Smirnov)."""
+    values = np.concatenate([ours, others])
+    below = [np.searchsorted(np.sort(each), values, "right") / len(each) for each in (ours, others)]
+    return np.abs(below[0] - below[1]).max()
+
+
+@pytest.mark.parametrize("name", UNIFORM)
+def test_colors_are_drawn_as_published(name):
+    measure, low, high = UNIFORM[name]
+    drawn = many_draws(measure)
+    if name == "hue":  # Drawn from -0.2 to 0.2.
+        drawn = drawn[np.abs(drawn) < high - 1e-4]
+        assert len(drawn) == pytest.approx(2000 / 1.2, rel=0.05)
+    assert low - 1e-5 <= drawn.min()
+    assert drawn.max() <= high + 1e-5
+    uniform = np.linspace(low, high, 100_000)
+    assert distance(drawn, uniform) < 1.95 / len(drawn) ** 0.5  # 1 in 1,000 by chance.
+    assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 0.08  # Neighbors have nothing in common.
+
+
+def test_half_of_the_images_are_mirrored():
+    image = np.float32([[[0.0], [1.0]]])
+    mirrored = many_draws(lambda: augmentations.flip_left_right(tf.constant(image))[0, 0, 0])
+    assert set(mirrored) == {0.0, 1.0}
+    assert mirrored.mean() == pytest.approx(0.5, abs=0.037)  # 3.3 standard deviations.
+
+
+@pytest.mark.parametrize("size", [(375, 500), (500, 333), (64, 48)], ids=str)
+def test_parts_of_images_are_drawn_as_by_tensorflow(size):
+    """TensorFlow's operation with state, which the original calls, draws the others."""
+    whole = np.float32([[[0.0, 0.0, 1.0, 1.0]]])
+
+    def part():
+        image = tf.zeros([*size, 1], tf.uint8)
+        part, _ = inception_preprocessing.distorted_bounding_box_crop(image, tf.constant(whole))
+        return tf.shape(part)[:2]
+
+    ours = many_draws(part)
+    with tf.Graph().as_default(), tf.Session() as session:
+        _, shape, _ = tf.image.sample_distorted_bounding_box(
+            [*size, 3],
+            whole,
+            seed=11,
+            min_object_covered=0.1,
+            aspect_ratio_range=(0.75, 1.33),
+            area_range=(0.05, 1.0),
+            max_attempts=100,
+            use_image_if_no_bounding_boxes=True,
+        )
+        others = np.array([session.run(shape)[:2] for _ in range(2000)])
+    for measure in (lambda s: s.prod(axis=1), lambda s: s[:, 1] / s[:, 0], lambda s: s[:, 0]):
+        assert distance(measure(ours), measure(others)) < 1.95 * (2 / 2000) ** 0.5
