@@ -132,7 +132,7 @@ def test_an_unknown_format_names_the_nearest():
     [
         ({}, "either --graph"),
         ({"graph": "GRAPH", "checkpoint_path": "/x"}, "not both"),
-        ({"graph": "/nonexistent.pb"}, "/nonexistent.json is missing"),
+        ({"graph": "/nonexistent.pb"}, "no exported network /nonexistent.pb"),
         ({"checkpoint_path": "/nonexistent"}, "--model_name"),
         ({"checkpoint_path": "/nonexistent", "model_name": "lenet"}, "/nonexistent"),
         ({"checkpoint_path": __file__, "model_name": "lenet"}, "cannot be read"),

@@ -264,7 +264,10 @@ def test_the_label_offset_that_a_message_proposes_is_taken(run, digits, tmp_path
         ({"graph": "FROZEN"}, "both say what to evaluate"),
         ({"checkpoint_path": ""}, "Say what to evaluate: --checkpoint_path"),
         ({"checkpoint_path": "/nonexistent/a,/nonexistent/b"}, "No checkpoint '/nonexistent/a'"),
-        ({"graph": "/nonexistent.pb", "checkpoint_path": None}, "nonexistent.json is missing"),
+        (
+            {"graph": "/nonexistent.pb", "checkpoint_path": None},
+            "no exported network /nonexistent.pb",
+        ),
         ({"checkpoint_path": "FROZEN", "labels_offset": 1}, "has 10 classes; digits with --labels"),
         ({"checkpoint_path": "FROZEN", "eval_image_size": 32}, "reads images of 28 pixels"),
         ({"checkpoint_path": "FROZEN", "watch": True}, "--watch takes one folder of checkpoints"),

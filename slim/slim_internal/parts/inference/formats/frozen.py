@@ -119,10 +119,15 @@ def read(path: pathlib.Path) -> tf.GraphDef:
             graph_def.ParseFromString(content)
     except (message.DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
         raise_if_out_of_memory(error)
-        raise UserError(
-            f"{path} is not a graph that export_inference_graph wrote without"
-            " --write_text_graphdef."
-        ) from error
+        raise _not_a_graph(path) from error
+    if not graph_def.node:  # An empty file is a graph, too.
+        raise _not_a_graph(path)
     if any(node.op in _VARIABLES for node in graph_def.node):
         raise UserError(f"{path} holds no weights: export it again with --checkpoint_path.")
     return graph_def
+
+
+def _not_a_graph(path: pathlib.Path) -> UserError:
+    return UserError(
+        f"{path} is not a graph that export_inference_graph wrote without --write_text_graphdef."
+    )

@@ -69,10 +69,10 @@ class Onnx(Format):
         options.log_severity_level = 3  # Errors; warnings are about its own optimizations.
         try:
             session = runtime.InferenceSession(content, options, ["CPUExecutionProvider"])
+            properties = session.get_modelmeta().custom_metadata_map
         except Exception as error:  # Its classes of errors have nothing else in common.
             problem = (str(error).splitlines() or [type(error).__name__])[0][:300]
             raise UserError(f"{path} cannot be used: {problem}") from error
-        properties = session.get_modelmeta().custom_metadata_map
         if _DESCRIPTION not in properties:
             raise UserError(
                 f"{path} holds no description: export_inference_graph did not write it."

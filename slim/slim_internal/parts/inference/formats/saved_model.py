@@ -8,10 +8,12 @@ import contextlib
 import pathlib
 from collections.abc import Iterator
 
+from google.protobuf.message import DecodeError
+
 from deployment import sessions
 from preprocessing import channels, preprocessing_factory
 from slim_internal.ground.compat import tf
-from slim_internal.ground.errors import UserError
+from slim_internal.ground.errors import UserError, raise_if_out_of_memory
 from slim_internal.ground.files import atomic, space
 from slim_internal.parts.inference import description
 from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
@@ -61,7 +63,8 @@ class SavedModel(Format):
                 meta_graph = tf.saved_model.load(
                     session, [tf.saved_model.tag_constants.SERVING], str(path)
                 )
-            except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
+            except (OSError, RuntimeError, ValueError, tf.errors.OpError, DecodeError) as error:
+                raise_if_out_of_memory(error)
                 problem = str(error).splitlines()[0]
                 raise UserError(f"The SavedModel {path} cannot be read: {problem}") from error
             images, probabilities = _tensors(path, session.graph, meta_graph)

@@ -40,6 +40,8 @@ def open_network(path: str) -> contextlib.AbstractContextManager[Predictor]:
       UserError: If it is missing, of no format, damaged, or has no description that fits.
     """
     found = pathlib.Path(path)
+    if not found.exists():
+        raise UserError(f"There is no exported network {path}.")
     for each in FORMATS.values():
         if each.recognizes(found):
             return each.open(found)

@@ -54,9 +54,11 @@ class TFLite(Format):
         """Chooses how weights and arithmetic are stored."""
 
     def recognizes(self, path: pathlib.Path) -> bool:
-        """Returns whether it is a file that begins as this format does."""
+        """Returns whether it is a file that is named so, or begins as this format does."""
         if not path.is_file():
             return False
+        if path.suffix == TFLite.suffix:  # A damaged one, too.
+            return True
         with open(path, "rb") as file:
             return file.read(8)[4:] == _MAGIC
 

@@ -1,8 +1,10 @@
 """Every format, written and read again, says what the checkpoint says."""
 
 import dataclasses
+import functools
 import io
 import json
+import shutil
 import subprocess
 import sys
 import types
@@ -61,11 +63,23 @@ def _installed(name):
     return each
 
 
+@pytest.fixture(scope="module")
+def written(network, tmp_path_factory):
+    """Returns a function from the name of a format to LeNet in it; skips if it is not installed."""
+
+    @functools.cache
+    def write(name):
+        each = _installed(name)
+        path = tmp_path_factory.mktemp(name) / f"lenet{each.suffix}"
+        each.write(network, path.parent, path.name)
+        return path
+
+    return write
+
+
 @pytest.mark.parametrize("name", table.FORMATS)
-def test_a_file_says_what_the_checkpoint_says(network, tmp_path, name):
-    each = _installed(name)
-    each.write(network, tmp_path, f"lenet{each.suffix}")
-    path = tmp_path / f"lenet{each.suffix}"
+def test_a_file_says_what_the_checkpoint_says(network, written, name):
+    each, path = table.get_format(name), written(name)
     assert each.recognizes(path)
     with table.open_network(str(path)) as predictor:
         assert predictor.model == network.model
@@ -144,7 +158,7 @@ def test_files_of_all_kinds_and_sizes_go_in_one_batch(network, tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, r"net\.json is missing"),
+        (lambda path: None, r"There is no exported network .*net\."),
         (lambda path: path.mkdir(), "is a folder without an exported network"),
     ],
     ids=["missing", "folder"],
@@ -155,14 +169,50 @@ def test_what_is_no_network_is_named(tmp_path, make, message):
         pass
 
 
-def test_a_damaged_saved_model_is_one_line(network, tmp_path):
-    table.get_format("saved_model").write(network, tmp_path, "lenet")
-    (tmp_path / "lenet/saved_model.pb").write_bytes(b"\xff\xfe")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"\xff\xfe",
+        lambda content: content.replace(b"LeNet", b"L\xffNet"),
+        lambda content: content.replace(b"while_context", b"while_contex\xff"),
+    ],
+    ids=["other", "names", "collection"],
+)
+def test_a_damaged_saved_model_is_one_line(written, tmp_path, damage):
+    shutil.copytree(written("saved_model"), tmp_path / "lenet")
+    content = (tmp_path / "lenet/saved_model.pb").read_bytes()
+    (tmp_path / "lenet/saved_model.pb").write_bytes(damage(content))
     with (
         pytest.raises(UserError, match=r"The SavedModel .*lenet cannot be read"),
         table.open_network(str(tmp_path / "lenet")),
     ):
         pass
+
+
+def _damages(content):
+    """Yields what may stand in the place of a file: parts of it, and files of other kinds."""
+    yield from (content[: len(content) * tenths // 10] for tenths in range(10))
+    yield from (content[:6], content[: -len(content) // 50], bytes(len(content)))
+    yield from (b"<!DOCTYPE html>\n<title>404</title>\n", b"[1]", _encoded("PNG", (9, 9)))
+
+
+@pytest.mark.parametrize("name", table.FORMATS)
+def test_damaged_and_foreign_files_are_one_line(written, tmp_path, name):
+    """Each file of an export is cut at many places, replaced by others, and removed."""
+    source = written(name)
+    shutil.copytree(source.parent, tmp_path, dirs_exist_ok=True)
+    graph = written("tflite" if name == "frozen" else "frozen").read_bytes()
+    for file in [each for each in tmp_path.rglob("*") if each.is_file()]:
+        content = file.read_bytes()
+        for damaged in (*_damages(content), graph):
+            file.write_bytes(damaged)
+            _refuses(tmp_path / source.name, str(tmp_path))
+        file.unlink()
+        _refuses(tmp_path / source.name, str(tmp_path))
+        file.mkdir()
+        _refuses(tmp_path / source.name, str(tmp_path))
+        file.rmdir()
+        file.write_bytes(content)
 
 
 def test_an_unknown_format_names_the_nearest():
@@ -308,11 +358,12 @@ def test_an_onnx_file_stands_alone(network, onnx):
     [
         (lambda content: content[: len(content) // 2], "lenet.onnx cannot be used: "),
         (lambda content: b"", "lenet.onnx cannot be used: "),
+        (lambda content: content.replace(b"seven", b"sev\xffn"), "cannot be used: 'utf-8' codec"),
         (lambda content: content.replace(b"model.json", b"model.jso_"), "holds no description"),
         (lambda content: content.replace(b'"image_size": 28', b'"image_size": 29'), "has .28, 28"),
         (lambda content: content.replace(b'input_name": "i', b'input_name": "I'), "no 'Input'"),
     ],
-    ids=["cut", "empty", "no_description", "another_size", "another_input"],
+    ids=["cut", "empty", "no_text", "no_description", "another_size", "another_input"],
 )
 def test_a_damaged_onnx_file_is_one_line(onnx, tmp_path, damage, message):
     (tmp_path / "lenet.onnx").write_bytes(damage(onnx.read_bytes()))
