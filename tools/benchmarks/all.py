@@ -5,27 +5,30 @@
 
 Each group has a yardstick, its first row, which is measured in the same run: rounds alternate among
 the rows, each row in a process of its own while the others wait. Shown are medians, the spread
-(largest / smallest round), and the median of the ratios to the yardstick. Libraries that are not
-installed are named as such. Rates depend on the machine and on what else it does.
+(largest / smallest round), the median of the ratios to the yardstick, and the peak resident memory
+of the row's largest process, its preparation included. Rows marked as recorded are not run: their
+ratio to another row was measured once, on another processor. Libraries that are not installed are
+named as such. Rates depend on the machine and on what else it does.
 """
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import multiprocessing
 import os
 import statistics
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from absl import flags
 
 from slim_internal.ground import cli
+from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.reports import page
 from slim_internal.parts.reports import table as html_table
 from tools.benchmarks import contenders, rates
+from tools.benchmarks.groups import GROUPS, Contender, Recorded
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 3, "Least seconds of a row in a round.")
@@ -33,118 +36,13 @@ _ONLY = flags.DEFINE_string("only", "", "Measure the groups alone whose names co
 _JSON = flags.DEFINE_string("json_file", "", "Where to write the figures as JSON, too.")
 _HTML = flags.DEFINE_string("html_file", "", "Where to write a page with bars, too.")
 
-_STARTING_SECONDS = 900  # Of one contender, on a slow machine.
-
-
-@dataclasses.dataclass(frozen=True)
-class Contender:
-    """A row: its name, what prepares it, and the ratio to the yardstick that is aimed at.
-
-    Attributes:
-      name: Its name.
-      prepare: Returns the work to measure.
-      bar: Smallest ratio that is aimed at; the largest one for another library.
-      is_rival: Whether it is another library.
-    """
-
-    name: str
-    prepare: Callable[[], contenders.Work]
-    bar: float | None = None
-    is_rival: bool = False
-
-
-def _row(name, prepare, *arguments, bar=None, is_rival=False) -> Contender:
-    return Contender(name, functools.partial(prepare, *arguments), bar, is_rival)
-
-
-def _step_group(model: str, batch: int, size: int, keras: str | None, torch: str | None):
-    classes = 1000 if torch else 10
-    rows = [_row("slim", contenders.slim_step, model, batch, size, classes)]
-    if keras or not torch:
-        keras_step = contenders.keras_step
-        rows.append(_row("Keras", keras_step, keras, batch, size, classes, is_rival=True))
-    if torch:
-        torch_step, name = contenders.torch_step, "PyTorch channels_last"
-        rows.append(_row(name, torch_step, torch, batch, size, bar=1.0, is_rival=True))
-    return f"training step, {model}, batch {batch}, {size} px", rows
-
-
-def _gpu_group(model: str, batch: int, size: int, torch: str, bar: float):
-    rows = [
-        _row("mixed precision, XLA", contenders.slim_step, model, batch, size, 1000, True),
-        Contender(
-            "PyTorch autocast",
-            functools.partial(contenders.torch_step, torch, batch, size, on_gpu=True),
-            *(bar, True),
-        ),
-    ]
-    return f"GPU, training step, {model}, batch {batch}, {size} px", rows
-
-
-def _inference_group(model: str, batch: int, size: int, keras: str, torch: str | None):
-    rows = [_row("slim, frozen", contenders.slim_inference, model, batch, size)]
-    rows.append(_row("Keras", contenders.keras_inference, keras, batch, size, is_rival=True))
-    if torch:
-        run, name = contenders.torch_inference, "PyTorch channels_last"
-        rows.append(_row(name, run, torch, batch, size, bar=0.67, is_rival=True))  # 1 / 1.5.
-    return f"inference, {model}, batch {batch}, {size} px", rows
-
-
-_MOBILENET = ("mobilenet_v1", 1, 224)
-
-# Name of a group -> its rows; the first one is the yardstick.
-GROUPS: dict[str, list[Contender]] = dict(
-    [
-        (
-            "input, JPEGs of 500 x 375, 224 px",
-            [
-                _row("decoding alone", contenders.read_images, None, False),
-                _row("Inception training", contenders.read_images, "inception", True, bar=0.9),
-                _row("VGG training", contenders.read_images, "vgg", True),
-                _row("Inception evaluation", contenders.read_images, "inception", False),
-                _row("VGG evaluation", contenders.read_images, "vgg", False),
-            ],
-        ),
-        (
-            "evaluation, mobilenet_v1, JPEGs, 224 px",
-            [
-                _row("frozen, one image at a time", contenders.slim_inference, *_MOBILENET),
-                _row("batches of 64", contenders.evaluate_images, "mobilenet_v1", 64, bar=2.0),
-                _row("its input alone", contenders.read_images, "inception", False),
-            ],
-        ),
-        (
-            "LeNet on digits, batch 32",
-            [
-                _row("step alone", contenders.slim_step, "lenet", 32, 28, 10),
-                _row("from files", contenders.train_on_digits, False),
-                _row("--cache", contenders.train_on_digits, True),
-            ],
-        ),
-        (
-            "start, one image (images/s: starts a second)",
-            [
-                _row("import of TensorFlow", contenders.start_tensorflow),
-                _row("classify_image", contenders.start_classifying, bar=0.77),  # 1 / 1.3.
-            ],
-        ),
-        _step_group("lenet", 32, 28, None, None),
-        _step_group("mobilenet_v1", 32, 224, "MobileNet", None),
-        _step_group("mobilenet_v2", 32, 224, None, "mobilenet_v2"),
-        _step_group("resnet_v1_50", 16, 224, "ResNet50", "resnet50"),
-        _step_group("inception_v3", 8, 299, "InceptionV3", "inception_v3"),
-        _inference_group("mobilenet_v1", 1, 224, "MobileNet", None),
-        _inference_group("resnet_v1_50", 32, 224, "ResNet50", "resnet50"),
-        _gpu_group("resnet_v1_50", 128, 224, "resnet50", 1.0),
-        _gpu_group("inception_v3", 128, 299, "inception_v3", 1.0),
-        _gpu_group("mobilenet_v2", 256, 224, "mobilenet_v2", 1.0),
-        _gpu_group("vgg_16", 64, 224, "vgg16", 1.11),
-        (
-            "machine",
-            [_row("copies of 64 MiB", contenders.copy_bytes)],
-        ),
-    ]
+_LEAD = (
+    "Medians of alternating rounds. Recorded ratios were measured once, on another processor. Peak:"
+    " resident memory of the largest process of a row, its preparation included."
 )
+
+_STARTING_SECONDS = 900  # Of one contender, on a slow machine.
+_ENDING_SECONDS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,10 +53,13 @@ class Measurement:
       group: Name of its group.
       name: Its own name.
       rates: Images a second, round by round; empty if it did not start.
-      ratios: To the yardstick, round by round.
+      ratios: To the yardstick, round by round; empty if that did not start.
       problem: Why it did not start, or "".
+      peak_mb: Peak resident memory of its largest process; None if it is not run.
       bar: Ratio that is aimed at.
       is_rival: Whether it is another library, which is to stay below the bar.
+      against: Name of the row that the bar is about; the yardstick if empty.
+      bar_ratios: To that row, round by round.
     """
 
     group: str
@@ -166,98 +67,140 @@ class Measurement:
     rates: Sequence[float] = ()
     ratios: Sequence[float] = ()
     problem: str = ""
+    peak_mb: float | None = None
     bar: float | None = None
     is_rival: bool = False
+    against: str = ""
+    bar_ratios: Sequence[float] = ()
 
     def cells(self) -> tuple[str, ...]:
         """Returns what the table shows of it."""
         if self.problem:
-            return self.name, self.problem, "", "", ""
+            return self.name, self.problem, *[""] * (len(HEADINGS) - 2)
         rate = statistics.median(self.rates)
         return (
             self.name,
             f"{rate:,.1f}" if rate >= 10 else f"{rate:.3f}",
             f"{max(self.rates) / min(self.rates):.2f}",
-            f"{statistics.median(self.ratios):.2f}",
+            f"{statistics.median(self.ratios):.2f}" if self.ratios else "",
+            "" if self.peak_mb is None else f"{self.peak_mb:,.0f}",
             self._aim(),
         )
 
     def _aim(self) -> str:
         """Returns what is aimed at, and whether it is reached."""
-        if self.bar is None:
+        if self.bar is None or not self.bar_ratios:
             return ""
-        ratio = statistics.median(self.ratios)
+        ratio = statistics.median(self.bar_ratios)
         is_reached = ratio <= self.bar if self.is_rival else ratio >= self.bar
         sign = "\N{LESS-THAN OR EQUAL TO}" if self.is_rival else "\N{GREATER-THAN OR EQUAL TO}"
-        return f"{sign} {self.bar:.2f} {'yes' if is_reached else 'no'}"
+        other = f" of {self.against}: {ratio:.2f}," if self.against else ""
+        return f"{sign} {self.bar:.2f}{other} {'yes' if is_reached else 'no'}"
 
 
-HEADINGS = ("", "images/s", "spread", "of yardstick", "aim")
+HEADINGS = ("", "images/s", "spread", "of yardstick", "peak, MB", "aim")
 
 
-def _serve(prepare, connection) -> None:
+def _serve(contender: Contender, connection, verbose: bool) -> None:
     """Measures the rate of a contender whenever it is asked for."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # The table is all that is to be seen.
+    os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", **contender.environment})
+    if (
+        not verbose
+    ):  # The table is all that is to be seen; some of it comes before log levels count.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     warnings.simplefilter("ignore")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        work = prepare()
+        work = contender.source()
         work()
         work()
     except ImportError as error:
         connection.send(f"{error.name or error} is not installed")
         return
-    except contenders.NotHereError as error:
+    except (contenders.NotHereError, UserError) as error:
         connection.send(str(error))
         return
     except Exception as error:
         connection.send(f"failed: {(str(error) or repr(error)).splitlines()[0]}")
         return
     connection.send("")
-    while seconds := connection.recv():
-        connection.send(rates.measure(work, seconds))
+    with contextlib.suppress(EOFError):  # Whoever asks is gone.
+        while seconds := connection.recv():
+            if contender.warm_up:
+                rates.measure(work, contender.warm_up)
+            connection.send((rates.measure(work, seconds), rates.peak_memory()))
 
 
 @contextlib.contextmanager
-def _started(contender: Contender):
+def _started(contender: Contender, verbose: bool):
     """Yields the connection to the process of a contender, and why it did not start."""
     spawn = multiprocessing.get_context("spawn")  # A fork would share what libraries have set up.
     ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=_serve, args=(contender.prepare, theirs), daemon=True)
+    # No daemon, for PyTorch starts processes that read files.
+    process = spawn.Process(target=_serve, args=(contender, theirs, verbose))
     process.start()
     theirs.close()
     try:
         problem = ours.recv() if ours.poll(_STARTING_SECONDS) else "did not start in time"
     except EOFError:
-        problem = "its process died"
+        process.join()
+        problem = f"its process died (exit code {process.exitcode})"
     try:
         yield ours, problem
     finally:
+        with contextlib.suppress(OSError):  # It has ended.
+            ours.send(0)
+        process.join(_ENDING_SECONDS)
         process.kill()
         process.join()
 
 
-def measure(group: str, rows: Sequence[Contender], rounds: int, seconds: float):
-    """Returns a measurement of each row of a group."""
+def measure(
+    group: str, rows: Sequence[Contender], rounds: int, seconds: float, verbose: bool = False
+) -> list[Measurement]:
+    """Returns a measurement of each row of a group.
+
+    Args:
+      group: Name of the group.
+      rows: Its rows.
+      rounds: How often to measure each row.
+      seconds: Least time of each measurement.
+      verbose: Whether the libraries may write to standard error.
+    """
+    run = [row for row in rows if not isinstance(row.source, Recorded)]
     with contextlib.ExitStack() as stack:
-        started = [stack.enter_context(_started(row)) for row in rows]
-        measured: list[list[float]] = [[] for _ in rows]
+        started = {row.name: stack.enter_context(_started(row, verbose)) for row in run}
+        problems = {name: problem for name, (_, problem) in started.items()}
+        measured: dict[str, list[tuple[float, float]]] = {row.name: [] for row in run}
         for _ in range(rounds):
-            for number, (connection, problem) in enumerate(started):
+            for name, (connection, problem) in started.items():
                 if not problem:
                     connection.send(seconds)
-                    measured[number].append(connection.recv())
+                    measured[name].append(connection.recv())
+    found = {name: [rate for rate, _ in mine] for name, mine in measured.items()}
+    for row in rows:
+        if isinstance(row.source, Recorded):
+            found[row.name] = [row.source.ratio * rate for rate in found[row.source.row]]
+            problem = problems[row.source.row]
+            problems[row.name] = problem and f"{row.source.row}: {problem}"
+
+    def ratios(name, other):
+        return [mine / theirs for mine, theirs in zip(found[name], found[other], strict=False)]
+
     return [
         Measurement(
             group=group,
             name=row.name,
-            rates=mine,
-            ratios=[one / other for one, other in zip(mine, measured[0] or mine, strict=False)],
-            problem=problem,
+            rates=found[row.name],
+            ratios=ratios(row.name, rows[0].name),
+            problem=problems[row.name],
+            peak_mb=max((peak for _, peak in measured.get(row.name, ())), default=None),
             bar=row.bar,
             is_rival=row.is_rival,
+            against=row.against,
+            bar_ratios=ratios(row.name, row.against or rows[0].name),
         )
-        for row, mine, (_, problem) in zip(rows, measured, started, strict=True)
+        for row in rows
     ]
 
 
@@ -276,7 +219,7 @@ def render(measurements: Sequence[Measurement]) -> str:
                 fractions=[ratio / longest for ratio in ratios],
             )
         )
-    return page.render("Speed", sections, lead="Medians of alternating rounds.")
+    return page.render("Speed", sections, lead=_LEAD)
 
 
 def main(_: Sequence[str]) -> None:
@@ -285,16 +228,22 @@ def main(_: Sequence[str]) -> None:
     for group, rows in GROUPS.items():
         if _ONLY.value not in group:
             continue
-        print(f"\n{group:40}" + "".join(f"{heading:>14}" for heading in HEADINGS[1:]))
-        for measured in measure(group, rows, _ROUNDS.value, _SECONDS.value):
+        print(f"\n{group}")
+        _print_line(HEADINGS)
+        for measured in measure(group, rows, _ROUNDS.value, _SECONDS.value, cli.FLAGS.verbose):
             measurements.append(measured)
-            name, *cells = measured.cells()
-            print(f"{name:40}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
+            _print_line(measured.cells())
     if _JSON.value:
         figures = [dataclasses.asdict(measured) for measured in measurements]
         atomic.write_json(cli.user_path(_JSON.value), figures)
     if _HTML.value:
         atomic.write(cli.user_path(_HTML.value), render(measurements))
+
+
+def _print_line(cells: Sequence[str]) -> None:
+    name, *numbers, aim = cells
+    columns = "".join(f"{number:>14}" for number in numbers)
+    print(f"{name:42}{columns}    {aim}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """What the benchmarks let compete: each a function that prepares it and returns the work.
 
 The work is a function that does some of it and returns how many images that were. Every contender
-runs in a process of its own and imports its own library, for they do not bear each other.
+runs in a process of its own and imports its own library, for they do not bear each other. Here are
+those of TensorFlow; PyTorch's are in `torch_contenders`.
 """
 
+import contextlib
 import functools
-import importlib
 import io
 import itertools
 import os
@@ -17,30 +18,41 @@ from collections.abc import Callable
 
 Work = Callable[[], int]
 
-_PHOTOGRAPHS = 64  # Of 500 x 375 pixels, as those of ImageNet are on average.
+_PHOTOGRAPHS = 64
+_PHOTOGRAPH_SIZE = (500, 375)  # As those of ImageNet are on average.
 _INPUT_BATCH = 32
 
 
 @functools.cache
-def _photographs() -> str:
-    """Writes JPEGs of about 60 kB with edges and smooth parts; returns a file of TFRecords."""
+def jpegs() -> tuple[bytes, ...]:
+    """Returns JPEGs of about 76 kB with edges and smooth parts."""
     import numpy as np
     from PIL import Image
 
+    random = np.random.default_rng(0)
+    files = []
+    for _ in range(_PHOTOGRAPHS):
+        image = Image.new("RGB", _PHOTOGRAPH_SIZE)
+        for cells, weight in ((6, 1.0), (40, 0.5), (250, 0.2)):
+            noise = random.integers(0, 256, (cells * 3 // 4, cells, 3), dtype=np.uint8)
+            layer = Image.fromarray(noise).resize(image.size, Image.Resampling.BICUBIC)
+            image = Image.blend(image, layer, weight)
+        data = io.BytesIO()
+        image.save(data, "jpeg", quality=92)
+        files.append(data.getvalue())
+    return tuple(files)
+
+
+@functools.cache
+def _photographs() -> str:
+    """Writes the JPEGs into a file of TFRecords and returns its path."""
     from datasets.storage import example, tfrecords
 
-    random = np.random.default_rng(0)
+    width, height = _PHOTOGRAPH_SIZE
     path = pathlib.Path(tempfile.mkdtemp()) / "photographs"
     with tfrecords.ShardWriter(path) as writer:
-        for number in range(_PHOTOGRAPHS):
-            image = Image.new("RGB", (500, 375))
-            for cells, weight in ((6, 1.0), (40, 0.5), (250, 0.2)):
-                noise = random.integers(0, 256, (cells * 3 // 4, cells, 3), dtype=np.uint8)
-                layer = Image.fromarray(noise).resize(image.size, Image.Resampling.BICUBIC)
-                image = Image.blend(image, layer, weight)
-            data = io.BytesIO()
-            image.save(data, "jpeg", quality=92)
-            writer.write(example.image_example(data.getvalue(), b"jpg", 375, 500, number))
+        for label, data in enumerate(jpegs()):
+            writer.write(example.image_example(data, b"jpg", height, width, label))
     return str(path)
 
 
@@ -65,11 +77,27 @@ def _dataset():
     )
 
 
-def read_images(preprocessing: str | None, is_training: bool) -> Work:
-    """Reads, decodes and prepares photographs at 224 pixels; None stands for decoding alone."""
+def read_images(
+    preprocessing: str | None,
+    is_training: bool,
+    *,
+    num_threads: int | None = None,
+    cache: bool = False,
+    keep_memory: bool = True,
+) -> Work:
+    """Reads, decodes and prepares photographs at 224 pixels.
+
+    Args:
+      preprocessing: Its name; None stands for decoding alone.
+      is_training: Whether to prepare them at random.
+      num_threads: Threads that prepare them; None takes one for each CPU, as the programs do.
+      cache: Whether training keeps decoded images.
+      keep_memory: As in `slim_step`.
+    """
     from preprocessing import preprocessing_factory
     from slim_internal.ground.compat import tf
     from slim_internal.parts.input_pipeline import batches as input_pipeline
+    from slim_internal.parts.input_pipeline import in_memory
 
     dataset = _dataset()
     if preprocessing is None:
@@ -77,13 +105,18 @@ def read_images(preprocessing: str | None, is_training: bool) -> Work:
     else:
         preprocess = preprocessing_factory.get_preprocessing(preprocessing, is_training)
         prepare = preprocessing_factory.sized(preprocess, 224, 224)
+    threads = {"num_threads": input_pipeline.threads(num_threads)}
     if is_training:
-        batches = input_pipeline.training_batches(dataset, prepare, batch_size=_INPUT_BATCH, seed=0)
+        kept = in_memory.load(dataset, prepare, max_mb=2000, **threads) if cache else None
+        batches = input_pipeline.training_batches(
+            dataset, prepare, batch_size=_INPUT_BATCH, seed=0, kept=kept, **threads
+        )
     else:
-        batches = input_pipeline.evaluation_batches(dataset, prepare, batch_size=_INPUT_BATCH)
-        batches = batches.repeat()
+        batches = input_pipeline.evaluation_batches(
+            dataset, prepare, batch_size=_INPUT_BATCH, **threads
+        ).repeat()
     batch = tf.data.make_one_shot_iterator(batches).get_next()
-    session = tf.Session(config=_session_config())
+    session = tf.Session(config=_session_config(keep_memory))
 
     def work() -> int:
         session.run(batch["image"].op)
@@ -92,10 +125,21 @@ def read_images(preprocessing: str | None, is_training: bool) -> Work:
     return work
 
 
-def _session_config():
+def _session_config(keep_memory: bool = True):
     from deployment import sessions
 
-    return sessions.config()
+    # The other one leaves the allocator as it is, and GPUs alone.
+    return sessions.config() if keep_memory else sessions.cpu_config()
+
+
+def _precision(on_gpu: bool = False, mixed_precision: bool = False, xla: bool = False):
+    """Returns the precision that is asked for, if this machine has what it needs."""
+    from deployment import precision, sessions
+    from deployment.settings import PrecisionSettings
+
+    if on_gpu and not sessions.gpus():
+        raise NotHereError("TensorFlow finds no GPU")
+    return precision.choose(PrecisionSettings(mixed_precision=mixed_precision, xla=xla))
 
 
 def evaluate_images(model_name: str, batch_size: int) -> Work:
@@ -109,7 +153,10 @@ def evaluate_images(model_name: str, batch_size: int) -> Work:
     preprocess = preprocessing_factory.get_preprocessing(network.preprocessing)
     size = network.default_image_size
     batches = input_pipeline.evaluation_batches(
-        _dataset(), preprocessing_factory.sized(preprocess, size, size), batch_size=batch_size
+        _dataset(),
+        preprocessing_factory.sized(preprocess, size, size),
+        batch_size=batch_size,
+        num_threads=input_pipeline.threads(None),
     )
     images = tf.data.make_one_shot_iterator(batches.repeat()).get_next()["image"]
     logits, _ = nets_factory.get_network_fn(model_name, 1000)(images)
@@ -123,9 +170,6 @@ def train_on_digits(cache: bool) -> Work:
     from datasets import dataset_factory
     from datasets.conversion import convert
     from datasets.conversion.settings import Conversion
-    from nets import nets_factory
-    from slim_internal.ground.compat import tf
-    from slim_internal.programs.training import graph
     from slim_internal.programs.training.settings import TrainConfig
 
     folder = tempfile.mkdtemp()
@@ -137,9 +181,39 @@ def train_on_digits(cache: bool) -> Work:
         optimizer="momentum",
         cache=cache,
     )
+    return _train(config, dataset_factory.open_split(config, "train"), _precision())
+
+
+def train_on_photographs(
+    model_name: str,
+    batch_size: int,
+    *,
+    on_gpu: bool = False,
+    mixed_precision: bool = False,
+    xla: bool = False,
+) -> Work:
+    """Makes steps on JPEGs, as `train_image_classifier` does; arguments as in `slim_step`."""
+    from slim_internal.programs.training.settings import TrainConfig
+
+    chosen = _precision(on_gpu, mixed_precision, xla)
+    config = TrainConfig(
+        dataset_dir=os.path.dirname(_photographs()),
+        model_name=model_name,
+        batch_size=batch_size,
+        optimizer="momentum",
+    )
+    return _train(config, _dataset(), chosen)
+
+
+def _train(config, dataset, chosen) -> Work:
+    """Returns the work of a training program: its step with its input."""
+    from nets import nets_factory
+    from slim_internal.ground.compat import tf
+    from slim_internal.programs.training import graph
+
     network = nets_factory.get_network(config.model_name)
-    training = graph.build(config, network, dataset_factory.open_split(config, "train"), 0)
-    session = tf.Session(config=_session_config())
+    training = graph.build(config, network, dataset, 0, chosen)
+    session = tf.Session(config=chosen.configure(_session_config()))
     session.run([tf.global_variables_initializer(), tf.tables_initializer()])
 
     def work() -> int:
@@ -198,7 +272,15 @@ def _command(*arguments: str | pathlib.Path) -> Work:
 
 
 def slim_step(
-    model_name: str, batch_size: int, image_size: int, num_classes: int, on_gpu: bool = False
+    model_name: str,
+    batch_size: int,
+    image_size: int,
+    num_classes: int,
+    *,
+    on_gpu: bool = False,
+    mixed_precision: bool = False,
+    xla: bool = False,
+    keep_memory: bool = True,
 ) -> Work:
     """Makes a training step with momentum on images of noise.
 
@@ -207,29 +289,29 @@ def slim_step(
       batch_size: Images of a step.
       image_size: Their height and width.
       num_classes: Number of classes.
-      on_gpu: Whether to compute in mixed precision, compiled by XLA, on a GPU.
+      on_gpu: Whether it needs a GPU.
+      mixed_precision: Whether to compute in mixed precision.
+      xla: Whether XLA compiles it.
+      keep_memory: Whether the allocator keeps what a step frees, as in the programs.
     """
     import numpy as np
 
-    from deployment import precision, sessions
-    from deployment.settings import PrecisionSettings
     from nets import nets_factory
-    from slim_internal.ground.compat import tf
+    from slim_internal.ground.compat import gpu_operations, tf
 
-    if on_gpu and not sessions.gpus():
-        raise NotHereError("TensorFlow finds no GPU")
-    chosen = precision.choose(PrecisionSettings(mixed_precision=on_gpu, xla=on_gpu))
+    chosen = _precision(on_gpu, mixed_precision, xla)
     network = nets_factory.get_network(model_name)
     network_fn = nets_factory.get_network_fn(model_name, num_classes, 4e-5, is_training=True)
     shape = (batch_size, image_size, image_size, network.channels)
     random = np.random.RandomState(0)
-    logits, _ = network_fn(tf.constant(random.rand(*shape).astype(np.float32)))
+    with gpu_operations.fast() if on_gpu else contextlib.nullcontext():  # As training does.
+        logits, _ = network_fn(tf.constant(random.rand(*shape).astype(np.float32)))
     labels = tf.constant(random.randint(0, num_classes, batch_size))
     tf.losses.sparse_softmax_cross_entropy(labels, logits)
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
         optimizer = chosen.scaled(tf.train.MomentumOptimizer(0.01, 0.9))
         step = optimizer.minimize(tf.losses.get_total_loss())
-    session = tf.Session(config=chosen.configure(_session_config()))
+    session = tf.Session(config=chosen.configure(_session_config(keep_memory)))
     session.run(tf.global_variables_initializer())
 
     def work() -> int:
@@ -323,65 +405,6 @@ def keras_inference(application: str, batch_size: int, image_size: int) -> Work:
 
     def work() -> int:
         model.predict_on_batch(images)
-        return batch_size
-
-    return work
-
-
-def _torch_model(name: str):
-    torch, torchvision = map(importlib.import_module, ("torch", "torchvision"))
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = getattr(torchvision.models, name)(weights=None)
-    return model.to(device=device, memory_format=torch.channels_last), device
-
-
-def _torch_images(batch_size: int, image_size: int, device: str):
-    torch = importlib.import_module("torch")  # Not of the lock: whoever has it compares.
-
-    images = torch.rand(batch_size, 3, image_size, image_size, device=device)
-    return images.to(memory_format=torch.channels_last)
-
-
-def torch_step(name: str, batch_size: int, image_size: int, on_gpu: bool = False) -> Work:
-    """Makes a training step of torchvision's network, channels last; autocast on a GPU."""
-    torch = importlib.import_module("torch")
-
-    if on_gpu and not torch.cuda.is_available():
-        raise NotHereError("PyTorch finds no GPU")
-    model, device = _torch_model(name)
-    images = _torch_images(batch_size, image_size, device)
-    labels = torch.randint(0, 1000, (batch_size,), device=device)
-    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=4e-5)
-    scaler = torch.amp.GradScaler(device, enabled=device == "cuda")
-
-    def work() -> int:
-        with torch.autocast(device, torch.float16, enabled=device == "cuda"):
-            outputs = model(images)
-            outputs = getattr(outputs, "logits", outputs)
-            loss = torch.nn.functional.cross_entropy(outputs, labels)
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        return batch_size
-
-    return work
-
-
-def torch_inference(name: str, batch_size: int, image_size: int) -> Work:
-    """Runs torchvision's network, channels last."""
-    torch = importlib.import_module("torch")
-
-    model, device = _torch_model(name)
-    model.eval()
-    images = _torch_images(batch_size, image_size, device)
-
-    def work() -> int:
-        with torch.inference_mode():
-            model(images).cpu()
         return batch_size
 
     return work

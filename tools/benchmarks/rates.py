@@ -1,5 +1,7 @@
-"""How fast something is done."""
+"""How fast something is done, and in how much memory."""
 
+import resource
+import sys
 import time
 from collections.abc import Callable
 
@@ -15,3 +17,13 @@ def measure(work: Callable[[], int], seconds: float) -> float:
     while not done or time.perf_counter() - start < seconds:
         done += work()
     return done / (time.perf_counter() - start)
+
+
+def peak_memory() -> float:
+    """Returns the peak resident memory, in MB, of the largest of this process and its children.
+
+    Of children, those count that have ended.
+    """
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(kind).ru_maxrss for kind in kinds)
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # Bytes or KiB.
