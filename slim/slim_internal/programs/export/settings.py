@@ -12,10 +12,11 @@ class Export(GraphSettings, subject="Graph"):
 
     output_file: str = setting(
         "",
-        "File to write, such as model.pb; an older one is replaced only once the new one is"
+        "File to write, such as model.pb; an older export is replaced only once the new one is"
         " complete. A description that classify_image reads is written beside it.",
         required=True,
     )
+    overwrite: bool = setting(False, "Replace a file that is there already and no export.")
     format: str = setting(
         "frozen",
         "Format to write: frozen, saved_model, tflite, tflite_float16, tflite_int8, onnx, ...;"

@@ -445,3 +445,28 @@ def test_a_file_where_a_folder_goes_is_refused_and_kept(tmp_path, checkpoint, fo
     with pytest.raises(UserError, match="mine_saved_model is a file, and --format=saved_model wr"):
         inference_graph.export(config)
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"kept"]
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("frozen", "mine.pb"), ("tflite", "mine.tflite"), ("saved_model", "mine/saved_model.pb")],
+)
+def test_what_no_export_wrote_is_replaced_only_when_asked(tmp_path, checkpoint, name, target):
+    foreign = tmp_path / target
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_bytes(b"a network of another program")
+    output = foreign.parent if name == "saved_model" else foreign
+    config = _config(tmp_path, output_file=str(output), checkpoint_path=checkpoint, format=name)
+    with pytest.raises(UserError, match=rf"^{output} is there already, and .* Use --overwrite"):
+        inference_graph.export(config)
+    assert foreign.read_bytes() == b"a network of another program"
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+    inference_graph.export(dataclasses.replace(config, overwrite=True))
+    with table.open_network(str(output)) as predictor:
+        assert predictor.model.model_name == "lenet"
+
+
+def test_an_empty_file_is_replaced(tmp_path):
+    """Such as `mktemp` makes."""
+    (tmp_path / "lenet.pb").touch()
+    assert inference_graph.export(_config(tmp_path)).graph_path.stat().st_size

@@ -10,7 +10,7 @@ import numpy as np
 
 from slim_internal.ground.compat import extras, tf
 from slim_internal.ground.errors import UserError
-from slim_internal.parts.inference.description import ModelDescription
+from slim_internal.parts.inference.description import ModelDescription, read_description
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,6 +166,14 @@ class Format(abc.ABC):
     @abc.abstractmethod
     def recognizes(self, path: pathlib.Path) -> bool:
         """Returns whether a file or folder that exists is of this format."""
+
+    def describe(self, path: pathlib.Path) -> ModelDescription:
+        """Returns the description of a file or folder, which stands beside it or within.
+
+        Raises:
+          UserError: If it has none: no export wrote it, or it is damaged.
+        """
+        return read_description(path)
 
     @abc.abstractmethod
     def open(self, path: pathlib.Path) -> contextlib.AbstractContextManager[Predictor]:

@@ -46,8 +46,7 @@ class FrozenGraph(Format):
     @contextlib.contextmanager
     def open(self, path: pathlib.Path) -> Iterator[Predictor]:
         """Opens a graph in a session of its own."""
-        model = description.read_description(path)
-        with open_graph(model, read(path)) as predictor:
+        with open_graph(self.describe(path), read(path)) as predictor:
             yield predictor
 
 

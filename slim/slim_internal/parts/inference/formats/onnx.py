@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from slim_internal.ground.compat import extras, grappler, tf
-from slim_internal.ground.errors import UserError
+from slim_internal.ground.errors import UserError, raise_if_out_of_memory
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
 from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
@@ -57,14 +58,21 @@ class Onnx(Format):
         """Returns whether it is a file that is named so."""
         return path.suffix == self.suffix and path.is_file()
 
+    def describe(self, path: pathlib.Path) -> description.ModelDescription:
+        """Returns the description among the properties of the model."""
+        proto = extras.load(self.extra, "onnx", str(path)).ModelProto()
+        try:
+            proto.ParseFromString(_read(path))
+        except DecodeError as error:
+            raise_if_out_of_memory(error)
+            raise UserError(f"{path} cannot be used: it is no ONNX model, or damaged.") from error
+        return _described(path, {each.key: each.value for each in proto.metadata_props})
+
     @contextlib.contextmanager
     def open(self, path: pathlib.Path) -> Iterator[Predictor]:
         """Opens the file in ONNX Runtime, on the CPU."""
         runtime = extras.load(self.extra, "onnxruntime", str(path))
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+        content = _read(path)
         options = runtime.SessionOptions()
         options.log_severity_level = 3  # Errors; warnings are about its own optimizations.
         try:
@@ -73,11 +81,7 @@ class Onnx(Format):
         except Exception as error:  # Its classes of errors have nothing else in common.
             problem = (str(error).splitlines() or [type(error).__name__])[0][:300]
             raise UserError(f"{path} cannot be used: {problem}") from error
-        if _DESCRIPTION not in properties:
-            raise UserError(
-                f"{path} holds no description: export_inference_graph did not write it."
-            )
-        model = description.decode(path / _DESCRIPTION, properties[_DESCRIPTION].encode())
+        model = _described(path, properties)
         images, predictions = _tensors(path, session, model)
         require_fit(model, _sizes(images), _sizes(predictions))
 
@@ -165,6 +169,19 @@ def _arrays(graph: Any, constants: Mapping[str, tf.NodeDef]) -> Iterator[tuple[s
             tensor_name, array = readers[0].output[0], array.transpose(permutation.ints)
             graph.node.remove(readers[0])
         yield tensor_name, array
+
+
+def _read(path: pathlib.Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _described(path: pathlib.Path, properties: Mapping[str, str]) -> description.ModelDescription:
+    if _DESCRIPTION not in properties:
+        raise UserError(f"{path} holds no description: export_inference_graph did not write it.")
+    return description.decode(path / _DESCRIPTION, properties[_DESCRIPTION].encode())
 
 
 def _tensors(path: pathlib.Path, session: Any, model: description.ModelDescription) -> tuple:

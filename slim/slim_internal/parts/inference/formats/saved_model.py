@@ -54,10 +54,14 @@ class SavedModel(Format):
         """Returns whether it is a folder with a SavedModel."""
         return (path / "saved_model.pb").is_file()
 
+    def describe(self, path: pathlib.Path) -> description.ModelDescription:
+        """Returns the description in the folder."""
+        return description.read(path / _DESCRIPTION)
+
     @contextlib.contextmanager
     def open(self, path: pathlib.Path) -> Iterator[Predictor]:
         """Opens the signature of preprocessed images in a session of its own."""
-        model = description.read(path / _DESCRIPTION)
+        model = self.describe(path)
         with tf.Graph().as_default(), tf.Session(config=sessions.constants_config()) as session:
             try:
                 meta_graph = tf.saved_model.load(

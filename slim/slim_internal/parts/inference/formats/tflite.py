@@ -62,22 +62,27 @@ class TFLite(Format):
         with open(path, "rb") as file:
             return file.read(8)[4:] == _MAGIC
 
-    @contextlib.contextmanager
-    def open(self, path: pathlib.Path) -> Iterator[Predictor]:
-        """Opens the file in an interpreter of its own."""
+    def describe(self, path: pathlib.Path) -> description.ModelDescription:
+        """Returns the description in the archive."""
         content = path.read_bytes()
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                model = description.decode(path / _DESCRIPTION, archive.read(_DESCRIPTION))
-        except (KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+                text = archive.read(_DESCRIPTION)
+        except (EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"{path} holds no description: it is damaged, or export_inference_graph did not"
                 " write it."
             ) from error
+        return description.decode(path / _DESCRIPTION, text)
+
+    @contextlib.contextmanager
+    def open(self, path: pathlib.Path) -> Iterator[Predictor]:
+        """Opens the file in an interpreter of its own."""
+        model = self.describe(path)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # It names the distribution that will replace it.
-                interpreter = tf.lite.Interpreter(model_content=content)
+                interpreter = tf.lite.Interpreter(model_content=path.read_bytes())
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             problem = str(error).splitlines()[0]

@@ -292,13 +292,21 @@ def test_a_tflite_file_is_an_archive_with_labels(network, tflite):
     assert model == network.model
 
 
+def _with_flags(content, flags):
+    """Returns an archive with other flags of its first entry."""
+    entry = content.rindex(b"PK\1\2", 0, content.rindex(b"PK\1\2")) + 8
+    return content[:entry] + bytes([flags]) + content[entry + 1 :]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda content: content[: len(content) // 2], "holds no description"),
         (lambda content: content[:8] + b"\xff" * 99 + content[107:], "cannot be used"),
+        (lambda content: _with_flags(content, 1), "holds no description"),
+        (lambda content: content[:-22] + b"PK\5\6" + b"\xff" * 18, "holds no description"),
     ],
-    ids=["cut", "overwritten"],
+    ids=["cut", "overwritten", "encrypted", "no_archive"],
 )
 def test_a_damaged_tflite_file_is_one_line(tflite, tmp_path, damage, message):
     (tmp_path / "lenet.tflite").write_bytes(damage(tflite.read_bytes()))
