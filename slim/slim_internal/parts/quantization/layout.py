@@ -157,9 +157,9 @@ def _is_sum(operation: tf.Operation, found) -> bool:
 def _is_bypass(reader: tf.Operation, tensor: tf.Tensor, found) -> bool:
     """Returns whether TensorFlow 1 took an operation for a sum with the output of a layer.
 
-    To a layer without batch normalization a constant may be added as well.
+    It did so for any addition, that of hard swish's and hard sigmoid's constant included.
     """
-    constant = reader.type in ("Add", "AddV2") and tensor.op.type == "BiasAdd"
+    constant = reader.type in ("Add", "AddV2") and found.get(tensor.op) is Kind.TAIL
     return constant or _is_sum(reader, found)
 
 

@@ -8,6 +8,7 @@ from nets.mobilenet.mobilenet_v3 import hard_swish
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.quantization import layout, ranges, simulation
+from tests import golden_files
 
 _IMAGES = np.random.RandomState(0).uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32)
 _NORM = {"normalizer_fn": slim.batch_norm}
@@ -86,7 +87,7 @@ def test_ranges_have_the_names_of_published_checkpoints(trained):
     assert names == {
         "input_quant/max",
         "Net/conv/act_quant/max",  # Of its branch through max_pool and of the concatenation, too.
-        "Net/block/depthwise/act_quant/max",
+        "Net/block/depthwise/conv_quant/max",  # Before the addition of hard swish.
         "Net/block/depthwise/hard_swish/mul_1/activation_Mul_quant/max",
         "Net/block/project/act_quant/max",
         "Net/block/post_activation_bypass_quant/max",
@@ -190,55 +191,39 @@ def test_a_range_starts_as_that_of_the_first_batch_and_follows():
     )
 
 
-# Network -> size of images, its number of ranges, some names that TensorFlow 1 gave them: to
-# those of additions as tensorflow/tensorflow#19014 and tensorflow/models#9074 show.
+# Network -> size of images, its number of ranges, how many of them TensorFlow 1 has not, and what
+# these end in, that of the input aside: averages, normalizations that follow no layer, and in
+# ResNets sums, and layers before them, that it did not recognize.
+_MEAN = "/activation_Mean_quant"
+_NORM_ALONE = "/activation_FusedBatchNormV3_quant"
 _NETWORKS = {
-    "mobilenet_v1_025": (32, 29, ["MobilenetV1/MobilenetV1/Conv2d_13_pointwise/act_quant"]),
-    "mobilenet_v2": (
-        *(32, 64),
-        [
-            "MobilenetV2/expanded_conv_11/project/act_quant",
-            "MobilenetV2/expanded_conv_11/post_activation_bypass_quant",
-        ],
-    ),
-    "mobilenet_v3_small": (
-        *(32, 116),
-        [
-            "MobilenetV3/expanded_conv_5/squeeze_excite/Conv_1/conv_quant",
-            "MobilenetV3/expanded_conv_5/squeeze_excite/act_quant",
-            "MobilenetV3/expanded_conv_5/squeeze_excite/Conv_1/mul/activation_Mul_quant",
-            "MobilenetV3/expanded_conv_5/squeeze_excite/mul/activation_Mul_quant",
-            "MobilenetV3/expanded_conv_5/expand/hard_swish/mul_1/activation_Mul_quant",
-        ],
-    ),
-    "mobilenet_edgetpu": (32, 75, ["MobilenetEdgeTPU/expanded_conv_2/project/act_quant"]),
-    "inception_v3": (
-        107,
-        61,
-        ["InceptionV3/InceptionV3/Mixed_5b/Branch_0/Conv2d_0a_1x1/act_quant"],
-    ),
-    "resnet_v1_50": (
-        *(32, 72),
-        [
-            "resnet_v1_50/block1/unit_1/bottleneck_v1/conv3/conv_quant",
-            "resnet_v1_50/block1/unit_1/bottleneck_v1/act_quant",
-        ],
-    ),
-    "resnet_v2_50": (32, 89, ["resnet_v2_50/block1/unit_1/bottleneck_v2/add_quant"]),
+    "mobilenet_v1_025": (32, 29, 1, ()),
+    "mobilenet_v2": (32, 64, 1, ()),
+    "mobilenet_v3_large": (32, 128, 9, (_MEAN,)),
+    "mobilenet_v3_large_minimalistic": (32, 59, 1, ()),
+    "mobilenet_v3_small": (32, 116, 10, (_MEAN,)),
+    "mobilenet_edgetpu": (32, 75, 1, ()),
+    "inception_v3": (107, 61, 1, ()),
+    "resnet_v1_50": (32, 72, 6, (_MEAN, "unit_1/bottleneck_v1/conv3/conv_quant")),
+    "resnet_v2_50": (32, 89, 55, (_MEAN, _NORM_ALONE, "/add_quant", "/conv_quant")),
 }
 
 
 @pytest.mark.parametrize("name", _NETWORKS)
-def test_networks(name):
-    size, count, some = _NETWORKS[name]
+def test_networks_have_the_ranges_of_tensorflow_1(name):
+    size, count, more, own = _NETWORKS[name]
+    saved = golden_files.load("ranges.json")[name]
     with tf.Graph().as_default():
         images = tf.placeholder(tf.float32, [1, size, size, 3])
         logits, _ = nets_factory.get_network_fn(name, 10)(images)
         found = layout.find(images, logits)
+        names = [op.name for op in logits.graph.get_operations() if op.type in layout.LAYERS]
+        known = {f"{each}/{end}" for each in saved for end in ("min", "max")}
+        _, unknown = simulation.infer(images, logits, known)
     assert len(found.groups) == count
-    assert set(some) <= set(found.groups)
-    names = [op.name for op in logits.graph.get_operations() if op.type in layout.LAYERS]
     assert [op.name for op in found.layers] == [name for name in names if "AuxLogits" not in name]
+    assert (unknown[0], len(unknown)) == ("input_quant", more)
+    assert [each for each in unknown[1:] if not each.endswith(own)] == []
 
 
 def test_what_is_not_known_is_refused_in_one_line():
