@@ -180,6 +180,11 @@ def _program_group(
 
 _MOBILENET = ("mobilenet_v1", 1, 224)
 _READ = contenders.read_images
+_STEP_LEVERS = [
+    ("memory given back", {"keep_memory": False}),
+    ("TF_ENABLE_ONEDNN_OPTS=0", {"TF_ENABLE_ONEDNN_OPTS": "0"}),
+    ("--mixed_precision (bfloat16)", {"mixed_precision": True}),
+]
 
 # Name of a group -> its rows; the first one is the yardstick.
 GROUPS: dict[str, list[Contender]] = dict(
@@ -251,14 +256,13 @@ GROUPS: dict[str, list[Contender]] = dict(
             torch="inception_v3",
             original=_original(1.05, _TORCH, 1 / 1.05),
         ),
-        _lever_group(
-            "training step, mobilenet_v1",
-            *(contenders.slim_step, "mobilenet_v1", 32, 224, 1000),
-            levers=[
-                ("memory given back", {"keep_memory": False}),
-                ("TF_ENABLE_ONEDNN_OPTS=0", {"TF_ENABLE_ONEDNN_OPTS": "0"}),
-                ("--mixed_precision (bfloat16)", {"mixed_precision": True}),
-            ],
+        *(
+            _lever_group(
+                f"training step, {model}",
+                *(contenders.slim_step, model, 32, size, classes),
+                levers=_STEP_LEVERS,
+            )
+            for model, size, classes in (("lenet", 28, 10), ("mobilenet_v1", 224, 1000))
         ),
         _program_group("mobilenet_v1", 16, "mobilenet_v1", {}, {}),
         _inference_group(*_MOBILENET, "MobileNet", "mobilenet_v1", _original(1.35, "Keras")),

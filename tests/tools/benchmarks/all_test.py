@@ -123,8 +123,9 @@ def test_only_groups_of_a_gpu_see_one():
             assert row.environment.get("CUDA_VISIBLE_DEVICES") == (None if is_on_gpu else "-1")
 
 
-def test_the_levers_change_one_thing_each():
-    rows = groups.GROUPS["levers, training step, mobilenet_v1"]
+@pytest.mark.parametrize("network", ["lenet", "mobilenet_v1"])
+def test_the_levers_change_one_thing_each(network):
+    rows = groups.GROUPS[f"levers, training step, {network}"]
     hidden = {"CUDA_VISIBLE_DEVICES": "-1"}
     assert [(_options(row), row.environment) for row in rows] == [
         ({}, hidden),
