@@ -162,7 +162,8 @@ def _arrays(graph: Any, constants: Mapping[str, tf.NodeDef]) -> Iterator[tuple[s
     """
     for name, constant in constants.items():
         tensor_name, array = f"{name}:0", tf.make_ndarray(constant.attr["value"].tensor)
-        graph.input.remove(next(each for each in graph.input if each.name == tensor_name))
+        for held_out in [each for each in graph.input if each.name == tensor_name]:
+            graph.input.remove(held_out)
         readers = [node for node in graph.node if tensor_name in node.input]
         if [node.op_type for node in readers] == ["Transpose"]:
             (permutation,) = readers[0].attribute
