@@ -106,11 +106,20 @@ def read(path: pathlib.Path) -> tf.GraphDef:
     Raises:
       UserError: If it cannot be read, is no graph, or holds no weights.
     """
-    graph_def = tf.GraphDef()
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"Cannot read the graph {path}: {error.strerror}.") from error
+    return parse(path, content)
+
+
+def parse(path: pathlib.Path, content: bytes) -> tf.GraphDef:
+    """Returns the graph with weights that a file holds; its name says whether it is text.
+
+    Raises:
+      UserError: If it is no graph, or holds no weights.
+    """
+    graph_def = tf.GraphDef()
     try:
         if path.suffix == ".pbtxt":
             text_format.Parse(content, graph_def)
