@@ -173,10 +173,15 @@ def measure(
         problems = {name: problem for name, (_, problem) in started.items()}
         measured: dict[str, list[tuple[float, float]]] = {row.name: [] for row in run}
         for _ in range(rounds):
-            for name, (connection, problem) in started.items():
-                if not problem:
+            for name, (connection, _) in started.items():
+                if problems[name]:
+                    continue
+                try:
                     connection.send(seconds)
                     measured[name].append(connection.recv())
+                except (EOFError, OSError):  # Out of memory, most likely.
+                    problems[name] = "its process died while it was measured"
+                    measured[name].clear()
     found = {name: [rate for rate, _ in mine] for name, mine in measured.items()}
     for row in rows:
         if isinstance(row.source, Recorded):

@@ -67,8 +67,10 @@ def test_without_its_yardstick_a_row_has_no_ratio(capfd):
         groups.Contender(
             "noisy", made_up_contenders.noisy, 0.5, True, environment={"BENCHMARK_SECONDS": "0.01"}
         ),
+        groups.Contender("mortal", made_up_contenders.mortal),
     ]
-    _, measured = benchmark.measure("group", rows, 1, 0.1, verbose=True)
+    _, measured, died = benchmark.measure("group", rows, 1, 0.1, verbose=True)
+    assert died.cells()[1] == "its process died while it was measured"
     name, rate, spread, ratio, _, aim = measured.cells()
     assert (name, spread, ratio, aim) == ("noisy", "1.00", "", "")
     assert 10 < float(rate) <= 100

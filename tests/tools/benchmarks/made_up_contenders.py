@@ -34,3 +34,9 @@ def noisy():
 def dying():
     """Ends its process."""
     os._exit(3)
+
+
+def mortal():
+    """Works while it is prepared, and ends its process afterwards."""
+    calls = iter(range(2))
+    return lambda: 1 if next(calls, None) is not None else os._exit(3)
