@@ -1,14 +1,17 @@
 """8 bits from training to the file: ranges are trained, restored, evaluated and exported."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.inference.formats import table
+from slim_internal.parts.inference.formats.format import Format, Predictor, Probe
 from slim_internal.programs.evaluation import evaluate
 from slim_internal.programs.evaluation.settings import Evaluation
-from slim_internal.programs.export import inference_graph
+from slim_internal.programs.export import check, inference_graph
 from slim_internal.programs.export.settings import Export
 from slim_internal.programs.training import train
 from slim_internal.programs.training.settings import TrainConfig
@@ -198,6 +201,47 @@ def test_a_published_quantized_checkpoint_is_used_as_it_is(data, tmp_path, caplo
     }
     for name, value in kept.items():
         assert name.startswith("input_quant") or value == weights[name], name
+
+
+class _Says(Format):
+    """A format whose files say the probabilities that it was made with."""
+
+    name, suffix, tolerance = "says", ".says", 1e-4
+
+    def __init__(self, probabilities):
+        self._probabilities = probabilities
+
+    def write(self, network, folder, name):
+        raise NotImplementedError
+
+    def recognizes(self, path):
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def open(self, path):
+        yield Predictor(None, None, lambda images: self._probabilities[: len(images)])
+
+
+@pytest.mark.parametrize(
+    ("rounded", "off", "agrees"),
+    [
+        (False, [1e-5] * 4, True),
+        (False, [2e-4, 0, 0, 0], False),
+        (True, [0.15, 0.01, 0, 0], True),  # One value was rounded the other way.
+        (True, [0.06] * 4, False),
+        (True, [np.nan, 0, 0, 0], False),
+    ],
+)
+def test_how_near_a_file_has_to_be(tmp_path, rounded, off, agrees):
+    expected = np.full([4, 2], [0.3, 0.7])
+    said = expected + np.outer(off, [1, -1])
+    probe = Probe(np.zeros([4, 1, 1, 1]), expected, rounded=rounded)
+    if agrees:
+        comparison = check.compare(_Says(said), tmp_path, probe)
+        np.testing.assert_allclose(comparison.mean_difference, np.mean(off))
+    else:
+        with pytest.raises(UserError, match="does not say what the checkpoint says"):
+            check.compare(_Says(said), tmp_path, probe)
 
 
 def test_refused(data, tmp_path):
