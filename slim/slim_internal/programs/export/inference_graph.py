@@ -256,18 +256,9 @@ def _require_usable(config: export_config.Export, each: Format, path: pathlib.Pa
     each.require_libraries()
     if each.name == "frozen":
         description.require_no_other_file(path)
-    if not config.overwrite:
-        _require_own(each, path)
-
-
-def _require_own(each: Format, path: pathlib.Path) -> None:
-    """Requires that what an export replaces was exported, too, or is empty."""
-    if not path.exists() or (path.is_file() and not path.stat().st_size):
-        return
-    try:
-        each.describe(path)
-    except UserError as error:
+    is_empty = path.is_file() and not path.stat().st_size  # As `mktemp` makes it.
+    if path.exists() and not (config.overwrite or is_empty or each.is_export(path)):
         raise UserError(
             f"{path} is there already, and export_inference_graph did not write it. Use --overwrite"
             " to replace it, or choose another --output_file."
-        ) from error
+        )

@@ -466,6 +466,16 @@ def test_what_no_export_wrote_is_replaced_only_when_asked(tmp_path, checkpoint, 
         assert predictor.model.model_name == "lenet"
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_an_older_graph_is_replaced(tmp_path, as_text):
+    """A script of TensorFlow 1 wrote it, or the same command before."""
+    config = _config(tmp_path, write_text_graphdef=as_text)
+    before = inference_graph.export(config).graph_path.read_bytes()
+    if not as_text:
+        (tmp_path / "lenet.json").unlink()
+    assert inference_graph.export(config).graph_path.read_bytes() == before
+
+
 def test_an_empty_file_is_replaced(tmp_path):
     """Such as `mktemp` makes."""
     (tmp_path / "lenet.pb").touch()

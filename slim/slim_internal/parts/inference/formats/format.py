@@ -175,6 +175,14 @@ class Format(abc.ABC):
         """
         return read_description(path)
 
+    def is_export(self, path: pathlib.Path) -> bool:
+        """Returns whether an export wrote a file or folder, so that the next one may replace it."""
+        try:
+            self.describe(path)
+        except UserError:
+            return False
+        return True
+
     @abc.abstractmethod
     def open(self, path: pathlib.Path) -> contextlib.AbstractContextManager[Predictor]:
         """Opens a network of this format.

@@ -43,6 +43,13 @@ class FrozenGraph(Format):
         """Returns whether it is a file that is named like a graph."""
         return path.suffix in (".pb", ".pbtxt") and path.is_file()
 
+    def is_export(self, path: pathlib.Path) -> bool:
+        """Returns whether it has a description, or is a graph such as TensorFlow 1 wrote alone."""
+        try:
+            return super().is_export(path) or bool(_parse(path, path.read_bytes()))
+        except (OSError, UserError):
+            return False
+
     @contextlib.contextmanager
     def open(self, path: pathlib.Path) -> Iterator[Predictor]:
         """Opens a graph in a session of its own."""
@@ -119,6 +126,13 @@ def parse(path: pathlib.Path, content: bytes) -> tf.GraphDef:
     Raises:
       UserError: If it is no graph, or holds no weights.
     """
+    graph_def = _parse(path, content)
+    if any(node.op in _VARIABLES for node in graph_def.node):
+        raise UserError(f"{path} holds no weights: export it again with --checkpoint_path.")
+    return graph_def
+
+
+def _parse(path: pathlib.Path, content: bytes) -> tf.GraphDef:
     graph_def = tf.GraphDef()
     try:
         if path.suffix == ".pbtxt":
@@ -130,8 +144,6 @@ def parse(path: pathlib.Path, content: bytes) -> tf.GraphDef:
         raise _not_a_graph(path) from error
     if not graph_def.node:  # An empty file is a graph, too.
         raise _not_a_graph(path)
-    if any(node.op in _VARIABLES for node in graph_def.node):
-        raise UserError(f"{path} holds no weights: export it again with --checkpoint_path.")
     return graph_def
 
 
