@@ -85,7 +85,9 @@ class TFLite(Format):
                 interpreter = tf.lite.Interpreter(model_content=path.read_bytes())
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            problem = str(error).splitlines()[0]
+            problem = str(error).splitlines()[0][
+                :300
+            ]  # XNNPACK says a sentence for each operation.
             raise UserError(f"{path} cannot be used: {problem}") from error
         (images,), (logits,) = interpreter.get_input_details(), interpreter.get_output_details()
         require_fit(model, images["shape"].tolist(), logits["shape"].tolist())
