@@ -104,12 +104,11 @@ HEADINGS = ("", "images/s", "spread", "of yardstick", "peak, MB", "aim")
 def _serve(contender: Contender, connection, verbose: bool) -> None:
     """Measures the rate of a contender whenever it is asked for."""
     os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", **contender.environment})
-    if (
-        not verbose
-    ):  # The table is all that is to be seen; some of it comes before log levels count.
+    if not verbose:  # Some of what libraries say comes before log levels count.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     warnings.simplefilter("ignore")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    assert not isinstance(contender.source, Recorded)
     try:
         work = contender.source()
         work()

@@ -105,15 +105,17 @@ def read_images(
     else:
         preprocess = preprocessing_factory.get_preprocessing(preprocessing, is_training)
         prepare = preprocessing_factory.sized(preprocess, 224, 224)
-    threads = {"num_threads": input_pipeline.threads(num_threads)}
+    threads = input_pipeline.threads(num_threads)
     if is_training:
-        kept = in_memory.load(dataset, prepare, max_mb=2000, **threads) if cache else None
+        kept = None
+        if cache:
+            kept = in_memory.load(dataset, prepare, max_mb=2000, num_threads=threads)
         batches = input_pipeline.training_batches(
-            dataset, prepare, batch_size=_INPUT_BATCH, seed=0, kept=kept, **threads
+            dataset, prepare, batch_size=_INPUT_BATCH, seed=0, kept=kept, num_threads=threads
         )
     else:
         batches = input_pipeline.evaluation_batches(
-            dataset, prepare, batch_size=_INPUT_BATCH, **threads
+            dataset, prepare, batch_size=_INPUT_BATCH, num_threads=threads
         ).repeat()
     batch = tf.data.make_one_shot_iterator(batches).get_next()
     session = tf.Session(config=_session_config(keep_memory))

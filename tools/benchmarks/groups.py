@@ -54,7 +54,9 @@ class Contender:
 _Group = tuple[str, list[Contender]]
 
 
-def _row(name: str, prepare, *arguments, options: Mapping | None = None, **fields) -> Contender:
+def _row(
+    name: str, prepare, *arguments, options: Mapping[str, object] | None = None, **fields
+) -> Contender:
     """Returns a row; a GPU is hidden from those that are not to use it."""
     options = options or {}
     environment = {} if options.get("on_gpu") else _NO_GPU
@@ -108,7 +110,9 @@ def _inference_group(
     return f"inference, {model}, batch {batch}, {size} px", rows
 
 
-def _lever_group(name: str, prepare, *arguments, levers: Sequence[tuple[str, Mapping]]) -> _Group:
+def _lever_group(
+    name: str, prepare, *arguments, levers: Sequence[tuple[str, Mapping[str, object]]]
+) -> _Group:
     """Returns rows of the same work: as it is, and with one thing changed in each.
 
     A lever is its name and what it changes: options of the contender, or the environment.
@@ -180,7 +184,7 @@ def _program_group(
 
 _MOBILENET = ("mobilenet_v1", 1, 224)
 _READ = contenders.read_images
-_STEP_LEVERS = [
+_STEP_LEVERS: list[tuple[str, Mapping[str, object]]] = [
     ("memory given back", {"keep_memory": False}),
     ("TF_ENABLE_ONEDNN_OPTS=0", {"TF_ENABLE_ONEDNN_OPTS": "0"}),
     ("--mixed_precision (bfloat16)", {"mixed_precision": True}),
