@@ -324,23 +324,26 @@ def slim_step(
 
 
 def slim_inference(model_name: str, batch_size: int, image_size: int) -> Work:
-    """Runs a frozen network of random weights on images of noise."""
+    """Runs a network of random weights on images of noise, as it is exported and opened."""
     import numpy as np
 
+    from deployment import sessions
     from nets import nets_factory
     from slim_internal.ground.compat import tf
+    from slim_internal.parts.inference import folding
 
     with tf.Graph().as_default(), tf.Session(config=_session_config()) as session:
         images = tf.placeholder(tf.float32, [None, image_size, image_size, 3], name="input")
         logits, _ = nets_factory.get_network_fn(model_name, 1000)(images)
         session.run(tf.global_variables_initializer())
-        frozen = tf.graph_util.convert_variables_to_constants(
-            session, session.graph_def, [logits.op.name]
-        )
+        graph_def = session.graph.as_graph_def()
+        weights = folding.weights(session, graph_def)
+    graph_def = folding.fold(graph_def, weights, logits.op.name)
+    folding.insert(graph_def, weights)
     graph = tf.Graph()
     with graph.as_default():
-        tf.import_graph_def(frozen, name="")
-    session = tf.Session(graph=graph, config=_session_config())
+        tf.import_graph_def(graph_def, name="")
+    session = tf.Session(graph=graph, config=sessions.constants_config())
     values = np.random.RandomState(0).rand(batch_size, image_size, image_size, 3)
     values = values.astype(np.float32)
 
