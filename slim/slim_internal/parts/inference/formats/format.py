@@ -91,6 +91,11 @@ class Predictor:
         return np.concatenate(rows)
 
 
+def first_line(error: Exception) -> str:
+    """Returns the first line of what a library says of a failure, of at most 300 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 def require_fit(
     model: ModelDescription, images: Sequence[int | None], predictions: Sequence[int | None]
 ) -> None:

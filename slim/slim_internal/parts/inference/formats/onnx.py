@@ -19,7 +19,13 @@ from slim_internal.ground.compat import extras, grappler, tf
 from slim_internal.ground.errors import UserError, raise_if_out_of_memory
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
-from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
+from slim_internal.parts.inference.formats.format import (
+    Format,
+    Frozen,
+    Predictor,
+    first_line,
+    require_fit,
+)
 
 _DESCRIPTION = "model.json"
 _LABELS = "labels.txt"
@@ -79,8 +85,7 @@ class Onnx(Format):
             session = runtime.InferenceSession(content, options, ["CPUExecutionProvider"])
             properties = session.get_modelmeta().custom_metadata_map
         except Exception as error:  # Its classes of errors have nothing else in common.
-            problem = (str(error).splitlines() or [type(error).__name__])[0][:300]
-            raise UserError(f"{path} cannot be used: {problem}") from error
+            raise UserError(f"{path} cannot be used: {first_line(error)}") from error
         model = _described(path, properties)
         images, predictions = _tensors(path, session, model)
         require_fit(model, _sizes(images), _sizes(predictions))
@@ -125,7 +130,7 @@ def convert(graph_def: tf.GraphDef, input_name: str, output_name: str, title: st
         # What it knows no operator for, tf2onnx leaves as it is.
         extras.load(Onnx.extra, "onnx.checker", f"--format={Onnx.name}").check_model(proto)
     except Exception as error:  # tf2onnx has no class of errors of its own.
-        problem = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        problem = first_line(error)
         raise UserError(f"{title} cannot be written as --format=onnx: {problem}") from error
     finally:
         log.setLevel(level)

@@ -19,7 +19,13 @@ from slim_internal.ground.compat import grappler, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic
 from slim_internal.parts.inference import description
-from slim_internal.parts.inference.formats.format import Format, Frozen, Predictor, require_fit
+from slim_internal.parts.inference.formats.format import (
+    Format,
+    Frozen,
+    Predictor,
+    first_line,
+    require_fit,
+)
 from slim_internal.parts.quantization import simulation
 
 _DESCRIPTION = "model.json"
@@ -64,31 +70,20 @@ class TFLite(Format):
 
     def describe(self, path: pathlib.Path) -> description.ModelDescription:
         """Returns the description in the archive."""
-        content = path.read_bytes()
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                text = archive.read(_DESCRIPTION)
-        except (EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path} holds no description: it is damaged, or export_inference_graph did not"
-                " write it."
-            ) from error
-        return description.decode(path / _DESCRIPTION, text)
+        return _described(path, path.read_bytes())
 
     @contextlib.contextmanager
     def open(self, path: pathlib.Path) -> Iterator[Predictor]:
         """Opens the file in an interpreter of its own."""
-        model = self.describe(path)
+        content = path.read_bytes()
+        model = _described(path, content)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # It names the distribution that will replace it.
-                interpreter = tf.lite.Interpreter(model_content=path.read_bytes())
+                interpreter = tf.lite.Interpreter(model_content=content)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            problem = str(error).splitlines()[0][
-                :300
-            ]  # XNNPACK says a sentence for each operation.
-            raise UserError(f"{path} cannot be used: {problem}") from error
+            raise UserError(f"{path} cannot be used: {first_line(error)}") from error
         (images,), (logits,) = interpreter.get_input_details(), interpreter.get_output_details()
         require_fit(model, images["shape"].tolist(), logits["shape"].tolist())
 
@@ -188,6 +183,19 @@ class TFLiteInt8(TFLite):
 FORMATS = (TFLite(), TFLiteFloat16(), TFLiteInt8())
 
 
+def _described(path: pathlib.Path, content: bytes) -> description.ModelDescription:
+    """Returns the description in the archive that a file also is."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            text = archive.read(_DESCRIPTION)
+    except (EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} holds no description: it is damaged, or export_inference_graph did not"
+            " write it."
+        ) from error
+    return description.decode(path / _DESCRIPTION, text)
+
+
 def _softmax(logits: np.ndarray) -> np.ndarray:
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -197,4 +205,4 @@ def _cause(error: Exception) -> str:
     """Returns what a converter says of the operation that it does not know, else its first line."""
     if named := re.search(r"'\S+' op is neither.*", str(error)):
         return named[0][:300]
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+    return first_line(error)
