@@ -111,16 +111,14 @@ def _inference_group(
 
 
 def _lever_group(
-    name: str, prepare, *arguments, levers: Sequence[tuple[str, Mapping[str, object]]]
+    name: str, prepare, *arguments, levers: Sequence[tuple[str, dict[str, Mapping]]]
 ) -> _Group:
     """Returns rows of the same work: as it is, and with one thing changed in each.
 
-    A lever is its name and what it changes: options of the contender, or the environment.
+    A lever is its name and the field of the row that it changes: `options` or `environment`.
     """
     rows = [_row("as shipped", prepare, *arguments)]
-    for lever, change in levers:
-        kind = "environment" if all(map(str.isupper, change)) else "options"
-        rows.append(_row(lever, prepare, *arguments, **{kind: change}))
+    rows += [_row(lever, prepare, *arguments, **change) for lever, change in levers]
     return f"levers, {name}", rows
 
 
@@ -184,10 +182,10 @@ def _program_group(
 
 _MOBILENET = ("mobilenet_v1", 1, 224)
 _READ = contenders.read_images
-_STEP_LEVERS: list[tuple[str, Mapping[str, object]]] = [
-    ("memory given back", {"keep_memory": False}),
-    ("TF_ENABLE_ONEDNN_OPTS=0", {"TF_ENABLE_ONEDNN_OPTS": "0"}),
-    ("--mixed_precision (bfloat16)", {"mixed_precision": True}),
+_STEP_LEVERS: list[tuple[str, dict[str, Mapping]]] = [
+    ("memory given back", {"options": {"keep_memory": False}}),
+    ("TF_ENABLE_ONEDNN_OPTS=0", {"environment": {"TF_ENABLE_ONEDNN_OPTS": "0"}}),
+    ("--mixed_precision (bfloat16)", {"options": {"mixed_precision": True}}),
 ]
 
 # Name of a group -> its rows; the first one is the yardstick.
@@ -212,9 +210,9 @@ GROUPS: dict[str, list[Contender]] = dict(
             "Inception training input",
             *(_READ, "inception", True),
             levers=[
-                ("one thread", {"num_threads": 1}),
-                ("memory given back", {"keep_memory": False}),
-                ("--cache", {"cache": True}),
+                ("one thread", {"options": {"num_threads": 1}}),
+                ("memory given back", {"options": {"keep_memory": False}}),
+                ("--cache", {"options": {"cache": True}}),
             ],
         ),
         (

@@ -54,12 +54,7 @@ def torch_program(
 ) -> Work:
     """Trains on JPEG files that one process for each CPU decodes, crops at random and flips.
 
-    Args:
-      name: Network, as torchvision names it, or mobilenet_v1.
-      batch_size: Images of a step.
-      image_size: Height and width to which they are cropped.
-      on_gpu: Whether it needs a GPU.
-      autocast: Whether to compute in float16 where PyTorch deems it safe, with a loss scale.
+    The arguments are those of `torch_step`; `image_size` is what the images are cropped to.
     """
     torch = importlib.import_module("torch")
 
