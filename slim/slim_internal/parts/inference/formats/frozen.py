@@ -46,8 +46,8 @@ class FrozenGraph(Format):
     def is_export(self, path: pathlib.Path) -> bool:
         """Returns whether it has a description, or is a graph such as TensorFlow 1 wrote alone."""
         try:
-            return super().is_export(path) or bool(_parse(path))
-        except UserError:
+            return super().is_export(path) or bool(_parse(path, path.read_bytes()))
+        except (OSError, UserError):
             return False
 
     @contextlib.contextmanager
@@ -113,19 +113,27 @@ def read(path: pathlib.Path) -> tf.GraphDef:
     Raises:
       UserError: If it cannot be read, is no graph, or holds no weights.
     """
-    graph_def = _parse(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"Cannot read the graph {path}: {error.strerror}.") from error
+    return parse(path, content)
+
+
+def parse(path: pathlib.Path, content: bytes) -> tf.GraphDef:
+    """Returns the graph with weights that a file holds; its name says whether it is text.
+
+    Raises:
+      UserError: If it is no graph, or holds no weights.
+    """
+    graph_def = _parse(path, content)
     if any(node.op in _VARIABLES for node in graph_def.node):
         raise UserError(f"{path} holds no weights: export it again with --checkpoint_path.")
     return graph_def
 
 
-def _parse(path: pathlib.Path) -> tf.GraphDef:
-    """Returns the graph of a file, with or without weights; its name says whether it is text."""
+def _parse(path: pathlib.Path, content: bytes) -> tf.GraphDef:
     graph_def = tf.GraphDef()
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"Cannot read the graph {path}: {error.strerror}.") from error
     try:
         if path.suffix == ".pbtxt":
             text_format.Parse(content, graph_def)
