@@ -23,6 +23,12 @@ _INITIAL_LOSS_SCALE = 2**13  # A power of 2, so that scaling is exact; it rises 
 # Variables that keep the loss scale in a run; nothing of the model depends on them.
 STATE = ("current_loss_scale", "good_steps")
 
+# Whether on a GPU -> why this is the fastest (docs/speed.md has the numbers).
+_FASTEST = {
+    True: "the fastest in trials on one H100",
+    False: "the fastest on a CPU: XLA, and bfloat16 without AMX, take longer",
+}
+
 _ON = 1  # RewriterConfig.ON
 
 
@@ -34,16 +40,19 @@ class Precision:
       smaller_type: float16 (GPU) or bfloat16 (CPU), in which those are computed that bear it; None
         if all are computed in float32.
       xla: Whether the graph is compiled for the GPU.
+      reason: Why this was chosen, unless the user named it.
     """
 
     smaller_type: tf.DType | None = None
     xla: bool = False
+    reason: str = ""
 
     @property
     def words(self) -> str:
         """What to call it in the first line of a program."""
         name = f"{self.smaller_type.name} and float32" if self.smaller_type else "float32"
-        return f"{name}, compiled by XLA" if self.xla else name
+        name = f"{name}, compiled by XLA" if self.xla else name
+        return f"{name} ({self.reason})" if self.reason else name
 
     def configure(self, config: tf.ConfigProto) -> tf.ConfigProto:
         """Enters it into the settings of a session, and returns them."""
@@ -71,8 +80,8 @@ class Precision:
             _LOG.info("Mixed precision: %d casts to %s.", casts, self.smaller_type.name)
         else:
             _LOG.warning(
-                "--mixed_precision changes nothing: TensorFlow computes no operation of this"
-                " network in %s on this device. Leave it out.",
+                "Mixed precision changes nothing: TensorFlow computes no operation of this network"
+                " in %s on this device. Train in float32.",
                 self.smaller_type.name,
             )
 
@@ -80,35 +89,59 @@ class Precision:
 FLOAT32 = Precision()
 
 
-def choose(settings: PrecisionSettings) -> Precision:
+def choose(settings: PrecisionSettings, *, on_cpu: bool = False) -> Precision:
     """Returns the precision that the settings ask for.
 
+    Args:
+      settings: The settings.
+      on_cpu: Whether the network stays on the CPU where there is a GPU.
+
     Raises:
-      UserError: If this machine has no device for it.
+      UserError: If the settings contradict each other, or the device cannot do it.
     """
-    has_gpu = bool(sessions.gpus())
-    if settings.xla and not has_gpu:
+    on_gpu = bool(sessions.gpus()) and not on_cpu
+    mixed, xla = _meaning(settings, on_gpu)
+    if xla and not on_gpu:
         raise UserError(
-            "--xla compiles for a GPU, and TensorFlow finds none; a step that is compiled for a CPU"
-            " takes about five times as long. Leave it out."
+            "--xla compiles for a GPU, and the network is on the CPU; a step that is compiled for a"
+            " CPU takes about five times as long. Leave it out."
         )
     smaller_type = None
-    if settings.mixed_precision and has_gpu:
+    if mixed and on_gpu:
         smaller_type = tf.float16
         # float16 batch normalization takes most of the time without these kernels.
         os.environ.setdefault("TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT", "1")
-    elif settings.mixed_precision:
+    elif mixed:
         if not _BFLOAT16_INSTRUCTIONS & _instructions():
             raise UserError(
-                "--mixed_precision needs a GPU or a CPU that computes in bfloat16 (AVX512_BF16 or"
-                " AMX); this machine has neither. Leave it out."
+                "Mixed precision needs a GPU or a CPU that computes in bfloat16 (AVX512_BF16 or"
+                " AMX); the network is on a CPU without. Train in float32."
             )
         smaller_type = tf.bfloat16
         _LOG.warning(
-            "--mixed_precision on a CPU saves memory; whether it saves time depends on the CPU:"
+            "Mixed precision on a CPU saves memory; whether it saves time depends on the CPU:"
             " compare images/s with and without it."
         )
-    return Precision(smaller_type, settings.xla)
+    reason = _FASTEST[on_gpu] if settings.precision == "fastest" else ""
+    return Precision(smaller_type, xla, reason)
+
+
+def _meaning(settings: PrecisionSettings, on_gpu: bool) -> tuple[bool, bool]:
+    """Returns whether to compute in mixed precision, and whether to compile."""
+    meant = {
+        None: {},
+        "float32": {"mixed_precision": False},
+        "mixed": {"mixed_precision": True},
+        "fastest": {"mixed_precision": on_gpu, "xla": on_gpu},
+    }[settings.precision]
+    for name, value in meant.items():
+        if name in settings.given and getattr(settings, name) != value:
+            flags = {True: f"--{name}", False: f"--no{name}"}
+            raise UserError(
+                f"--precision={settings.precision} means {flags[value]} on this device; got"
+                f" {flags[not value]}. Leave one of the two out."
+            )
+    return meant.get("mixed_precision", settings.mixed_precision), meant.get("xla", settings.xla)
 
 
 def count_casts(metadata: tf.RunMetadata, dtype: tf.DType) -> int:

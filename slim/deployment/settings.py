@@ -27,6 +27,12 @@ class DeviceSettings(Settings, subject="Devices"):
 class PrecisionSettings(Settings, subject="Precision"):
     """In which type the network is trained, and whether its graph is compiled."""
 
+    precision: str | None = setting(
+        None,
+        "float32, mixed (what --mixed_precision does) or fastest: --mixed_precision and --xla on a"
+        " GPU, float32 on a CPU. Unless given, the two flags decide.",
+        choices=("float32", "mixed", "fastest"),
+    )
     mixed_precision: bool = setting(
         False,
         "Compute what bears it in float16 on a GPU, in bfloat16 on a CPU that has it; variables"

@@ -40,6 +40,18 @@ def machine(monkeypatch):
         ),
         ((), {"avx512_bf16"}, {"mixed_precision": True}, "bfloat16 and float32"),
         ((), {"amx_bf16"}, {}, "float32"),
+        (GPU, (), {"precision": "float32"}, "float32"),
+        (GPU, (), {"precision": "float32", "xla": True}, "float32, compiled by XLA"),
+        (GPU, (), {"precision": "mixed", "mixed_precision": True}, "float16 and float32"),
+        ((), {"avx512_bf16"}, {"precision": "mixed", "xla": False}, "bfloat16 and float32"),
+        (
+            *(GPU, (), {"precision": "fastest", "xla": True}),
+            "float16 and float32, compiled by XLA (the fastest in trials on one H100)",
+        ),
+        (
+            *((), {"avx512_bf16"}, {"precision": "fastest", "mixed_precision": False}),
+            "float32 (the fastest on a CPU: XLA, and bfloat16 without AMX, take longer)",
+        ),
     ],
 )
 def test_choice(machine, gpus, instructions, flags, words):
@@ -51,13 +63,33 @@ def test_choice(machine, gpus, instructions, flags, words):
     ("flags", "message"),
     [
         ({"mixed_precision": True}, "needs a GPU or a CPU that computes in bfloat16"),
-        ({"xla": True}, "compiles for a GPU, and TensorFlow finds none"),
+        ({"precision": "mixed"}, "needs a GPU or a CPU that computes in bfloat16"),
+        ({"xla": True}, "compiles for a GPU, and the network is on the CPU"),
     ],
 )
-def test_what_a_device_lacks_is_refused(machine, flags, message):
-    machine((), {"avx512f"})
+@pytest.mark.parametrize("gpus", [(), GPU])
+def test_what_a_device_lacks_is_refused(machine, gpus, flags, message):
+    machine(gpus, {"avx512f"})
     with pytest.raises(UserError, match=message):
-        precision.choose(PrecisionSettings(**flags))
+        precision.choose(PrecisionSettings(**flags), on_cpu=True)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "precision_flag", "flags", "message"),
+    [
+        (GPU, "float32", {"mixed_precision": True}, "means --nomixed_precision .*; got --mixed_p"),
+        (GPU, "mixed", {"mixed_precision": False}, "means --mixed_precision .*; got --nomixed_p"),
+        (GPU, "fastest", {"mixed_precision": False}, "means --mixed_precision .*; got --nomixed_p"),
+        (GPU, "fastest", {"xla": False}, "means --xla on this device; got --noxla. Leave one of"),
+        ((), "fastest", {"xla": True}, "means --noxla on this device; got --xla. Leave one of"),
+        ((), "fastest", {"mixed_precision": True}, "means --nomixed_precision .*; got --mixed_p"),
+    ],
+)
+def test_a_flag_that_contradicts_is_refused(machine, gpus, precision_flag, flags, message):
+    machine(gpus, {"avx512_bf16"})
+    with pytest.raises(UserError, match=f"^--precision={precision_flag} {message}"):
+        precision.choose(PrecisionSettings(precision=precision_flag, **flags))
+    assert precision.choose(PrecisionSettings(precision=precision_flag)).words
 
 
 def test_session_settings():
@@ -118,7 +150,7 @@ def test_bfloat16_casts_and_agrees(caplog):
     BFLOAT16.check(metadata)
     has_it = bool(precision._BFLOAT16_INSTRUCTIONS & precision._instructions())
     assert (precision.count_casts(metadata, tf.bfloat16) > 0) == has_it
-    told = "casts to bfloat16" if has_it else "--mixed_precision changes nothing"
+    told = "casts to bfloat16" if has_it else "Mixed precision changes nothing"
     assert told in caplog.messages[-1]
 
 

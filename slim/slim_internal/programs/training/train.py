@@ -128,7 +128,7 @@ def _train_alone(dataset, network, config: TrainConfig, held_out, replica: Repli
     if begin.checkpoint:
         settings_file.require_same_classes(config, dataset)
     _require_data_service(config)
-    chosen = precision.choose(config)
+    chosen = precision.choose(config, on_cpu=config.clone_on_cpu)
     extent = _extent(config, dataset.num_samples, begin.step, replica.batches_per_step)
     if config.quantize_delay_epochs is not None:
         delay = extent.steps(config.quantize_delay_epochs) or 0

@@ -25,7 +25,7 @@ def run(tmp_path, monkeypatch):
     dataset = tiny_dataset.write(str(tmp_path / "data"), 32, num_classes=4)
 
     def train_until(step, chosen=precision.FLOAT32, folder="run"):
-        monkeypatch.setattr(precision, "choose", lambda settings: chosen)
+        monkeypatch.setattr(precision, "choose", lambda *_, **__: chosen)
         config = TrainConfig(
             train_dir=str(tmp_path / folder),
             dataset_dir="unused",
@@ -47,7 +47,7 @@ def test_a_run_goes_on_at_another_precision(run, caplog):
     saved = run(4, precision.Precision(tf.float16))
     assert "Precision: float16 and float32" in caplog.text
     if not sessions.gpus():
-        assert "--mixed_precision changes nothing" in caplog.text
+        assert "Mixed precision changes nothing" in caplog.text
     assert saved["global_step"] == 4
     assert set(precision.STATE) <= set(saved)
     assert {value.dtype for name, value in saved.items() if "weights" in name} == {

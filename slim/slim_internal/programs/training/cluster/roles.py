@@ -21,6 +21,7 @@ _IN_A_CLUSTER = {
     "data_service": (None, ""),
     "find_learning_rate": (None, ""),
     "mixed_precision": (False,),
+    "precision": (None, "float32"),
     "reestimate_batch_norm": (0,),
     "xla": (False,),
 }

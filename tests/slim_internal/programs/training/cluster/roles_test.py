@@ -17,6 +17,7 @@ _IN_ONE_PROCESS = {
     "cache_features": "1",
     "find_learning_rate": "curve.png",
     "mixed_precision": True,
+    "precision": "fastest",
     "reestimate_batch_norm": 5,
     "xla": True,
 }
