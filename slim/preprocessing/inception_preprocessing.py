@@ -151,6 +151,7 @@ def preprocess_for_train(
     with tf.name_scope(scope, "distort_image", [height, width, bbox]):
         if bbox is None:
             bbox = tf.constant([0.0, 0.0, 1.0, 1.0], shape=[1, 1, 4])
+        image = jpeg.needing(image, [height, width])
         summarize("image_with_bounding_boxes", image, bbox)
         whole = image
         if random_crop:
@@ -208,6 +209,8 @@ def preprocess_for_eval(
       A float32 tensor [height, width, channels], -1 to 1.
     """
     with tf.name_scope(scope, "eval_image", [height, width]):
+        if height and width:
+            image = jpeg.needing(image, [height, width])
         if central_crop and central_fraction:
             image = _middle(image, central_fraction)
         image = jpeg.decoded(image)

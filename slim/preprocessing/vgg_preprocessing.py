@@ -72,6 +72,9 @@ def preprocess_for_eval(image, output_height, output_width, resize_side, use_gra
       A float32 tensor [output_height, output_width, channels] around zero.
     """
     resize_side = max(resize_side, output_height, output_width)
+    if isinstance(image, jpeg.Jpeg):
+        height, width = tf.unstack(image.size)
+        image = image.needing(_smallest_size_at_least(height, width, resize_side))
     image = _in_color(jpeg.decoded(image))
     room = _resized_size(image, resize_side) - [output_height, output_width]
     image = _resized_part(image, resize_side, room // 2, output_height, output_width)
@@ -164,7 +167,7 @@ def _random_part(image, smallest_side, draw, height, width):
     scale = tf.cast(tf.reduce_min(image.size), tf.float32) / tf.cast(smallest_side, tf.float32)
     size = tf.cast(tf.rint(scale * [height, width]), tf.int32)
     size = tf.clip_by_value(size, 1, image.size)
-    part = image.part(draw % (image.size - size + 1), size)
+    part = image.needing([height, width]).part(draw % (image.size - size + 1), size)
     return tf.squeeze(tf.image.resize_bilinear(tf.expand_dims(part, 0), [height, width]), 0)
 
 

@@ -17,6 +17,12 @@ class InputSettings(Settings, subject="Input"):
         " choose.",
         at_least=0,
     )
+    fast_decoding: bool = setting(
+        False,
+        "Decode JPEG files at 1/2, 1/4 or 1/8 of their size where that is as large as the network"
+        " needs, for the evaluation during training, too: faster for photographs of megapixels,"
+        " whose pixels then differ a little.",
+    )
     data_service: str | None = setting(
         None,
         "Address of a data service, grpc://host:port, whose processes make the batches; the order"

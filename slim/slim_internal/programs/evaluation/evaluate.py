@@ -138,6 +138,8 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
         with tf.Graph().as_default():
             with start_up.measured("graph"):
                 seen = views.of(config, model)
+                if config.fast_decoding:
+                    seen = dataclasses.replace(seen, make=decoding.fast(dataset, seen.make))
                 outputs, images = _outputs(config, dataset, opened, seen)
             num_views = seen.count
             if len(opened) == num_views == 1 and isinstance(opened[0], networks.Checkpoint):

@@ -117,6 +117,11 @@ class Evaluation(InferenceSettings, subject="Evaluation"):
     num_preprocessing_threads: int | None = setting(
         None, "Images to decode and prepare in parallel; one per CPU unless given.", at_least=1
     )
+    fast_decoding: bool = setting(
+        False,
+        "Decode JPEG files at 1/2, 1/4 or 1/8 of their size where that is as large as the network"
+        " needs: faster for photographs of megapixels, whose pixels then differ a little.",
+    )
     master: str = setting(
         "", "Address of the TensorFlow server.", unsupported="an evaluation runs in one process"
     )

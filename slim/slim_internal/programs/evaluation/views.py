@@ -98,6 +98,11 @@ def _require_combination(config: Evaluation, scales: Sequence[int]) -> None:
         raise UserError(
             "--crop_fraction is the one crop's; leave it out with --num_crops and --eval_scales."
         )
+    if config.fast_decoding and (config.crop_fraction or scales or config.num_crops > 1):
+        raise UserError(
+            "--fast_decoding is for the network's own crop; leave it out with --crop_fraction,"
+            " --num_crops and --eval_scales."
+        )
 
 
 def _own_crop(prepare, module, model: ModelDescription, fraction: float | None) -> _Crops:

@@ -357,6 +357,7 @@ def _key(config, dataset, num_draws, tensors, is_random) -> dict[str, Any]:
         "train_image_size",
         "augment",
         "min_crop_area",
+        "fast_decoding",
         "random_preprocessing",
     )
     return {

@@ -18,6 +18,7 @@ from slim_internal.parts.inference import describe
 from slim_internal.parts.input_pipeline import batches as input_pipeline
 from slim_internal.parts.input_pipeline import (
     class_balance,
+    decoding,
     in_memory,
     mixing,
     service,
@@ -107,7 +108,7 @@ def build(
     deployment = replica.deployment(config) or _deployment(config)
     with tf.device("/device:CPU:0"), tf.device(deployment.variables_device()):
         global_step = tf.train.get_or_create_global_step()
-    prepare = _preparation(config, network)
+    prepare = _preparation(config, network, dataset)
     first_batch = first_step * config.accumulate_steps
     accumulation, position = None, global_step
     if config.accumulate_steps > 1:
@@ -190,7 +191,7 @@ def _deployment(config):
     return kind(num_clones=config.num_clones, clone_on_cpu=config.clone_on_cpu)
 
 
-def _preparation(config, network):
+def _preparation(config, network, dataset):
     """Returns the function that makes an input of the network of an image."""
     size = config.train_image_size or network.default_image_size
     prepare = preprocessing_factory.for_channels(
@@ -200,7 +201,8 @@ def _preparation(config, network):
     )
     prepare = preprocessing_factory.with_min_crop_area(prepare, config.min_crop_area)
     prepare = augmentations.augmented(prepare, augmentations.parse(config.augment))
-    return preprocessing_factory.sized(prepare, size, size)
+    prepare = preprocessing_factory.sized(prepare, size, size)
+    return decoding.fast(dataset, prepare) if config.fast_decoding else prepare
 
 
 def _statistics(config, clones):

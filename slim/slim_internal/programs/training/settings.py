@@ -278,6 +278,11 @@ def _require_one_purpose(config: TrainConfig) -> None:
             "--keep_batch_norm_statistics keeps the moving statistics and --reestimate_batch_norm"
             " estimates them anew: give one."
         )
+    if config.cache and config.fast_decoding:
+        raise UserError(
+            "--cache decodes each image once, as a whole, and --fast_decoding again each time, no"
+            " larger than needed: give one."
+        )
     if config.balanced_sampling and config.class_weights == "balanced":
         raise UserError(
             "--balanced_sampling and --class_weights=balanced both make up for classes of different"

@@ -15,7 +15,7 @@ import numpy as np
 from datasets import dataset_factory
 from nets import nets_factory
 from nets.network import Network
-from preprocessing import preprocessing_factory
+from preprocessing import jpeg, preprocessing_factory
 from slim_internal.ground.compat import paths, slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.ground.files import atomic, json_objects
@@ -128,6 +128,8 @@ def build(
     prepare = preprocessing_factory.for_channels(
         config.preprocessing_name or network.preprocessing, config.channels
     )
+    if config.fast_decoding:
+        prepare = jpeg.shrinking(prepare)
     with tf.device("/device:CPU:0"):
         batches = input_pipeline.evaluation_batches(
             dataset,

@@ -10,7 +10,7 @@ from preprocessing import preprocessing_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
 from slim_internal.parts.input_pipeline import batches as input_pipeline
-from slim_internal.parts.input_pipeline import class_balance, order
+from slim_internal.parts.input_pipeline import class_balance, decoding, order
 from tests.slim_internal.parts.input_pipeline import photos
 from tests.slim_internal.programs.training import tiny_dataset
 
@@ -201,6 +201,66 @@ def test_files_that_are_decoded_in_part_give_the_same_images(tmp_path, preproces
         assert ("DecodeAndCropJpeg" in graph) == (prepare.__name__ == "prepare")
     np.testing.assert_array_equal(results[0]["label"], results[1]["label"])
     np.testing.assert_allclose(results[0]["image"], results[1]["image"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "preprocessing", "is_training"),
+    [
+        (173, 131, "inception", True),
+        (173, 131, "vgg", False),
+        (1400, 1050, "inception", True),
+        (1400, 1050, "inception", False),
+        (1400, 1050, "vgg", True),
+        (1400, 1050, "vgg", False),
+    ],
+)
+def test_fast_decoding_changes_large_files_alone_and_these_a_little(
+    tmp_path, caplog, width, height, preprocessing, is_training
+):
+    dataset = photos.write(tmp_path, width, height)
+    preprocess = preprocessing_factory.get_preprocessing(preprocessing, is_training)
+    plain = preprocessing_factory.sized(preprocess, 80, 64)
+    with tf.Graph().as_default():
+        batches = []
+        for prepare in (plain, decoding.fast(dataset, plain)):
+            if is_training:
+                made = input_pipeline.training_batches(dataset, prepare, batch_size=8, seed=3)
+            else:
+                made = input_pipeline.evaluation_batches(dataset, prepare, batch_size=8)
+            batches += _batches(made, 1)
+    assert not caplog.messages
+    expected, got = batches
+    np.testing.assert_array_equal(got["label"], expected["label"])
+    maximum = 1 if preprocessing == "inception" else 128
+    for label, one, other in zip(got["label"], got["image"], expected["image"], strict=True):
+        difference = np.abs(one - other).mean() / maximum
+        assert difference < 0.03, label
+        assert (difference > 0) == (width > 1000 and label != 7), label  # Which is a PNG.
+
+
+@pytest.mark.parametrize(
+    ("num_pngs", "preprocessing", "reason"),
+    [
+        (1, "lenet", "this preprocessing does not resize images, those of inception and vgg do"),
+        (8, "vgg", "none of the first 100 images is a JPEG file"),
+        (None, "vgg", "the images are not read from files in color"),
+    ],
+)
+def test_fast_decoding_says_where_it_changes_nothing(
+    tmp_path, dataset, caplog, num_pngs, preprocessing, reason
+):
+    preprocess = preprocessing_factory.get_preprocessing(preprocessing)
+    if num_pngs:
+        dataset = photos.write(tmp_path, num_pngs=num_pngs)
+    decoding.fast(dataset, preprocess)
+    assert caplog.messages == [f"--fast_decoding changes nothing: {reason}."]
+
+
+def test_fast_decoding_leaves_it_to_others_to_name_what_is_damaged(tmp_path, caplog):
+    dataset = photos.write(tmp_path)
+    (tmp_path / "photos").write_bytes(b"?" * 20)
+    decoding.fast(dataset, preprocessing_factory.get_preprocessing("vgg"))
+    assert not caplog.messages
 
 
 def _uneven(folder, labels):

@@ -10,19 +10,24 @@ from slim_internal.ground.compat import slim, tf
 from tests.slim_internal.programs.training import tiny_dataset
 
 
-def write(folder: pathlib.Path) -> slim.dataset.Dataset:
-    """Writes JPEGs of all subsamplings, in color and grayscale, and a PNG; returns a descriptor."""
+def write(folder: pathlib.Path, width=173, height=131, *, num_pngs=1) -> slim.dataset.Dataset:
+    """Writes 8 files and returns their descriptor.
+
+    They are JPEGs of all subsamplings, the first in grayscale, and at the end PNGs.
+    """
     random = np.random.RandomState(0)
     path = str(folder / "photos")
     with tf.python_io.TFRecordWriter(path) as writer:
         for number in range(8):
             pixels = random.randint(0, 256, [9, 11, 3]).astype(np.uint8)
-            image = Image.fromarray(pixels).resize([173 + number, 131], Image.Resampling.BICUBIC)
+            image = Image.fromarray(pixels).resize(
+                [width + number, height], Image.Resampling.BICUBIC
+            )
             data = io.BytesIO()
-            if number == 7:
+            if number >= 8 - num_pngs:
                 image.save(data, "png")
             else:
-                image = image.convert("L") if number == 6 else image
+                image = image.convert("L") if number == 0 else image
                 image.save(data, "jpeg", quality=90, subsampling=number % 3)
             writer.write(tiny_dataset.example(data.getvalue(), number))
     keys = {

@@ -74,6 +74,12 @@ def test_counts_every_example_once_whatever_the_batch_size(setup, expected, batc
         assert getattr(metrics, name) == pytest.approx(expected[name], rel=1e-5), name
 
 
+def test_fast_decoding_says_that_it_is_for_photographs(setup, expected, caplog):
+    metrics = evaluate.evaluate(Evaluation(**setup, fast_decoding=True))
+    assert "--fast_decoding changes nothing: this preprocessing does not resize" in caplog.text
+    assert metrics.loss == pytest.approx(expected["loss"], rel=1e-5)
+
+
 @pytest.fixture(scope="module")
 def evaluate_1003(tmp_path_factory):
     """Returns a function of the batch size that evaluates a tiny network on 1,003 pictures."""

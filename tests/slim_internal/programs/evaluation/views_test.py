@@ -125,6 +125,9 @@ def test_inception_s_crop_takes_the_fraction(fraction):
         ({"eval_scales": "27"}, "crops of 28 pixels cannot be taken from a shorter side of 27"),
         ({"eval_scales": "32", "num_crops": 144}, "--num_crops=144 has four scales of its own"),
         ({"crop_fraction": 0.5, "num_crops": 10}, "--crop_fraction is the one crop's"),
+        ({"crop_fraction": 0.5, "fast_decoding": True}, "--fast_decoding is for the network's own"),
+        ({"num_crops": 10, "fast_decoding": True}, "out with --crop_fraction, --num_crops and"),
+        ({"eval_scales": "32", "fast_decoding": True}, "--num_crops and --eval_scales"),
         ({"crop_fraction": 0.5, "name": "lenet"}, "does not apply to the preprocessing lenet"),
     ],
 )

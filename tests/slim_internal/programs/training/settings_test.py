@@ -66,6 +66,7 @@ from slim_internal.programs.training.settings import TrainConfig, scopes
             {"find_learning_rate": "a.png", "reestimate_batch_norm": 1},
             "--find_learning_rate and --reestimate_batch_norm both take the place of training",
         ),
+        ({"cache": True, "fast_decoding": True}, "--cache decodes .* no larger than needed: give"),
         (
             {"balanced_sampling": True, "class_weights": "balanced"},
             "--balanced_sampling and --class_weights=balanced both make up .*: give one",

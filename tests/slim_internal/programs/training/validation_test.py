@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from slim_internal.parts.checkpoints import latest
 from slim_internal.programs.training import allowance, train, validation
 from slim_internal.programs.training.settings import TrainConfig
 from tests import small_models
+from tests.slim_internal.parts.input_pipeline import photos
 from tests.slim_internal.programs.training import tiny_dataset, tiny_network
 
 
@@ -91,6 +93,28 @@ def test_training_is_the_same_with_images_in_memory(run, tmp_path, caplog, prepr
     kept = [line for line in caplog.messages if line.startswith("Keeping 64 ")]
     assert len(kept) == 2
     assert kept[0].startswith(f"Keeping 64 {kind} images in memory: ")
+
+
+def test_training_and_validation_decode_fast(tmp_path, monkeypatch):
+    monkeypatch.setitem(nets_factory.networks, "tiny", tiny_network.NETWORK)
+    dataset = photos.write(tmp_path)
+    config = TrainConfig(
+        train_dir=str(tmp_path / "run"),
+        dataset_dir="unused",
+        model_name="tiny",
+        preprocessing_name="inception",
+        max_number_of_steps=1,
+        eval_every_steps=1,
+        final_statistics_batches=0,
+        batch_size=8,
+        fast_decoding=True,
+    )
+    train.train_on(dataset, tiny_network.NETWORK, config, dataset)
+    graph = (tmp_path / "run" / "graph.pbtxt").read_text()
+    ratios = re.findall(r'key: "ratio"\s+value {\s+i: ([248])', graph)
+    assert sorted(ratios) == ["2", "2", "4", "4", "8", "8"]
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())["runs"][0]["settings"]
+    assert settings["fast_decoding"]
 
 
 def _losses(folder):
