@@ -48,7 +48,9 @@ def preprocess_for_train(
     # One draw for all axes, as tf.image.random_crop has it.
     draw = tf.random_uniform([3], maxval=tf.int32.max, dtype=tf.int32)[:2]
     if isinstance(image, jpeg.Jpeg):
-        image = _random_part(image, side, draw, output_height, output_width)
+        image = _sampled_part(
+            image, side, lambda room: draw % (room + 1), output_height, output_width
+        )
     else:
         image = _in_color(image)
         room = _resized_size(image, side) - [output_height, output_width]
@@ -72,12 +74,14 @@ def preprocess_for_eval(image, output_height, output_width, resize_side, use_gra
       A float32 tensor [output_height, output_width, channels] around zero.
     """
     resize_side = max(resize_side, output_height, output_width)
-    if isinstance(image, jpeg.Jpeg):
-        height, width = tf.unstack(image.size)
-        image = image.needing(_smallest_size_at_least(height, width, resize_side))
-    image = _in_color(jpeg.decoded(image))
-    room = _resized_size(image, resize_side) - [output_height, output_width]
-    image = _resized_part(image, resize_side, room // 2, output_height, output_width)
+    if isinstance(image, jpeg.ShrinkingJpeg):
+        image = _sampled_part(
+            image, resize_side, lambda room: room // 2, output_height, output_width
+        )
+    else:
+        image = _in_color(jpeg.decoded(image))
+        room = _resized_size(image, resize_side) - [output_height, output_width]
+        image = _resized_part(image, resize_side, room // 2, output_height, output_width)
     return _subtract_mean(image, use_grayscale)
 
 
@@ -148,7 +152,7 @@ def _resized_part(image, smallest_side, offset, height, width):
     return image
 
 
-def _random_part(image, smallest_side, draw, height, width):
+def _sampled_part(image, smallest_side, place, height, width):
     """Returns a part of the resized image, of which no more is decoded and resized than that part.
 
     Its place is rounded to pixels of the file instead of pixels of the resized image, so it may lie
@@ -157,7 +161,8 @@ def _random_part(image, smallest_side, draw, height, width):
     Args:
       image: A `jpeg.Jpeg`.
       smallest_side: Length of its smaller side in pixels after resizing.
-      draw: int32 [2], random numbers that are not negative: they choose top and left of the part.
+      place: Function of the room that the part has in the file, int32 [2], in pixels; returns its
+        top and its left.
       height: Height of the part.
       width: Width of the part.
 
@@ -167,7 +172,7 @@ def _random_part(image, smallest_side, draw, height, width):
     scale = tf.cast(tf.reduce_min(image.size), tf.float32) / tf.cast(smallest_side, tf.float32)
     size = tf.cast(tf.rint(scale * [height, width]), tf.int32)
     size = tf.clip_by_value(size, 1, image.size)
-    part = image.needing([height, width]).part(draw % (image.size - size + 1), size)
+    part = image.needing([height, width]).part(place(image.size - size), size)
     return tf.squeeze(tf.image.resize_bilinear(tf.expand_dims(part, 0), [height, width]), 0)
 
 

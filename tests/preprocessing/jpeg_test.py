@@ -146,6 +146,20 @@ def test_vgg_takes_parts_of_files_as_often_as_of_images(shape):
     np.testing.assert_allclose(of_files[:, 1], of_images[:, 1], atol=6)  # Sizes.
 
 
+@pytest.mark.parametrize("side", [128, 64])
+def test_vgg_decodes_the_middle_alone(side):
+    """What is resized to a half or not at all lies where it lies in the whole image."""
+    image = jpeg.Jpeg(tf.constant(encode(places(128, 150), subsampling=0)))
+    with tf.Session() as session:
+        expected, got = session.run(
+            [
+                vgg_preprocessing.preprocess_for_eval(each, 48, 40, side)
+                for each in (image, jpeg.ShrinkingJpeg(image))
+            ]
+        )
+    np.testing.assert_allclose(got, expected, atol=0 if side == 128 else 4)
+
+
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.5, 9.0])
 def test_saturation_is_that_of_tensorflow(factor):
     image = np.random.RandomState(0).uniform(-0.2, 1.2, [40, 30, 3]).astype(np.float32)

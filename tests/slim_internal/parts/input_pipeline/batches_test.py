@@ -204,18 +204,18 @@ def test_files_that_are_decoded_in_part_give_the_same_images(tmp_path, preproces
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "preprocessing", "is_training"),
+    ("width", "height", "preprocessing", "is_training", "changes"),
     [
-        (173, 131, "inception", True),
-        (173, 131, "vgg", False),
-        (1400, 1050, "inception", True),
-        (1400, 1050, "inception", False),
-        (1400, 1050, "vgg", True),
-        (1400, 1050, "vgg", False),
+        (173, 131, "inception", True, False),
+        (173, 131, "vgg", False, True),  # It has no other way to decode the middle alone.
+        (1400, 1050, "inception", True, True),
+        (1400, 1050, "inception", False, True),
+        (1400, 1050, "vgg", True, True),
+        (1400, 1050, "vgg", False, True),
     ],
 )
-def test_fast_decoding_changes_large_files_alone_and_these_a_little(
-    tmp_path, caplog, width, height, preprocessing, is_training
+def test_fast_decoding_changes_pixels_of_large_files_a_little(
+    tmp_path, caplog, width, height, preprocessing, is_training, changes
 ):
     dataset = photos.write(tmp_path, width, height)
     preprocess = preprocessing_factory.get_preprocessing(preprocessing, is_training)
@@ -228,14 +228,14 @@ def test_fast_decoding_changes_large_files_alone_and_these_a_little(
             else:
                 made = input_pipeline.evaluation_batches(dataset, prepare, batch_size=8)
             batches += _batches(made, 1)
-    assert not caplog.messages
+    assert "--fast_decoding" not in caplog.text
     expected, got = batches
     np.testing.assert_array_equal(got["label"], expected["label"])
     maximum = 1 if preprocessing == "inception" else 128
     for label, one, other in zip(got["label"], got["image"], expected["image"], strict=True):
         difference = np.abs(one - other).mean() / maximum
         assert difference < 0.03, label
-        assert (difference > 0) == (width > 1000 and label != 7), label  # Which is a PNG.
+        assert (difference > 0) == (changes and label != 7), label  # Which is a PNG.
 
 
 @pytest.mark.parametrize(
@@ -253,14 +253,14 @@ def test_fast_decoding_says_where_it_changes_nothing(
     if num_pngs:
         dataset = photos.write(tmp_path, num_pngs=num_pngs)
     decoding.fast(dataset, preprocess)
-    assert caplog.messages == [f"--fast_decoding changes nothing: {reason}."]
+    assert f"--fast_decoding changes nothing: {reason}.\n" in caplog.text
 
 
 def test_fast_decoding_leaves_it_to_others_to_name_what_is_damaged(tmp_path, caplog):
     dataset = photos.write(tmp_path)
     (tmp_path / "photos").write_bytes(b"?" * 20)
     decoding.fast(dataset, preprocessing_factory.get_preprocessing("vgg"))
-    assert not caplog.messages
+    assert "--fast_decoding" not in caplog.text
 
 
 def _uneven(folder, labels):

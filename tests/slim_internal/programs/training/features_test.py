@@ -128,6 +128,14 @@ def test_changed_weights_are_noticed(run, tmp_path, caplog):
     assert "Computing the features of the frozen layers for 27 images" in caplog.text
 
 
+def test_other_pixels_are_noticed(run, caplog):
+    caplog.set_level(logging.INFO)
+    run("changed", 1)
+    caplog.clear()
+    run("changed", 2, fast_decoding=True)
+    assert "Computing the features of the frozen layers for 27 images" in caplog.text
+
+
 def test_variations_are_kept_on_request(run, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     run("told", 1, augment="brightness")
