@@ -149,6 +149,7 @@ def evaluate_images(model_name: str, batch_size: int) -> Work:
     from nets import nets_factory
     from preprocessing import preprocessing_factory
     from slim_internal.ground.compat import tf
+    from slim_internal.parts.inference import folding
     from slim_internal.parts.input_pipeline import batches as input_pipeline
 
     network = nets_factory.get_network(model_name)
@@ -161,10 +162,11 @@ def evaluate_images(model_name: str, batch_size: int) -> Work:
         num_threads=input_pipeline.threads(None),
     )
     images = tf.data.make_one_shot_iterator(batches.repeat()).get_next()["image"]
-    logits, _ = nets_factory.get_network_fn(model_name, 1000)(images)
+    graph_def, weights, logits = _folded(model_name, size)
+    outputs, initialize = folding.add(graph_def, weights, {"input:0": images}, [logits])
     session = tf.Session(config=_session_config())
-    session.run(tf.global_variables_initializer())
-    return lambda: len(session.run(logits))
+    initialize(session)
+    return lambda: len(session.run(outputs)[0])
 
 
 def train_on_digits(cache: bool) -> Work:
@@ -323,11 +325,11 @@ def slim_step(
     return work
 
 
-def slim_inference(model_name: str, batch_size: int, image_size: int) -> Work:
-    """Runs a network of random weights on images of noise, as it is exported and opened."""
-    import numpy as np
+def _folded(model_name: str, image_size: int):
+    """Returns a graph, its random weights as `folding` has them, and the name of its logits.
 
-    from deployment import sessions
+    The tensor of its images is called "input:0".
+    """
     from nets import nets_factory
     from slim_internal.ground.compat import tf
     from slim_internal.parts.inference import folding
@@ -338,7 +340,18 @@ def slim_inference(model_name: str, batch_size: int, image_size: int) -> Work:
         session.run(tf.global_variables_initializer())
         graph_def = session.graph.as_graph_def()
         weights = folding.weights(session, graph_def)
-    graph_def = folding.fold(graph_def, weights, logits.op.name)
+    return folding.fold(graph_def, weights, logits.op.name), weights, logits.name
+
+
+def slim_inference(model_name: str, batch_size: int, image_size: int) -> Work:
+    """Runs a network of random weights on images of noise, as it is exported and opened."""
+    import numpy as np
+
+    from deployment import sessions
+    from slim_internal.ground.compat import tf
+    from slim_internal.parts.inference import folding
+
+    graph_def, weights, logits = _folded(model_name, image_size)
     folding.insert(graph_def, weights)
     graph = tf.Graph()
     with graph.as_default():
@@ -348,7 +361,7 @@ def slim_inference(model_name: str, batch_size: int, image_size: int) -> Work:
     values = values.astype(np.float32)
 
     def work() -> int:
-        session.run(logits.name, {"input:0": values})
+        session.run(logits, {"input:0": values})
         return batch_size
 
     return work

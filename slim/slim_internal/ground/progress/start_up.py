@@ -9,11 +9,14 @@ _seconds: dict[str, float] = {}  # A process starts once.
 
 @contextlib.contextmanager
 def measured(part: str) -> Iterator[None]:
-    """Measures what is done within it, a part of the start, without the parts inside."""
+    """Measures what is done within it, a part of the start, without the parts inside.
+
+    What is done at several places is added up.
+    """
     start, before = time.monotonic(), sum(_seconds.values())
     yield
     inside = sum(_seconds.values()) - before
-    _seconds[part] = time.monotonic() - start - inside
+    _seconds[part] = _seconds.get(part, 0.0) + time.monotonic() - start - inside
 
 
 def told() -> str:

@@ -1,14 +1,15 @@
-"""Puts weights into a graph as constants, batch normalization folded into the convolution before.
+"""Takes a graph with its weights elsewhere, batch normalization folded into the convolution before.
 
 With fixed statistics it multiplies each channel and adds to it (arXiv:1712.05877, section 3.2),
 which the weights of the convolution and a bias do as well. One that follows no convolution (ResNet
 v2) or is not fused (clips) stays as it is.
 
 Weights stand beside the graph until they go into it, once: a graph that holds half a gigabyte would
-be copied by each of these steps.
+be copied by each of these steps. They become constants of a file (`insert`), or variables where the
+network runs at once (`add`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -40,6 +41,44 @@ def insert(graph_def: tf.GraphDef, values: dict[str, np.ndarray]) -> None:
             node.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
     values.clear()
+
+
+def add(
+    graph_def: tf.GraphDef,
+    values: dict[str, np.ndarray],
+    inputs: Mapping[str, tf.Tensor],
+    outputs: Sequence[str],
+) -> tuple[list[tf.Tensor], Callable[[tf.Session], None]]:
+    """Adds a graph to the current one, with variables of its own.
+
+    Args:
+      graph_def: The graph, which is changed.
+      values: The values of its variables by their names; empty afterwards.
+      inputs: What takes the place of some of its tensors, by their names.
+      outputs: Names of tensors.
+
+    Returns:
+      These tensors, and a function of a session that gives the variables their values, once.
+    """
+    mapped, feeds, initializers = dict(inputs), {}, []
+    for node in graph_def.node:
+        if node.op == _VARIABLE:
+            array = values.pop(node.name)
+            value = tf.placeholder(array.dtype, array.shape)
+            variable = tf.Variable(value, trainable=False, name="folded")
+            initializers.append(variable.initializer)
+            feeds[value] = array
+            mapped[f"{node.name}:0"] = variable.value()
+            node.op = "Placeholder"  # Whatever: the variable takes its place.
+            node.ClearField("attr")
+            node.attr["dtype"].type = value.dtype.as_datatype_enum
+    values.clear()
+
+    def initialize(session: tf.Session) -> None:
+        session.run(initializers, feeds)
+        feeds.clear()  # Held by the session now.
+
+    return tf.import_graph_def(graph_def, mapped, outputs, name="folded"), initialize
 
 
 def fold(graph_def: tf.GraphDef, values: dict[str, np.ndarray], output: str) -> tf.GraphDef:

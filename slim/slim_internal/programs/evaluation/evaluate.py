@@ -140,11 +140,12 @@ def evaluate(config: evaluation_config.Evaluation, history: Sequence[Metrics] = 
                 seen = views.of(config, model)
                 if config.fast_decoding:
                     seen = dataclasses.replace(seen, make=decoding.fast(dataset, seen.make))
-                outputs, images = _outputs(config, dataset, opened, seen)
+                outputs = _outputs(config, dataset, opened, seen)
             num_views = seen.count
             if len(opened) == num_views == 1 and isinstance(opened[0], networks.Checkpoint):
                 found.statistics = statistics_check.StatisticsCheck(
-                    *(model, images, outputs["logits"]),
+                    opened[0].normalized,
+                    opened[0].normalized_by_batch,
                     lambda record: decoding.prepared(dataset.decoder, record, seen.make, ())[0],
                 )
             sessions.announce()
@@ -238,12 +239,8 @@ def _outputs(
     dataset: slim.dataset.Dataset,
     opened: Sequence[networks.Network],
     seen: views.Views,
-) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """Builds input and networks.
-
-    Returns:
-      Scores, labels and records of one batch after another, and the views of a batch.
-    """
+) -> dict[str, tf.Tensor]:
+    """Builds input and networks; returns scores, labels and records of one batch after another."""
     batches = input_pipeline.evaluation_batches(
         dataset,
         seen.make,
@@ -253,13 +250,12 @@ def _outputs(
     )
     batch = tf.data.make_one_shot_iterator(batches).get_next()
     images = tf.reshape(batch["image"], (-1, *batch["image"].shape.as_list()[-3:]))
-    outputs = {
+    return {
         "logits": _vote([network.scores(images) for network in opened], seen.count),
         "labels": batch["label"] - config.labels_offset,
         "records": batch["record"],
         **_details(batch["record"], getattr(dataset, "odd_details", ())),
     }
-    return outputs, images
 
 
 def _vote(scores: Sequence[tf.Tensor], num_views: int) -> tf.Tensor:

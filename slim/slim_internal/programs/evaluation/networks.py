@@ -5,22 +5,24 @@ import contextlib
 import logging
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from deployment import sessions
 from nets import nets_factory
-from slim_internal.ground.compat import slim, tf
+from slim_internal.ground.compat import batch_norm, slim, tf
 from slim_internal.ground.errors import UserError
+from slim_internal.ground.progress import start_up
 from slim_internal.ground.settings import replaced
 from slim_internal.parts.checkpoints import label_offset, latest, run_record
-from slim_internal.parts.inference import describe, rounding
+from slim_internal.parts.inference import describe, folding, rounding
 from slim_internal.parts.inference import graph as inference_graph
 from slim_internal.parts.inference.description import ModelDescription
 from slim_internal.parts.inference.formats import table as formats
 from slim_internal.parts.inference.formats.format import Predictor
 from slim_internal.parts.reports.phrases import count
+from slim_internal.programs.evaluation import statistics_check
 from slim_internal.programs.evaluation.settings import Evaluation
 
 _LOG = logging.getLogger(__name__)
@@ -68,54 +70,67 @@ class Network(abc.ABC):
 
 
 class Checkpoint(Network):
-    """A network of which a checkpoint has the weights: they become variables of the graph."""
+    """A network of which a checkpoint has the weights.
+
+    They become variables of the graph, batch normalization folded into them as export does it:
+    `mobilenet_v1` is a quarter faster so.
+
+    Attributes:
+      normalized: Some of its layers, once it is in the graph: what they give, and what they know
+        about it.
+    """
 
     def __init__(self, model: ModelDescription, path: str, config: Evaluation):
         super().__init__(model, path)
+        self.normalized: list[tuple[tf.Tensor, statistics_check.Layer]] = []
         self._decay, self._quantize = config.moving_average_decay, config.quantize
 
     def scores(self, images: tf.Tensor) -> tf.Tensor:
         """Adds the network and its variables."""
         rounder = rounding.to_ranges_of(self.path) if self._quantize else None
-        logits = inference_graph.logits(self.model, images, rounding=rounder)
-        self._plan = inference_graph.plan(logits, self.path, self._decay)
-        return logits
+        # Odd weights are no error yet: the outputs will tell.
+        with self._built(rounder, require_finite=False) as (session, inputs, logits):
+            layers = statistics_check.layers(session, logits)
+            graph_def = tf.graph_util.extract_sub_graph(
+                session.graph.as_graph_def(), [logits.op.name]
+            )
+            weights = folding.weights(session, graph_def)
+        graph_def = folding.fold(graph_def, weights, logits.op.name)
+        names = [logits.name, *(layer.name for layer in layers)]
+        outputs, self._initialize = folding.add(graph_def, weights, {inputs.name: images}, names)
+        self.normalized = list(zip(outputs[1:], layers, strict=True))
+        return outputs[0]
 
     def restore(self, session: tf.Session) -> None:
-        """Restores the variables."""
-        self._plan.restore(session, require_finite=False)  # Its outputs will tell.
+        """Gives the variables their values."""
+        self._initialize(session)
 
     def not_finite(self) -> str:
         """Returns which variable holds numbers that are not finite."""
         return self._plan.not_finite()
 
-    def frozen(self) -> "_FrozenCheckpoint":
-        """Returns the same with constants for variables, as several fit into one graph."""
-        with tf.Graph().as_default() as graph, tf.Session(config=sessions.config()) as session:
+    @contextlib.contextmanager
+    def normalized_by_batch(self) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+        """Opens it in a session of its own, all layers normalizing by the statistics of a batch.
+
+        Yields:
+          Function of images, float32 [batch, *model.example_shape], that returns the logits.
+        """
+        with batch_norm.training_everywhere(), self._built() as (session, images, logits):
+            yield session.make_callable(logits, [images])
+
+    @contextlib.contextmanager
+    def _built(
+        self, rounder: inference_graph.Rounding | None = None, *, require_finite: bool = True
+    ) -> Iterator[tuple[tf.Session, tf.Tensor, tf.Tensor]]:
+        """Builds it in a graph of its own; yields a session with the weights, images and logits."""
+        with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
             images = tf.placeholder(tf.float32, (None, *self.model.example_shape))
-            logits = self.scores(images)
-            self._plan.restore(session)
-            graph_def = tf.graph_util.convert_variables_to_constants(
-                session, graph.as_graph_def(), [logits.op.name]
-            )
-        return _FrozenCheckpoint(self.model, self.path, graph_def, images.name, logits.name)
-
-
-class _FrozenCheckpoint(Network):
-    """A network whose weights are constants of a graph."""
-
-    def __init__(
-        self, model: ModelDescription, path: str, graph_def: tf.GraphDef, inputs: str, outputs: str
-    ):
-        super().__init__(model, path)
-        self._graph_def, self._inputs, self._outputs = graph_def, inputs, outputs
-
-    def scores(self, images: tf.Tensor) -> tf.Tensor:
-        """Adds the graph."""
-        (logits,) = tf.import_graph_def(
-            self._graph_def, input_map={self._inputs: images}, return_elements=[self._outputs]
-        )
-        return logits
+            logits = inference_graph.logits(self.model, images, rounding=rounder)
+            self._plan = inference_graph.plan(logits, self.path, self._decay)
+            with start_up.measured("weights"):
+                self._plan.restore(session, require_finite=require_finite)
+            yield session, images, logits
 
 
 class _Exported(Network):
@@ -159,9 +174,6 @@ def opened(
             networks.append(_open(path, own, dataset, own_record, stack))
         if len(networks) > 1:
             _require_alike(networks)
-            networks = [
-                each.frozen() if isinstance(each, Checkpoint) else each for each in networks
-            ]
         yield networks
 
 

@@ -7,14 +7,15 @@ are, the first images go through the network a second time, normalized by the st
 own batch. If that makes many more of them right, the moving ones cannot be.
 """
 
+import contextlib
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from slim_internal.ground.compat import batch_norm, tf
+from slim_internal.ground.compat import tf
 from slim_internal.parts.inference import graph as inference_graph
-from slim_internal.parts.inference.description import ModelDescription
 
 # Enough to see what is worth a warning, and few enough to be kept.
 _NUM_IMAGES = 200
@@ -35,30 +36,51 @@ _SUSPICIOUS = 0.5
 _DEVIATIONS = 3.5
 _FRACTION = 0.05
 
+# Channels that a layer scales by less are as good as switched off: they tell nothing.
+_SMALLEST_SCALE = 1e-3
+
 _DISTANCE = "statistics_distance"
 _KEPT = ("records", "labels", "logits")
+
+# Opens a function of images, float32 [batch, ...], that returns logits.
+Opener = Callable[[], contextlib.AbstractContextManager[Callable[[np.ndarray], np.ndarray]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A batch normalization, by what its moving statistics say of its outputs.
+
+    Attributes:
+      name: Its outputs, the name of a tensor [batch, height, width, channels].
+      mean: What they are on average, [channels].
+      scale: What they are scaled by, [channels].
+      rest: Fraction of the variance that is no variance but epsilon, [channels].
+    """
+
+    name: str
+    mean: np.ndarray
+    scale: np.ndarray
+    rest: np.ndarray
 
 
 class StatisticsCheck:
     """Compares answers with moving statistics and with those of the batch.
 
     Args:
-      model: The network, which the default graph has already, as it was built by a checkpoint.
-      images: Its images, float32 [batch, *model.example_shape].
-      logits: What it answers, float32 [batch, classes].
-      prepare: Function of a serialized example, a scalar tensor, that returns its image,
-        float32 [1, *model.example_shape].
+      normalized: Layers of the network, and what they give in the default graph.
+      open_network: Opens the network so that it normalizes by the statistics of the batch.
+      prepare: Function of a serialized example, a scalar tensor, that returns its image, a tensor
+        float32 [1, height, width, channels].
     """
 
     def __init__(
         self,
-        model: ModelDescription,
-        images: tf.Tensor,
-        logits: tf.Tensor,
+        normalized: Sequence[tuple[tf.Tensor, Layer]],
+        open_network: Opener,
         prepare: Callable[[tf.Tensor], tf.Tensor],
     ):
-        self._model, self._images, self._prepare = model, images, prepare
-        self._distance = _distance(logits)
+        self._open_network, self._prepare = open_network, prepare
+        self._distance = _distance(normalized) if normalized else None
         self._distances: list[float] = []
         self._kept: list[dict[str, np.ndarray]] = []
 
@@ -82,7 +104,7 @@ class StatisticsCheck:
         """Returns what is wrong and what helps, if anything is.
 
         Args:
-          session: Has the network and its weights; the network is added once more if need be.
+          session: Prepares the images once more if need be; it has the default graph.
           checkpoint_path: What is evaluated.
         """
         # Not "<": a distance that is not a number calls for the second pass, too.
@@ -90,11 +112,11 @@ class StatisticsCheck:
             return []
         records, labels, moving = (np.concatenate([e[n] for e in self._kept]) for n in _KEPT)
         images = self._images_of(session)
-        outputs = _with_statistics_of_the_batch(self._model, self._images)
-        own = [
-            session.run(outputs, {self._images: images(part)})
-            for part in np.array_split(records, math.ceil(len(records) / _BATCH))
-        ]
+        with self._open_network() as logits:
+            own = [
+                logits(images(part))
+                for part in np.array_split(records, math.ceil(len(records) / _BATCH))
+            ]
         return compare(labels, moving, np.concatenate(own), checkpoint_path)
 
     def _images_of(self, session: tf.Session) -> Callable[[Sequence[bytes]], np.ndarray]:
@@ -130,43 +152,46 @@ def compare(
     ]
 
 
-def _distance(logits: tf.Tensor) -> tf.Tensor | None:
-    """Adds how far the moving statistics of some layers are from those of a batch.
+def layers(session: tf.Session, logits: tf.Tensor) -> list[Layer]:
+    """Returns the layers whose statistics are looked at; none if there is no batch normalization.
 
     Args:
+      session: Has the weights.
       logits: Only layers that lead to them count: those of an auxiliary head are not restored.
-
-    Returns:
-      float32 scalar, the mean over layers and channels of the distance of the means in standard
-      deviations and that of the variances as a logarithm; None if there is no such layer.
     """
     used = inference_graph.operations_above(logits)
-    layers = [
+    found = [
         each
         for each in logits.graph.get_operations()
         if each.type == "FusedBatchNormV3" and each in used
     ]
-    if not layers:
-        return None
-    found = []
-    for number in np.unique(np.linspace(len(layers) // 2, len(layers) - 1, _NUM_LAYERS, dtype=int)):
-        layer = layers[number]
-        inputs, _, _, moving_mean, moving_variance = layer.inputs
-        mean, variance = tf.nn.moments(inputs[:_SAMPLE], [0, 1, 2])
-        epsilon = layer.get_attr("epsilon")
-        scale = tf.rsqrt(moving_variance + epsilon)
-        ratio = tf.log((variance + epsilon) * tf.square(scale))
-        found.append(tf.reduce_mean(tf.abs(mean - moving_mean) * scale + tf.abs(ratio)))
-    return tf.add_n(found) / len(found)
+    if not found:
+        return []
+    places = np.linspace(len(found) // 2, len(found) - 1, _NUM_LAYERS, dtype=int)
+    chosen = [found[place] for place in np.unique(places)]
+    read = session.run([list(each.inputs)[1:] for each in chosen])
+    taken = []
+    for operation, (scale, offset, _, variance) in zip(chosen, read, strict=True):
+        epsilon = operation.get_attr("epsilon")
+        rest = epsilon / (variance + epsilon)
+        taken.append(Layer(operation.outputs[0].name, offset, scale, rest))
+    return taken
 
 
-def _with_statistics_of_the_batch(model: ModelDescription, images: tf.Tensor) -> tf.Tensor:
-    """Adds the network once more, with the same variables, normalized by the batch.
+def _distance(normalized: Sequence[tuple[tf.Tensor, Layer]]) -> tf.Tensor:
+    """Adds how far the moving statistics of some layers are from those of a batch.
+
+    That is read from what comes out of the layers, as a folded one has nothing else.
 
     Returns:
-      Its logits, float32 [batch, classes].
+      float32 scalar, the mean over layers and channels of the distance of the means in standard
+      deviations and that of the variances as a logarithm.
     """
-    scope = tf.get_variable_scope()
-    with tf.name_scope("batch_statistics"), batch_norm.training_everywhere():
-        with tf.variable_scope(scope, reuse=True, auxiliary_name_scope=False):
-            return inference_graph.logits(model, images)
+    found = []
+    for outputs, layer in normalized:
+        kept = np.flatnonzero(np.abs(layer.scale) > _SMALLEST_SCALE)
+        sample = tf.gather(outputs[:_SAMPLE], kept, axis=-1)
+        mean, variance = tf.nn.moments((sample - layer.mean[kept]) / layer.scale[kept], [0, 1, 2])
+        ratio = tf.log(variance + layer.rest[kept])
+        found.append(tf.reduce_mean(tf.abs(mean) + tf.abs(ratio)))
+    return tf.add_n(found) / len(found)

@@ -44,12 +44,34 @@ def test_a_folded_graph_says_the_same(layer, batch_norms):
         graph_def = tf.graph_util.extract_sub_graph(graph.as_graph_def(), ["output"])
         values = folding.weights(session, graph_def)
     folded = folding.fold(graph_def, values, "output")
-    folding.insert(folded, values)
+    found = [_with_variables(folded, dict(values), images), _with_constants(folded, values, images)]
     assert not values
     if batch_norms is not None:
         kinds = [node.op for node in folded.node]
         assert sum(kind.startswith("FusedBatchNorm") for kind in kinds) == batch_norms
+    for each in found:
+        np.testing.assert_allclose(each, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
+
+
+def _with_constants(graph_def, values, images):
+    folding.insert(graph_def, values)
     with tf.Graph().as_default(), tf.Session() as session:
-        (output,) = tf.import_graph_def(folded, return_elements=["output:0"], name="")
-        found = session.run(output, {"input:0": images})
-    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
+        (output,) = tf.import_graph_def(graph_def, return_elements=["output:0"], name="")
+        return session.run(output, {"input:0": images})
+
+
+def _with_variables(graph_def, values, images):
+    """Adds it twice: with the weights, and with zeros, so that each has variables of its own."""
+    zeros = {name: np.zeros_like(value) for name, value in values.items()}
+    with tf.Graph().as_default(), tf.Session() as session:
+        outputs = []
+        for weights in (values, zeros):
+            copy = tf.GraphDef.FromString(graph_def.SerializeToString())
+            fed = {"input:0": tf.constant(images)}
+            (output,), initialize = folding.add(copy, weights, fed, ["output:0"])
+            assert not weights
+            initialize(session)
+            outputs.append(output)
+        found, other = session.run(outputs)
+        assert not np.array_equal(found, other)
+        return found
