@@ -40,8 +40,12 @@ def constants_config() -> tf.ConfigProto:
 
     TensorFlow looks for constants to compute in advance, and there are none left: for VGG-16 that
     takes a minute and 3 GB. On the CPU it is told to put operations into common kernels only.
+
+    The session has threads of its own: evaluation runs it within an operation of another session,
+    and that one holds the only thread there is on a machine with one CPU.
     """
     settings = config()
+    settings.use_per_session_threads = True
     if not gpus():
         settings.graph_options.rewrite_options.optimizers.append("remap")
     return settings

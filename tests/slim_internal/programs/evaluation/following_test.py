@@ -341,6 +341,29 @@ def _until(log, text):
         time.sleep(0.1)
 
 
+def test_exported_networks_on_a_machine_with_one_cpu(digits, exported, tmp_path):
+    """The network runs within an operation of the evaluation, which has the only thread."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})  # What is started has no others either.
+    try:
+        evaluation = _start(
+            eval_image_classifier,
+            tmp_path,
+            "one_cpu.log",
+            dataset_name="digits",
+            dataset_dir=digits,
+            dataset_split_name="validation",
+            graph=exported["frozen"],
+            eval_dir=tmp_path / "eval",
+        )
+    finally:
+        os.sched_setaffinity(0, cpus)
+    try:
+        assert evaluation.wait(_SECONDS) == 0, (tmp_path / "one_cpu.log").read_text()
+    finally:
+        evaluation.kill()
+
+
 def test_watch_follows_a_real_training_to_its_end(digits, tmp_path):
     train_dir = tmp_path / "train"
     shared = {"model_name": "lenet", "dataset_name": "digits", "dataset_dir": digits}
