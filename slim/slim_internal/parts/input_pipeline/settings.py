@@ -10,7 +10,12 @@ class InputSettings(Settings, subject="Input"):
     """Batches and the threads that make them."""
 
     batch_size: int = setting(32, "Images per step and clone.", at_least=1, common=True)
-    num_readers: int = setting(4, "Data files to read in parallel.", at_least=1)
+    num_readers: int = setting(
+        4,
+        "Data files to read in parallel. The order of the examples depends on it, so it does not"
+        " follow the number of CPUs.",
+        at_least=1,
+    )
     num_preprocessing_threads: int | None = setting(
         None,
         "Images to decode and prepare in parallel; one per CPU unless given; 0 lets TensorFlow"
