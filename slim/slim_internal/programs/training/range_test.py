@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from deployment import sessions
+from deployment import precision, sessions
 from nets.network import Network
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
@@ -73,12 +73,15 @@ def find(dataset: slim.dataset.Dataset, network: Network, config: TrainConfig) -
         raise UserError(
             f"--find_learning_rate must be a file NAME.png in a folder that exists; got {path!r}."
         )
+    chosen = precision.choose(config, on_cpu=config.clone_on_cpu)
     config = dataclasses.replace(config, cache_features="off", find_learning_rate=None)
     begin = start.find(config)
     with tf.Graph().as_default(), damage.damage_named(dataset), StopRequest() as stop:
-        graph = model.build(config, network, dataset, begin.step)
+        graph = model.build(config, network, dataset, begin.step, chosen)
+        sessions.announce(chosen.words)
         planned = start.plan(begin, config, network)
-        with tf.Session(config=sessions.config(config.cpu_threads)) as session:
+        settings = chosen.configure(sessions.config(config.cpu_threads))
+        with tf.Session(config=settings) as session:
             Replica().initialize(session, lambda: planned and planned.restore(session))
             with announced(f"Trying {_NUM_STEPS} learning rates, {_LOWEST:g} to {_HIGHEST:g}"):
                 curve = _curve(session, graph, stop)

@@ -38,6 +38,7 @@ def reestimate(dataset: slim.dataset.Dataset, network: Network, config: TrainCon
     config = dataclasses.replace(config, trainable_scopes=None, num_clones=1)
     with tf.Graph().as_default(), damage.damage_named(dataset):
         model.build(config, network, dataset, first_step=0)
+        sessions.announce()
         planned = start.plan(start.Start(None, 0), config, network)
         updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
         if not updates:

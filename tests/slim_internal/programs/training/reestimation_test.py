@@ -1,5 +1,7 @@
 """Estimates statistics anew and compares them with the dataset."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -55,9 +57,11 @@ def test_statistics_are_the_means_over_the_batches(run):
         np.testing.assert_array_equal(before[name], after[name], err_msg=name)
 
 
-def test_training_goes_on_from_the_new_checkpoint(run):
+def test_training_goes_on_from_the_new_checkpoint(run, caplog):
     trained = run("run", max_number_of_steps=2).checkpoint
+    caplog.set_level(logging.INFO)
     run("new", checkpoint_path=trained, reestimate_batch_norm=1)
+    assert "Precision: float32" in caplog.text
     assert run("new", max_number_of_steps=3).step == 3
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deployment import precision
 from nets import nets_factory
 from slim_internal.ground.compat import slim, tf
 from slim_internal.ground.errors import UserError
@@ -203,6 +204,10 @@ def test_the_range_test_draws_and_suggests_and_saves_nothing(
     monkeypatch.setitem(nets_factory.networks, "tiny", tiny_network.NETWORK)
     monkeypatch.setitem(nets_factory.networks_map, "tiny", _plain)
     monkeypatch.setitem(nets_factory.arg_scopes_map, "tiny", tiny_network.NETWORK.arg_scope)
+    used = []
+    for name in ("scaled", "configure"):  # What makes the step of a precision.
+        change = lambda self, given, name=name: used.append((name, self.words)) or given  # noqa: E731
+        monkeypatch.setattr(precision.Precision, name, change)
     config = TrainConfig(
         train_dir=str(tmp_path / "none"),
         dataset_dir="unused",
@@ -210,7 +215,9 @@ def test_the_range_test_draws_and_suggests_and_saves_nothing(
         batch_size=8,
         optimizer="sgd",
         find_learning_rate=str(tmp_path / "rates.png"),
+        precision="fastest",
     )
+    words = precision.choose(config).words
     assert train.train_on(dataset, tiny_network.NETWORK, config).exit_code == 0
     assert not (tmp_path / "none").exists()
     with Image.open(tmp_path / "rates.png") as image:
@@ -219,6 +226,8 @@ def test_the_range_test_draws_and_suggests_and_saves_nothing(
         r"Suggestion: --learning_rate=(\S+) \(sgd, batches of 8\)", caplog.text
     )
     assert 1e-4 < float(suggested) <= 1
+    assert used == [("scaled", words), ("configure", words)]
+    assert f"Precision: {words}." in caplog.text
 
 
 @pytest.mark.parametrize(
