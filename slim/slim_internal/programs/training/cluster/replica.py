@@ -25,7 +25,7 @@ _SEEDS_APART = 1_000_003
 _OWN_SETTINGS = {
     *("task", "job_name", "master", "cluster", "worker_replicas", "num_ps_tasks"),
     *("cluster_timeout_secs", "dataset_dir", "train_dir", "checkpoint_path", "cpu_threads"),
-    *("num_readers", "num_preprocessing_threads", "log_every_n_steps", "save_interval_secs"),
+    *("num_preprocessing_threads", "log_every_n_steps", "save_interval_secs"),
     *("save_summaries_secs", "save_meta_graph", "max_to_keep", "data_service", "clone_on_cpu"),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from deployment import cluster, servers, sessions
 from slim_internal.ground.compat import tf
 from slim_internal.ground.errors import UserError
-from slim_internal.programs.training.cluster import roles
+from slim_internal.programs.training.cluster import replica, roles
 from slim_internal.programs.training.settings import TrainConfig
 
 _CLUSTER = {"cluster": "ps=127.0.0.1:1;worker=127.0.0.1:2,127.0.0.1:3", "job_name": "worker"}
@@ -33,6 +33,16 @@ def test_what_works_in_one_process_is_refused(name):
     with pytest.raises(UserError, match=f"^--{name}.* works in one process: leave the cluster out"):
         roles.replica(config(**_CLUSTER, **{name: value}))
     assert roles.replica(config(**{name: value})).is_chief  # Without a cluster it is not.
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_told"),
+    [("num_readers", True), ("batch_size", True), ("num_preprocessing_threads", False)],
+)
+def test_what_decides_which_examples_come_next_is_the_same_everywhere(setting, is_told):
+    mine, chiefs = (replica.compared(config(**{setting: number})) for number in (3, 2))
+    told = f"--{setting} is 3 here and 2 at the chief" if is_told else None
+    assert replica.difference(mine, chiefs) == told
 
 
 @pytest.mark.parametrize("distribution", ["collective", "parameter_server"])
