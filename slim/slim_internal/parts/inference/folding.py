@@ -143,11 +143,12 @@ def _merged(kind: str, arrays: list[np.ndarray], epsilon: float) -> tuple[np.nda
       epsilon: What is added to the variance.
     """
     weights, gamma, beta, mean, variance = (array.astype(np.float64) for array in arrays)
-    factor = gamma / np.sqrt(variance + epsilon)
-    bias = beta - mean * factor
-    if kind == "DepthwiseConv2dNative":
-        factor = factor.reshape(weights.shape[2:])
-    return (weights * factor).astype(np.float32), bias.astype(np.float32)
+    with np.errstate(all="ignore"):  # What is not finite shows in the outputs, which are checked.
+        factor = gamma / np.sqrt(variance + epsilon)
+        bias = beta - mean * factor
+        if kind == "DepthwiseConv2dNative":
+            factor = factor.reshape(weights.shape[2:])
+        return (weights * factor).astype(np.float32), bias.astype(np.float32)
 
 
 def _add(

@@ -88,8 +88,7 @@ class Checkpoint(Network):
     def scores(self, images: tf.Tensor) -> tf.Tensor:
         """Adds the network and its variables."""
         rounder = rounding.to_ranges_of(self.path) if self._quantize else None
-        # Odd weights are no error yet: the outputs will tell.
-        with self._built(rounder, require_finite=False) as (session, inputs, logits):
+        with self._built(rounder) as (session, inputs, logits):
             layers = statistics_check.layers(session, logits)
             graph_def = tf.graph_util.extract_sub_graph(
                 session.graph.as_graph_def(), [logits.op.name]
@@ -121,7 +120,7 @@ class Checkpoint(Network):
 
     @contextlib.contextmanager
     def _built(
-        self, rounder: inference_graph.Rounding | None = None, *, require_finite: bool = True
+        self, rounder: inference_graph.Rounding | None = None
     ) -> Iterator[tuple[tf.Session, tf.Tensor, tf.Tensor]]:
         """Builds it in a graph of its own; yields a session with the weights, images and logits."""
         with tf.Graph().as_default(), tf.Session(config=sessions.config()) as session:
@@ -129,7 +128,7 @@ class Checkpoint(Network):
             logits = inference_graph.logits(self.model, images, rounding=rounder)
             self._plan = inference_graph.plan(logits, self.path, self._decay)
             with start_up.measured("weights"):
-                self._plan.restore(session, require_finite=require_finite)
+                self._plan.restore(session, require_finite=False)  # The outputs will tell.
             yield session, images, logits
 
 

@@ -173,7 +173,7 @@ def layers(session: tf.Session, logits: tf.Tensor) -> list[Layer]:
     taken = []
     for operation, (scale, offset, _, variance) in zip(chosen, read, strict=True):
         epsilon = operation.get_attr("epsilon")
-        rest = epsilon / (variance + epsilon)
+        rest = epsilon / np.maximum(variance + epsilon, epsilon)  # None of a damaged one is less.
         taken.append(Layer(operation.outputs[0].name, offset, scale, rest))
     return taken
 
