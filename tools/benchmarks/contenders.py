@@ -83,7 +83,6 @@ def read_images(
     *,
     num_threads: int | None = None,
     cache: bool = False,
-    fast_decoding: bool = False,
     keep_memory: bool = True,
 ) -> Work:
     """Reads, decodes and prepares photographs at 224 pixels.
@@ -93,10 +92,9 @@ def read_images(
       is_training: Whether to prepare them at random.
       num_threads: Threads that prepare them; None takes one for each CPU, as the programs do.
       cache: Whether training keeps decoded images.
-      fast_decoding: Whether to decode no more than is needed, though pixels change.
       keep_memory: As in `slim_step`.
     """
-    from preprocessing import jpeg, preprocessing_factory
+    from preprocessing import preprocessing_factory
     from slim_internal.ground.compat import tf
     from slim_internal.parts.input_pipeline import batches as input_pipeline
     from slim_internal.parts.input_pipeline import in_memory
@@ -107,7 +105,6 @@ def read_images(
     else:
         preprocess = preprocessing_factory.get_preprocessing(preprocessing, is_training)
         prepare = preprocessing_factory.sized(preprocess, 224, 224)
-        prepare = jpeg.shrinking(prepare) if fast_decoding else prepare
     threads = input_pipeline.threads(num_threads)
     if is_training:
         kept = None

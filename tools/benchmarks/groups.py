@@ -182,7 +182,6 @@ def _program_group(
 
 _MOBILENET = ("mobilenet_v1", 1, 224)
 _READ = contenders.read_images
-_FAST = "VGG evaluation, --fast_decoding"
 _STEP_LEVERS: list[tuple[str, dict[str, Mapping]]] = [
     ("memory given back", {"options": {"keep_memory": False}}),
     ("TF_ENABLE_ONEDNN_OPTS=0", {"environment": {"TF_ENABLE_ONEDNN_OPTS": "0"}}),
@@ -200,13 +199,11 @@ GROUPS: dict[str, list[Contender]] = dict(
                 _row("VGG training", _READ, "vgg", True),
                 _row("Inception evaluation", _READ, "inception", False),
                 _row("VGG evaluation", _READ, "vgg", False),
-                _row(_FAST, _READ, "vgg", False, options={"fast_decoding": True}),
                 _original(0.35, _DECODING, 1 / 2, "Inception training"),
                 # Of these the ratio to decoding is reckoned from the times of single threads.
                 _original(0.28, _DECODING, 1 / 1.8, "VGG training"),
                 _original(0.35, _DECODING, 1 / 2, "Inception evaluation"),
                 _original(0.31, _DECODING, 1 / 2, "VGG evaluation"),
-                _original(0.31, _DECODING, 1 / 2, _FAST),
             ],
         ),
         _lever_group(
