@@ -74,7 +74,7 @@ def test_training_and_evaluation_say_how_long_they_took_to_start(tour):
     starts = re.findall(r"^Start: (.*)$", output, re.MULTILINE)
     assert [re.sub(r"\d+\.\d s", "T", start) for start in starts] == [
         "TensorFlow T, graph T, variables T, first step T",
-        "TensorFlow T, graph T, weights T, first batch T",
+        "TensorFlow T, weights T, graph T, first batch T",
     ]
 
 

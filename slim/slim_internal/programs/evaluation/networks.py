@@ -73,7 +73,7 @@ class Checkpoint(Network):
     """A network of which a checkpoint has the weights.
 
     They become variables of the graph, batch normalization folded into them as export does it:
-    `mobilenet_v1` is a quarter faster so.
+    `mobilenet_v1` is a sixth faster so.
 
     Attributes:
       normalized: Some of its layers, once it is in the graph: what they give, and what they know
