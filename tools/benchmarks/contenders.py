@@ -338,8 +338,7 @@ def _folded(model_name: str, image_size: int):
         images = tf.placeholder(tf.float32, [None, image_size, image_size, 3], name="input")
         logits, _ = nets_factory.get_network_fn(model_name, 1000)(images)
         session.run(tf.global_variables_initializer())
-        graph_def = session.graph.as_graph_def()
-        weights = folding.weights(session, graph_def)
+        graph_def, weights = folding.taken(session, logits.op.name)
     return folding.fold(graph_def, weights, logits.op.name), weights, logits.name
 
 

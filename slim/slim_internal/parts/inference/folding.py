@@ -9,7 +9,7 @@ be copied by each of these steps. They become constants of a file (`insert`), or
 network runs at once (`add`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -20,10 +20,20 @@ _BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _VARIABLE = "VariableV2"
 
 
-def weights(session: tf.Session, graph_def: tf.GraphDef) -> dict[str, np.ndarray]:
-    """Returns the values of the variables of a graph, by their names."""
+def taken(session: tf.Session, output: str) -> tuple[tf.GraphDef, dict[str, np.ndarray]]:
+    """Returns what a session computes an output by.
+
+    Args:
+      session: Its graph has the operation, and the variables that lead to it have their values.
+      output: Name of the operation.
+
+    Returns:
+      The graph without what the output does not need, and the values of its variables by their
+      names.
+    """
+    graph_def = tf.graph_util.extract_sub_graph(session.graph.as_graph_def(), [output])
     names = [node.name for node in graph_def.node if node.op == _VARIABLE]
-    return session.run({name: f"{name}:0" for name in names})
+    return graph_def, session.run({name: f"{name}:0" for name in names})
 
 
 def insert(graph_def: tf.GraphDef, values: dict[str, np.ndarray]) -> None:
@@ -33,14 +43,8 @@ def insert(graph_def: tf.GraphDef, values: dict[str, np.ndarray]) -> None:
       graph_def: The graph, which is changed.
       values: Their values by their names; empty afterwards, so that nothing is held twice.
     """
-    for node in graph_def.node:
-        if node.op == _VARIABLE:
-            array = values.pop(node.name)
-            node.op = "Const"
-            node.ClearField("attr")
-            node.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
-            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
-    values.clear()
+    for node, array in _turned_into("Const", graph_def, values):
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array))
 
 
 def add(
@@ -61,18 +65,13 @@ def add(
       These tensors, and a function of a session that gives the variables their values, once.
     """
     mapped, feeds, initializers = dict(inputs), {}, []
-    for node in graph_def.node:
-        if node.op == _VARIABLE:
-            array = values.pop(node.name)
-            value = tf.placeholder(array.dtype, array.shape)
-            variable = tf.Variable(value, trainable=False, name="folded")
-            initializers.append(variable.initializer)
-            feeds[value] = array
-            mapped[f"{node.name}:0"] = variable.value()
-            node.op = "Placeholder"  # Whatever: the variable takes its place.
-            node.ClearField("attr")
-            node.attr["dtype"].type = value.dtype.as_datatype_enum
-    values.clear()
+    # Placeholders for the time being: variables take their place.
+    for node, array in _turned_into("Placeholder", graph_def, values):
+        value = tf.placeholder(array.dtype, array.shape)
+        variable = tf.Variable(value, trainable=False, name="folded")
+        initializers.append(variable.initializer)
+        feeds[value] = array
+        mapped[f"{node.name}:0"] = variable.value()
 
     def initialize(session: tf.Session) -> None:
         session.run(initializers, feeds)
@@ -81,17 +80,33 @@ def add(
     return tf.import_graph_def(graph_def, mapped, outputs, name="folded"), initialize
 
 
+def _turned_into(
+    kind: str, graph_def: tf.GraphDef, values: dict[str, np.ndarray]
+) -> Iterator[tuple[tf.NodeDef, np.ndarray]]:
+    """Turns the variables of a graph into other operations; yields each and its value.
+
+    The values are empty afterwards.
+    """
+    for node in graph_def.node:
+        if node.op == _VARIABLE:
+            array = values.pop(node.name)
+            node.op = kind
+            node.ClearField("attr")
+            node.attr["dtype"].type = tf.as_dtype(array.dtype).as_datatype_enum
+            yield node, array
+    values.clear()
+
+
 def fold(graph_def: tf.GraphDef, values: dict[str, np.ndarray], output: str) -> tf.GraphDef:
     """Returns a graph without the batch norms that can be folded.
 
     The operations keep their names: a batch norm becomes the addition of a bias.
 
     Args:
-      graph_def: A graph for inference.
+      graph_def: A graph for inference, as `taken` returns it.
       values: The values of its variables by their names; those of folded ones are added.
-      output: Name of the operation that it is for; what it does not need is left out.
+      output: Name of the operation that it is for.
     """
-    graph_def = tf.graph_util.extract_sub_graph(graph_def, [output])
     nodes = {node.name: node for node in graph_def.node}
     consumers: dict[str, int] = {}
     for node in graph_def.node:

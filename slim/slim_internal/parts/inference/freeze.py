@@ -55,7 +55,6 @@ def freeze(
         images, predictions = inference_graph.build(model, batch_size, is_training, rounder)
         graph_def = graph.as_graph_def()
         if checkpoint_path:
-            graph_def = tf.graph_util.extract_sub_graph(graph_def, [predictions.op.name])
             with tf.Session(config=sessions.config()) as session:
                 checkpoint_path = inference_graph.restore_weights(
                     session, predictions, checkpoint_path, moving_average_decay
@@ -65,7 +64,7 @@ def freeze(
                     predict = session.make_callable(predictions, [images])
                     probe = _probe(Predictor(model, batch_size, predict), examples, quantize)
                     del predict  # It would keep the session.
-                values = folding.weights(session, graph_def)
+                graph_def, values = folding.taken(session, predictions.op.name)
             del session  # And all of its weights.
             if not is_training:
                 graph_def = folding.fold(graph_def, values, predictions.op.name)

@@ -90,10 +90,7 @@ class Checkpoint(Network):
         rounder = rounding.to_ranges_of(self.path) if self._quantize else None
         with self._built(rounder) as (session, inputs, logits):
             layers = statistics_check.layers(session, logits)
-            graph_def = tf.graph_util.extract_sub_graph(
-                session.graph.as_graph_def(), [logits.op.name]
-            )
-            weights = folding.weights(session, graph_def)
+            graph_def, weights = folding.taken(session, logits.op.name)
         graph_def = folding.fold(graph_def, weights, logits.op.name)
         names = [logits.name, *(layer.name for layer in layers)]
         outputs, self._initialize = folding.add(graph_def, weights, {inputs.name: images}, names)

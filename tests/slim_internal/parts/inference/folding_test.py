@@ -41,8 +41,7 @@ def test_a_folded_graph_says_the_same(layer, batch_norms):
         for variable in tf.global_variables():  # Positive, as a variance has to be.
             variable.load(random.uniform(0.1, 2, variable.shape.as_list()), session)
         expected = session.run(output, {fed: images})
-        graph_def = tf.graph_util.extract_sub_graph(graph.as_graph_def(), ["output"])
-        values = folding.weights(session, graph_def)
+        graph_def, values = folding.taken(session, "output")
     folded = folding.fold(graph_def, values, "output")
     found = [_with_variables(folded, dict(values), images), _with_constants(folded, values, images)]
     assert not values
